@@ -1,0 +1,118 @@
+//! The host's side of one run: what was granted, and the state behind the doors.
+
+use crate::clock::{MonotonicClock, WallClock};
+use crate::egress::{Egress, FIELDS_BYTES_MAX};
+use crate::logs::{LogStream, Logs};
+use crate::random;
+use crate::scratch::Scratch;
+use crate::stdio::{Input, Output, Sink};
+use bytes::Bytes;
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// What one run is granted. Everything else is refused.
+pub struct Grants {
+    /// Arguments after the program's name.
+    pub arguments: Vec<String>,
+    /// Environment variables; secrets only as placeholders.
+    pub environment: Vec<(String, String)>,
+    /// Standard input.
+    pub input: Bytes,
+    /// Where standard output is kept; `None` sends it to the log.
+    pub output: Option<Output>,
+    /// Where standard error goes.
+    pub logs: Logs,
+    /// The folder `/scratch`; `None` grants no files at all.
+    pub scratch: Option<Scratch>,
+    /// The most handles of host resources (streams, files, pollables, requests) open at once.
+    pub handles_max: usize,
+}
+
+/// The host's state for one run.
+pub struct Host {
+    pub(crate) wasi: WasiP1Ctx,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) egress: Egress,
+    pub(crate) scratch: Option<Scratch>,
+    pub(crate) directory_streams: usize,
+}
+
+impl Host {
+    /// Opens the doors that `grants` names.
+    pub fn new(grants: Grants) -> std::io::Result<Self> {
+        let mut builder = WasiCtxBuilder::new();
+        let stdout = match grants.output {
+            Some(output) => Sink::Output(output),
+            None => Sink::Log(grants.logs.clone(), LogStream::Stdout),
+        };
+        builder
+            .arg("tool")
+            .args(&grants.arguments)
+            .envs(&grants.environment)
+            .stdin(Input::new(grants.input))
+            .stdout(stdout)
+            .stderr(Sink::Log(grants.logs, LogStream::Stderr))
+            .wall_clock(WallClock)
+            .monotonic_clock(MonotonicClock::new())
+            .secure_random(random::generator())
+            .max_random_size(random::BYTES_PER_CALL_MAX)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false);
+        if let Some(scratch) = &grants.scratch {
+            builder.initial_cwd("/scratch");
+            // Programs name files absolutely or from where they stand: both are the same folder.
+            for name in ["/scratch", "."] {
+                builder
+                    .preopened_dir(scratch.path(), name, FsPerms::ReadWrite)
+                    .map_err(std::io::Error::other)?;
+            }
+        }
+        let mut wasi = builder.build_p1();
+        wasi.ctx().table.set_max_capacity(grants.handles_max);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        Ok(Self {
+            wasi,
+            http,
+            egress: Egress,
+            scratch: grants.scratch,
+            directory_streams: 0,
+        })
+    }
+
+    /// Bytes the guest wrote to `/scratch`.
+    pub fn scratch_bytes_written(&self) -> u64 {
+        self.scratch
+            .as_ref()
+            .map_or(0, |scratch| scratch.quota().bytes_written())
+    }
+}
+
+/// What a store holds: the host's side and whatever the runtime keeps beside it.
+pub struct Guest<R> {
+    /// The state behind the doors.
+    pub host: Host,
+    /// The runtime's own.
+    pub run: R,
+}
+
+impl<R: Send> WasiView for Guest<R> {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.host.wasi.ctx()
+    }
+}
+
+impl<R: Send> WasiHttpView for Guest<R> {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let Host {
+            wasi, http, egress, ..
+        } = &mut self.host;
+        WasiHttpCtxView {
+            hooks: egress,
+            table: wasi.ctx().table,
+            ctx: http,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What a running tool may reach, and nothing else.
+//!
+//! Every effect a guest can have goes through its one door here: [`clock`], [`random`], [`environment`],
+//! [`stdio`] and [`logs`], [`scratch`], [`egress`]. A door refuses what the run was not granted, bounds what it
+//! holds on the guest's behalf, and knows nothing of tools, manifests or HTTP servers.
+
+pub mod budget;
+pub mod clock;
+pub mod egress;
+pub mod environment;
+mod guest;
+pub mod limit;
+mod linker;
+pub mod logs;
+pub mod random;
+pub mod scratch;
+pub mod stdio;
+
+pub use guest::{Grants, Guest, Host};
+pub use linker::{add_to_component_linker, add_to_module_linker};

@@ -1,0 +1,13 @@
+//! The door to files: one folder, `/scratch`, fresh for each run, bounded in bytes written and entries created,
+//! without links of any kind, gone afterwards.
+//!
+//! wasmtime-wasi reads and writes; its calls that write, create or link pass here first, for components in
+//! [`component`], for WASI 0.1 modules in [`module`].
+
+pub(crate) mod component;
+mod folder;
+pub(crate) mod module;
+mod quota;
+
+pub use folder::{Scratch, ScratchRoot};
+pub use quota::{Quota, Refusal};
