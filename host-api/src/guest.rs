@@ -7,6 +7,7 @@ use crate::random;
 use crate::scratch::Scratch;
 use crate::stdio::{Input, Output, Sink};
 use bytes::Bytes;
+use std::path::Path;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -80,6 +81,11 @@ impl Host {
             scratch: grants.scratch,
             directory_streams: 0,
         })
+    }
+
+    /// Where `/scratch` is on the host, if it was granted.
+    pub fn scratch_path(&self) -> Option<&Path> {
+        self.scratch.as_ref().map(Scratch::path)
     }
 
     /// Bytes the guest wrote to `/scratch`.

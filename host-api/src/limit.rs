@@ -15,3 +15,14 @@ pub struct Exit {
     /// The code as the guest gave it, all 32 bits of it.
     pub code: u32,
 }
+
+/// The exit code an error carries, if the guest ended by calling `exit`: ours of WASI 0.1, which is exact, or
+/// wasmtime-wasi's of 0.2.
+pub fn exit_code(error: &wasmtime::Error) -> Option<u32> {
+    let ours = error.downcast_ref::<Exit>().map(|exit| exit.code);
+    ours.or_else(|| {
+        error
+            .downcast_ref::<wasmtime_wasi::I32Exit>()
+            .map(|exit| exit.0.cast_unsigned())
+    })
+}

@@ -1,1 +1,66 @@
+//! Runs tools that strangers wrote: load a WebAssembly tool, run it under limits, say how it ended and what it
+//! used.
+//!
+//! ```
+//! use serde_json::json;
+//! use tollgate_runtime::{Credential, Credentials, Limits, Run, Runtime, RuntimeConfig};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/tools/forecast/forecast.wasm");
+//! # let wasm_bytes = tollgate_fixtures::packed_bytes("forecast");
+//! # let (limits, _) = (Limits::default(), path);
+//! let runtime = Runtime::new(RuntimeConfig::default())?;
+//! let tool = runtime.load(&wasm_bytes).await?;          // the checks that protect the host, every violation at once
+//! let key = Credential::new("0123456789abcdef")?;
+//! let creds = Credentials::new().with("OPENWEATHER_API_KEY", key);
+//! let run = Run::new("forecast", json!({"city": "Oslo"})).owner("acme").credentials(creds).limits(limits);
+//! let outcome = tool.run(run).await?;
+//! println!("{:?} after {} µs", outcome.result, outcome.usage.wall_us);
+//! # assert!(outcome.result.is_ok());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A refusal before anything ran is an `Err(`[`Refused`]`)`; every end of a run is an [`Outcome`]. Dropping the
+//! future of a run cancels it. The library never exits the process, reads no environment variable and installs
+//! no global subscriber.
 
+pub mod checks;
+mod classify;
+mod command;
+mod credentials;
+pub mod docs;
+mod engine;
+mod execute;
+pub mod input_schema;
+mod interface;
+mod limiter;
+mod limits;
+pub mod manifest;
+mod outcome;
+mod output;
+mod run;
+mod runtime;
+mod scheduler;
+pub mod source;
+pub mod survey;
+mod ticker;
+mod tool;
+mod usage;
+pub mod value;
+mod violation;
+
+pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingReason};
+pub use interface::{Function, Interface, UnknownFunction};
+pub use limits::{DEPTH_MAX, Limits, ProcessLimits, StaticLimits, TOOL_BYTES_MAX};
+pub use outcome::{Failure, FailureKind, Frame, Outcome, Status};
+pub use run::{Refused, Run};
+pub use runtime::{HostImports, RunState, Runtime, RuntimeConfig, StartError};
+pub use tollgate_host_api::Guest;
+pub use tollgate_host_api::logs::{LogLine, LogStream, plain_text};
+pub use tool::{Rejected, Tool};
+pub use usage::Usage;
+pub use violation::{Place, Violation, quoted};
+/// The engine, for hosts that add imports of their own.
+pub use wasmtime;

@@ -1,1 +1,80 @@
+//! The gate: from a seller's bytes to an admitted tool, or every reason why not.
+//!
+//! The checks that protect the host are the runtime's ([`tollgate_runtime::checks`]); this crate runs that same
+//! list, adds what protects buyers and sellers, and compiles last. Files and folders are read by [`source`].
 
+mod checks;
+pub mod pack;
+pub mod source;
+
+use serde::Serialize;
+use tollgate_runtime::{Rejected, Runtime, Tool, Violation};
+
+/// What the gate says of a file.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The tool, where it is admitted.
+    pub tool: Option<Tool>,
+    /// Every reason against it.
+    pub violations: Vec<Violation>,
+    /// What is no reason against it, but worth knowing.
+    pub notes: Vec<Violation>,
+}
+
+/// A verdict as it is sent and printed.
+#[derive(Debug, Serialize)]
+pub struct Report<'v> {
+    status: &'static str,
+    violations: &'v [Violation],
+    notes: &'v [Violation],
+}
+
+impl Verdict {
+    /// Whether the tool may run.
+    pub fn is_admitted(&self) -> bool {
+        self.tool.is_some()
+    }
+
+    /// In the form it is sent and printed in.
+    pub fn report(&self) -> Report<'_> {
+        let status = if self.is_admitted() {
+            "ADMITTED"
+        } else {
+            "REJECTED"
+        };
+        Report {
+            status,
+            violations: &self.violations,
+            notes: &self.notes,
+        }
+    }
+
+    fn rejected(violations: Vec<Violation>) -> Self {
+        Self {
+            tool: None,
+            violations,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Judges a file by every check, in order. A check that cannot be run rejects.
+pub async fn validate(runtime: &Runtime, wasm: &[u8]) -> Verdict {
+    let admissible = match runtime.admit(wasm).await {
+        Ok(admissible) => admissible,
+        Err(Rejected { violations }) => return Verdict::rejected(violations),
+    };
+    let violations = checks::check(&admissible, &runtime.rules().limits);
+    if !violations.is_empty() {
+        return Verdict::rejected(violations);
+    }
+    let notes = admissible.notes.clone();
+    match runtime.compile(admissible, wasm).await {
+        Ok(tool) => Verdict {
+            tool: Some(tool),
+            violations: Vec::new(),
+            notes,
+        },
+        Err(Rejected { violations }) => Verdict::rejected(violations),
+    }
+}

@@ -42,7 +42,7 @@ impl ScratchRoot {
         Ok(Scratch {
             path,
             quota: Arc::new(quota),
-            _root: Arc::clone(self),
+            root: Arc::clone(self),
         })
     }
 }
@@ -77,7 +77,7 @@ fn remove_children(root: &Path) {
 pub struct Scratch {
     path: PathBuf,
     quota: Arc<Quota>,
-    _root: Arc<ScratchRoot>,
+    root: Arc<ScratchRoot>,
 }
 
 impl Scratch {
@@ -93,8 +93,17 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
+    /// Removing a thousand entries takes a while: not on the thread that runs guests.
     fn drop(&mut self) {
-        let _ = remove_flat(&self.path);
+        let (path, root) = (std::mem::take(&mut self.path), Arc::clone(&self.root));
+        let remove = move || {
+            let _ = remove_flat(&path);
+            drop(root);
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(tokio) => drop(tokio.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
     }
 }
 

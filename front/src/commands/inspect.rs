@@ -1,0 +1,141 @@
+//! `tollgate inspect`
+
+use super::validate::kind;
+use super::{read, runtime};
+use crate::exit::End;
+use crate::options::JudgeOptions;
+use crate::terminal;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tollgate_runtime::checks::Admissible;
+use tollgate_runtime::{Rejected, Violation};
+
+pub(crate) async fn inspect(options: JudgeOptions) -> anyhow::Result<End> {
+    let wasm = match read(&options.tool)? {
+        Ok(wasm) => wasm,
+        Err(violation) => return Ok(rejected(&[violation], &options)),
+    };
+    match runtime()?.admit(&wasm).await {
+        Ok(admissible) => {
+            let description = describe(&admissible, &wasm);
+            if options.json {
+                terminal::result(description);
+            } else {
+                show(&admissible, &description);
+            }
+            Ok(End::Good)
+        }
+        Err(Rejected { violations }) => Ok(rejected(&violations, &options)),
+    }
+}
+
+fn rejected(violations: &[Violation], options: &JudgeOptions) -> End {
+    if options.json {
+        terminal::result(json!({"status": "REJECTED", "violations": violations, "notes": []}));
+    } else {
+        terminal::error(&format!(
+            "{} is no tool that could be admitted",
+            options.tool.display()
+        ));
+        violations
+            .iter()
+            .for_each(|violation| terminal::note(terminal::violation(violation)));
+    }
+    End::ToolFailed
+}
+
+/// The tool as a catalogue would show it.
+fn describe(admissible: &Admissible, wasm: &[u8]) -> Value {
+    let functions: Vec<_> = admissible
+        .interface
+        .functions()
+        .iter()
+        .map(|function| {
+            json!({
+                "name": function.name,
+                "description": function.description,
+                "input_schema": function.input_schema(),
+                "output_schema": function.output_schema(),
+            })
+        })
+        .collect();
+    let manifest = admissible.manifest.as_ref();
+    let credentials: Vec<_> = manifest
+        .iter()
+        .flat_map(|manifest| &manifest.credentials)
+        .map(|(name, credential)| {
+            json!({
+                "name": name,
+                "description": credential.description,
+                "hosts": credential.hosts,
+                "required": credential.required,
+                "expose": credential.expose,
+            })
+        })
+        .collect();
+    json!({
+        "name": manifest.map(|manifest| &manifest.name),
+        "version": manifest.and_then(|manifest| manifest.version.as_ref()).map(ToString::to_string),
+        "description": manifest.map_or("", |manifest| &manifest.description),
+        "price": manifest.map_or(0, |manifest| manifest.price),
+        "subscription_price": manifest.map_or(0, |manifest| manifest.subscription_price),
+        "kind": kind(admissible.kind),
+        "functions": functions,
+        "credentials": credentials,
+        "egress": manifest.map(|manifest| manifest.egress.allow.clone()).unwrap_or_default(),
+        "digest": format!("sha256:{:x}", Sha256::digest(wasm)),
+        "size_bytes": wasm.len(),
+        "notes": admissible.notes,
+    })
+}
+
+fn show(admissible: &Admissible, description: &Value) {
+    let text = |key: &str| description[key].as_str().unwrap_or("").to_owned();
+    let name = if text("name").is_empty() {
+        "(no manifest)".to_owned()
+    } else {
+        text("name")
+    };
+    terminal::result(format_args!(
+        "{} {}",
+        terminal::good(&name),
+        text("version")
+    ));
+    if !text("description").is_empty() {
+        terminal::result(text("description"));
+    }
+    terminal::result(format_args!(
+        "{}, {} bytes, {}",
+        text("kind"),
+        description["size_bytes"],
+        text("digest")
+    ));
+    terminal::result(format_args!(
+        "price {} a run, {} to subscribe",
+        description["price"], description["subscription_price"]
+    ));
+    for function in admissible.interface.functions() {
+        terminal::result(format_args!("\nfunction {}", function.name));
+        if let Some(documentation) = &function.description {
+            terminal::result(format_args!("  {}", documentation.replace('\n', "\n  ")));
+        }
+        terminal::result(format_args!("  input  {}", function.input_schema()));
+        terminal::result(format_args!("  output {}", function.output_schema()));
+    }
+    for credential in description["credentials"].as_array().into_iter().flatten() {
+        let need = if credential["required"] == json!(true) {
+            "required"
+        } else {
+            "optional"
+        };
+        terminal::result(format_args!(
+            "\ncredential {} ({need}) {}: {}",
+            credential["name"].as_str().unwrap_or(""),
+            credential["hosts"],
+            credential["description"].as_str().unwrap_or("")
+        ));
+    }
+    for note in &admissible.notes {
+        terminal::result(format_args!("\nnote: {note}"));
+    }
+}

@@ -1,0 +1,49 @@
+//! One file a command.
+
+pub(crate) mod inspect;
+pub(crate) mod pack;
+pub(crate) mod run;
+pub(crate) mod validate;
+
+use anyhow::Context;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use tollgate_runtime::{ProcessLimits, Runtime, RuntimeConfig, Violation};
+use tollgate_validator::source::{self, SourceError};
+use tollgate_validator::{Verdict, validate};
+
+/// A tool's bytes, or the violation that keeps them from being one. A file that is not there is an error.
+fn read(tool: &Path) -> anyhow::Result<Result<Vec<u8>, Violation>> {
+    match source::read(tool) {
+        Ok(bytes) => Ok(Ok(bytes)),
+        Err(SourceError::Invalid { violation, .. }) => Ok(Err(violation)),
+        Err(error @ (SourceError::Unreadable { .. } | SourceError::NoTool(_))) => Err(error.into()),
+    }
+}
+
+/// A runtime for one run.
+fn runtime() -> anyhow::Result<Runtime> {
+    let config = RuntimeConfig {
+        process: ProcessLimits {
+            runs: 8,
+            ..ProcessLimits::default()
+        },
+        threads: NonZeroUsize::MIN,
+        scratch_folder: std::env::temp_dir(),
+        tokio: Some(tokio::runtime::Handle::current()),
+        ..RuntimeConfig::default()
+    };
+    Runtime::new(config).context("cannot start the runtime")
+}
+
+/// The gate's verdict, with progress while a large tool compiles.
+async fn judge(runtime: &Runtime, wasm: &[u8], tool: &Path) -> Verdict {
+    let progress = crate::terminal::progress(format!(
+        "compiling {} ({} KiB)",
+        tool.display(),
+        wasm.len() / 1024
+    ));
+    let verdict = validate(runtime, wasm).await;
+    progress.finish_and_clear();
+    verdict
+}

@@ -1,0 +1,202 @@
+//! `tollgate run`
+
+use super::{judge, read, runtime};
+use crate::exit::End;
+use crate::options::RunOptions;
+use crate::problem::Problem;
+use crate::terminal;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::Path;
+use tollgate_runtime::checks::Kind;
+use tollgate_runtime::value::strict;
+use tollgate_runtime::{Credential, Credentials, Limits, Outcome, Run, Tool, Violation};
+use tollgate_validator::source::MANIFEST_FILE;
+
+pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
+    let credentials = credentials(&options.credentials)?;
+    if options.build {
+        build(&options.tool).await?;
+    }
+    let wasm = match read(&options.tool)? {
+        Ok(wasm) => wasm,
+        Err(violation) => return Ok(refuse(Problem::not_validated(vec![violation]), &options)),
+    };
+    let input_text = input_text(options.input.as_deref()).await?;
+    let runtime = runtime()?;
+    let verdict = judge(&runtime, &wasm, &options.tool).await;
+    let Some(tool) = verdict.tool else {
+        return Ok(refuse(Problem::not_validated(verdict.violations), &options));
+    };
+    let input = match input_text.map_or_else(|| Ok(no_input(&tool)), |text| parse(&text)) {
+        Ok(input) => input,
+        Err(violation) => return Ok(refuse(Problem::malformed(violation), &options)),
+    };
+    let mut run = match &options.function {
+        Some(function) => Run::new(function, input),
+        None => Run::only(input),
+    };
+    run = run.owner("command line").credentials(credentials);
+    if let Some(timeout) = options.timeout {
+        run = run.limits(Limits {
+            timeout,
+            ..runtime.rules().limits.clone()
+        });
+    }
+    match tool.run(run).await {
+        Ok(outcome) => Ok(show(outcome, &wasm, &options)),
+        Err(refused) => Ok(refuse(Problem::from(refused), &options)),
+    }
+}
+
+/// What the run gave. The tool's owner is at the terminal: files and lines are looked up, and panic text is shown.
+fn show(mut outcome: Outcome, wasm: &[u8], options: &RunOptions) -> End {
+    if let Err(failure) = &mut outcome.result {
+        tollgate_runtime::source::resolve(wasm, &mut failure.backtrace);
+    }
+    let end = End::from(outcome.status());
+    if !options.json {
+        terminal::logs(&outcome.logs);
+    }
+    match outcome.result {
+        Ok(output) if options.json => {
+            let answer = json!({"status": "SUCCEEDED", "output": output, "charged": 0, "usage": outcome.usage});
+            terminal::result(answer);
+        }
+        Ok(Value::String(text)) => terminal::result(text.strip_suffix('\n').unwrap_or(&text)),
+        Ok(output) => terminal::result(format_args!("{output:#}")),
+        Err(failure) if options.json => terminal::result(json(&Problem::failed(failure))),
+        Err(failure) => {
+            let problem = Problem::failed(failure);
+            if let Some(failure) = &problem.failure {
+                terminal::failure(problem.detail, failure);
+            }
+        }
+    }
+    end
+}
+
+fn refuse(problem: Problem, options: &RunOptions) -> End {
+    if options.json {
+        terminal::result(json(&problem));
+        return End::Refused;
+    }
+    terminal::error(problem.detail);
+    problem
+        .violations
+        .iter()
+        .for_each(|violation| terminal::note(terminal::violation(violation)));
+    terminal::missing(&problem.missing);
+    if !problem.violations.is_empty() {
+        terminal::note(format_args!(
+            "`tollgate inspect {}` shows what the tool takes",
+            options.tool.display()
+        ));
+    }
+    End::Refused
+}
+
+fn json(problem: &Problem) -> Value {
+    serde_json::to_value(problem).unwrap_or_default()
+}
+
+/// A tool that is called without an input gets none; where fields are known, no fields.
+fn no_input(tool: &Tool) -> Value {
+    let has_fields = tool
+        .manifest()
+        .is_some_and(|manifest| manifest.command.is_some());
+    match tool.kind() {
+        Kind::Typed => json!({}),
+        Kind::Command | Kind::Preview1Command if has_fields => json!({}),
+        Kind::Command | Kind::Preview1Command => Value::Null,
+    }
+}
+
+async fn input_text(input: Option<&str>) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(input) = input else { return Ok(None) };
+    let limit = Limits::default().input_bytes;
+    if input == "-" {
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut text = Vec::new();
+            // What JSON text is too long by its whitespace alone is not worth reading further.
+            std::io::stdin()
+                .take(8 * limit)
+                .read_to_end(&mut text)
+                .map(|_| text)
+        });
+        return Ok(Some(reading.await?.context("cannot read standard input")?));
+    }
+    match input.strip_prefix('@') {
+        Some(path) => {
+            Ok(Some(std::fs::read(path).with_context(|| {
+                format!("cannot read the input {path}")
+            })?))
+        }
+        None => Ok(Some(input.as_bytes().to_vec())),
+    }
+}
+
+fn parse(text: &[u8]) -> Result<Value, Violation> {
+    strict::parse(text).map_err(|malformed| {
+        Violation::new(
+            "json_malformed",
+            format!("the input is not JSON: {malformed}"),
+        )
+    })
+}
+
+/// `NAME`, `NAME=VALUE` or `NAME=@FILE`.
+fn credentials(options: &[String]) -> anyhow::Result<Credentials> {
+    let mut credentials = Credentials::new();
+    for option in options {
+        let (name, secret) = match option.split_once('=') {
+            Some((name, value)) => match value.strip_prefix('@') {
+                Some(path) => {
+                    let text = std::fs::read_to_string(path);
+                    let text =
+                        text.with_context(|| format!("--credential {name}: cannot read {path}"))?;
+                    (name, text.trim_end_matches(['\r', '\n']).to_owned())
+                }
+                None => (name, value.to_owned()),
+            },
+            None => match std::env::var(option) {
+                Ok(value) => (option.as_str(), value),
+                Err(_) => bail!(
+                    "--credential {option}: no environment variable {option}; give {option}=VALUE or {option}=@FILE"
+                ),
+            },
+        };
+        // On one's own machine there is nobody else to ask.
+        let credential = Credential::new(secret)
+            .with_context(|| format!("--credential {name}"))?
+            .allow_expose();
+        credentials = credentials.with(name, credential);
+    }
+    Ok(credentials)
+}
+
+async fn build(folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join(MANIFEST_FILE);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("--build: cannot read {}", path.display()))?;
+    let manifest = tollgate_runtime::manifest::Manifest::parse(&text)
+        .map_err(|violation| anyhow::anyhow!("{}: {violation}", path.display()))?;
+    let Some(command) = manifest.build.and_then(|build| build.command) else {
+        bail!("--build: {} has no [build].command", path.display());
+    };
+    terminal::note(format_args!("building: {command}"));
+    // The builder's words are not the tool's output.
+    let status = tokio::process::Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(folder)
+        .stdout(std::io::stderr())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .context("--build: cannot start a shell")?;
+    if !status.success() {
+        bail!("--build: `{command}` ended with {status}");
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! How the program ends: one code for each kind of end.
+
+use crate::terminal;
+use std::process::ExitCode;
+use tollgate_runtime::Status;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It did what it was asked.
+    Good,
+    /// The tool failed, or the gate rejected it.
+    ToolFailed,
+    /// The run was refused before anything ran.
+    Refused,
+    /// The run was not done in time.
+    TimedOut,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+/// Usage, unreadable files, and our own faults. Clap uses the same for wrong options.
+const USAGE: u8 = 2;
+
+impl End {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            End::Good => 0,
+            End::ToolFailed => 1,
+            End::Refused => 3,
+            End::TimedOut => 124,
+            End::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Status> for End {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Succeeded => End::Good,
+            Status::Failed => End::ToolFailed,
+            Status::TimedOut => End::TimedOut,
+        }
+    }
+}
+
+/// Says what went wrong before the tool could be judged or run.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    terminal::error(&format!("{error:#}"));
+    ExitCode::from(USAGE)
+}

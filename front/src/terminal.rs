@@ -1,0 +1,121 @@
+//! What people see: results on stdout, everything else on stderr, colour and progress only on a terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+use tollgate_runtime::{Failure, LogLine, Missing, Violation, plain_text};
+
+const RED: &str = "\x1b[1;31m";
+const GREEN: &str = "\x1b[1;32m";
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+/// Prints a result. A reader that went away is no error of ours.
+pub(crate) fn result(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints to stderr.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints what went wrong.
+pub(crate) fn error(text: &str) {
+    note(format_args!("{} {text}", coloured(RED, "error:")));
+}
+
+/// `text` in green, where stdout is a terminal.
+pub(crate) fn good(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        format!("{GREEN}{text}{RESET}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// `text` in red, where stdout is a terminal.
+pub(crate) fn bad(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        format!("{RED}{text}{RESET}")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn coloured(colour: &str, text: &str) -> String {
+    if std::io::stderr().is_terminal() {
+        format!("{colour}{text}{RESET}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// One line a violation.
+pub(crate) fn violation(violation: &Violation) -> String {
+    format!("  {violation}")
+}
+
+/// What a tool wrote for people.
+pub(crate) fn logs(lines: &[LogLine]) {
+    for line in lines {
+        note(&line.text);
+        if line.cut {
+            note(coloured(
+                DIM,
+                "[the log ends here: the tool wrote more than is kept]",
+            ));
+        }
+    }
+}
+
+/// A failure, for the tool's owner: what, where, and what it said.
+pub(crate) fn failure(detail: &str, failure: &Failure) {
+    error(&format!(
+        "{detail}: {} ({})",
+        failure.message,
+        failure.kind.name()
+    ));
+    if let Some(json) = &failure.error {
+        note(format_args!("  {}", plain_text(&json.to_string())));
+    }
+    for frame in &failure.backtrace {
+        let function = frame.function.as_deref().unwrap_or("<unnamed>");
+        match (&frame.file, frame.line) {
+            (Some(file), Some(line)) => note(format_args!("  at {function} ({file}:{line})")),
+            _ => note(format_args!("  at {function} (offset {:#x})", frame.offset)),
+        }
+    }
+}
+
+/// The credentials a run lacks, and how to give them.
+pub(crate) fn missing(missing: &[Missing]) {
+    use tollgate_runtime::MissingReason;
+    for credential in missing {
+        let reason = match credential.reason {
+            MissingReason::Absent => "is not set",
+            MissingReason::Empty => "is empty",
+            MissingReason::Hosts => "may not go to all hosts the tool declares",
+            MissingReason::Expose => "may not be shown to the tool itself",
+        };
+        let hosts = match credential.hosts.is_empty() {
+            true => String::new(),
+            false => format!(" (goes to {})", credential.hosts.join(", ")),
+        };
+        let name = &credential.name;
+        note(format_args!(
+            "  {name} {reason}{hosts}; give it with `--credential {name}=VALUE`"
+        ));
+    }
+}
+
+/// A spinner while something takes long; nothing where stderr is no terminal.
+pub(crate) fn progress(text: String) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(text);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

@@ -1,0 +1,90 @@
+//! The checks that protect the host, in their order, one file each. [`admit`] runs them; the gate runs the same
+//! list and adds what protects buyers and sellers.
+
+mod exports;
+mod features;
+mod format;
+mod imports;
+mod kind;
+mod limits;
+mod manifest;
+mod nesting;
+mod size;
+
+use crate::interface::Interface;
+use crate::limits::{Limits, StaticLimits};
+use crate::manifest::Manifest;
+use crate::survey::Counts;
+use crate::violation::Violation;
+pub use kind::Kind;
+
+/// What the checks judge by.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The limits of a run: no tool may start above them.
+    pub limits: Limits,
+    /// What a tool may declare.
+    pub fixed: StaticLimits,
+    /// Interfaces beyond WASI that this host offers, as `package:name/interface@version`.
+    pub host_interfaces: Vec<String>,
+}
+
+/// A file that passed every check, as far as it can be judged without compiling it.
+#[derive(Debug, Clone)]
+pub struct Admissible {
+    /// Typed component or command.
+    pub kind: Kind,
+    /// Its functions with their types.
+    pub interface: Interface,
+    /// What it says of itself, where the file carries a manifest.
+    pub manifest: Option<Manifest>,
+    /// Whether it can see files, and so needs a `/scratch`.
+    pub uses_files: bool,
+    /// What one run instantiates.
+    pub counts: Counts,
+    /// What the gate admits but a reader should know.
+    pub notes: Vec<Violation>,
+}
+
+/// Judges a file, with every violation at once. Where the bytes cannot be read as WebAssembly at all there is
+/// nothing else to judge and only that is reported.
+pub fn admit(bytes: &[u8], rules: &Rules) -> Result<Admissible, Vec<Violation>> {
+    size::check(bytes)?;
+    let survey = format::check(bytes)?;
+    let mut violations = Vec::new();
+    let types = keep(&mut violations, features::check(&survey));
+    let kind = keep(&mut violations, kind::check(&survey));
+    violations.extend(imports::check(&survey, types.as_ref(), rules));
+    violations.extend(nesting::check(&survey, &rules.fixed));
+    violations.extend(limits::check(&survey, rules));
+    let manifest = keep(&mut violations, manifest::check(&survey));
+    let interface = match (&types, kind, &manifest) {
+        (Some(types), Some(kind), Some(manifest)) => keep(
+            &mut violations,
+            exports::check(&survey, types, kind, manifest),
+        ),
+        _ => None,
+    };
+    match (kind, interface, manifest) {
+        (Some(kind), Some(interface), Some(manifest)) if violations.is_empty() => {
+            let (counts, notes, uses_files) = (
+                survey.counts,
+                imports::notes(&survey),
+                imports::uses_files(&survey),
+            );
+            Ok(Admissible {
+                kind,
+                interface,
+                manifest,
+                uses_files,
+                counts,
+                notes,
+            })
+        }
+        _ => Err(violations),
+    }
+}
+
+fn keep<T>(violations: &mut Vec<Violation>, result: Result<T, Vec<Violation>>) -> Option<T> {
+    result.map_err(|found| violations.extend(found)).ok()
+}

@@ -1,0 +1,388 @@
+//! How an unchanged command-line program is called: its manifest's `[command]` with the input's fields put in.
+
+use crate::input_schema::InputSchema;
+use crate::manifest::DeclaredCommand;
+use crate::violation::{Violation, quoted};
+use serde_json::{Value, json};
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+/// A `[command]`, parsed and checked once.
+#[derive(Debug, Clone)]
+pub(crate) struct CommandPlan {
+    /// `None`: the input's JSON is standard input, and anything goes.
+    declared: Option<Arc<Declared>>,
+}
+
+#[derive(Debug)]
+struct Declared {
+    arguments: Vec<Template>,
+    stdin: Option<Template>,
+    files: Vec<(String, Template)>,
+    outputs: Vec<String>,
+    schema: InputSchema,
+}
+
+/// One call of the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) stdin: Vec<u8>,
+    /// Placed in `/scratch` before the program starts.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// Collected from there when it ended well.
+    pub(crate) outputs: Vec<String>,
+}
+
+impl CommandPlan {
+    pub(crate) fn new(command: Option<&DeclaredCommand>) -> Result<Self, Vec<Violation>> {
+        let Some(command) = command else {
+            return Ok(Self { declared: None });
+        };
+        let mut violations = Vec::new();
+        let schema = InputSchema::new(command.input.as_ref())
+            .map_err(|found| violations.extend(found))
+            .ok();
+        let fields = field_names(command);
+        let mut template = |text: &str, pointer: String| match Template::parse(text, &fields) {
+            Ok(template) => Some(template),
+            Err(message) => {
+                violations.push(Violation::new("manifest_invalid", message).at_pointer(pointer));
+                None
+            }
+        };
+        let arguments: Vec<_> = command
+            .args
+            .iter()
+            .enumerate()
+            .filter_map(|(index, text)| template(text, format!("/command/args/{index}")))
+            .collect();
+        let stdin = command
+            .stdin
+            .as_ref()
+            .and_then(|text| template(text, "/command/stdin".to_owned()));
+        let files: Vec<_> = command
+            .files
+            .iter()
+            .filter_map(|(path, text)| {
+                Some((
+                    path.clone(),
+                    template(text, format!("/command/files/{path}"))?,
+                ))
+            })
+            .collect();
+        for path in command.files.keys().chain(&command.outputs) {
+            if !is_plain_path(path) {
+                let message = format!(
+                    "`{}` must be a file's path below /scratch, without `..`",
+                    quoted(path)
+                );
+                violations.push(Violation::new("manifest_invalid", message).at_pointer("/command"));
+            }
+        }
+        match schema {
+            Some(schema) if violations.is_empty() => {
+                let outputs = command.outputs.clone();
+                Ok(Self {
+                    declared: Some(Arc::new(Declared {
+                        arguments,
+                        stdin,
+                        files,
+                        outputs,
+                        schema,
+                    })),
+                })
+            }
+            _ => Err(violations),
+        }
+    }
+
+    /// The call for an input.
+    pub(crate) fn call(&self, input: &Value) -> Result<Call, Vec<Violation>> {
+        let Some(declared) = &self.declared else {
+            let stdin = if input.is_null() {
+                Vec::new()
+            } else {
+                input.to_string().into_bytes()
+            };
+            return Ok(Call {
+                stdin,
+                ..Call::default()
+            });
+        };
+        declared.schema.check(input)?;
+        let render = |(path, template): &(String, Template)| {
+            Some((path.clone(), template.render(input)?.into_bytes()))
+        };
+        Ok(Call {
+            arguments: declared.arguments(input)?,
+            stdin: declared
+                .stdin
+                .as_ref()
+                .and_then(|template| template.render(input))
+                .unwrap_or_default()
+                .into_bytes(),
+            files: declared.files.iter().filter_map(render).collect(),
+            outputs: declared.outputs.clone(),
+        })
+    }
+
+    pub(crate) fn input_schema(&self) -> &Value {
+        static ANYTHING: Value = Value::Bool(true);
+        self.declared
+            .as_ref()
+            .map_or(&ANYTHING, |declared| declared.schema.json())
+    }
+
+    pub(crate) fn output_schema(&self) -> Value {
+        match &self.declared {
+            Some(declared) if !declared.outputs.is_empty() => {
+                let files: serde_json::Map<_, _> = declared
+                    .outputs
+                    .iter()
+                    .map(|name| (name.clone(), json!(true)))
+                    .collect();
+                json!({
+                    "type": "object",
+                    "properties": {
+                        "stdout": true,
+                        "files": {"type": "object", "properties": files, "required": declared.outputs}
+                    },
+                    "required": ["stdout", "files"]
+                })
+            }
+            _ => Value::Bool(true),
+        }
+    }
+}
+
+impl Declared {
+    /// An argument that begins with a value must not begin with a dash: a caller would choose the program's
+    /// options. After `--`, or behind `=`, it is only a value.
+    fn arguments(&self, input: &Value) -> Result<Vec<String>, Vec<Violation>> {
+        let mut arguments = Vec::new();
+        let mut options_ended = false;
+        for template in &self.arguments {
+            let Some(argument) = template.render(input) else {
+                continue;
+            };
+            if let (Some(Part::Field(field)), false) = (template.0.first(), options_ended)
+                && argument.starts_with('-')
+            {
+                let message = format!(
+                    "/{}: a value that begins with `-` would be read as an option",
+                    quoted(field)
+                );
+                return Err(vec![
+                    Violation::new("input_invalid", message).at_pointer(format!("/{field}")),
+                ]);
+            }
+            options_ended |= argument == "--";
+            arguments.push(argument);
+        }
+        Ok(arguments)
+    }
+}
+
+fn field_names(command: &DeclaredCommand) -> Vec<&str> {
+    let properties = command
+        .input
+        .as_ref()
+        .and_then(|schema| schema.get("properties"))
+        .and_then(Value::as_object);
+    properties
+        .into_iter()
+        .flat_map(|properties| properties.keys().map(String::as_str))
+        .collect()
+}
+
+fn is_plain_path(path: &str) -> bool {
+    let mut parts = Path::new(path).components().peekable();
+    parts.peek().is_some()
+        && parts.all(|part| matches!(part, Component::Normal(_)))
+        && !path.contains('\0')
+}
+
+/// Text with fields of the input in it: `-p {script}`. `{{` is a brace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Template(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Field(String),
+}
+
+impl Template {
+    fn parse(text: &str, fields: &[&str]) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(brace) = rest.find('{') {
+            literal.push_str(&rest[..brace]);
+            rest = &rest[brace + 1..];
+            if let Some(after) = rest.strip_prefix('{') {
+                literal.push('{');
+                rest = after;
+                continue;
+            }
+            let name = rest
+                .split_once('}')
+                .map(|(name, _)| name)
+                .filter(|name| is_field_name(name));
+            let Some(name) = name else {
+                // Not a field: the brace is the program's own, as in `awk '{ print $1 }'`.
+                literal.push('{');
+                continue;
+            };
+            if !fields.contains(&name) {
+                return Err(format!(
+                    "`{{{name}}}` is no field of [command.input] (it has {}); for a brace of the program's own write `{{{{`",
+                    if fields.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        fields.join(", ")
+                    }
+                ));
+            }
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            parts.push(Part::Field(name.to_owned()));
+            rest = &rest[name.len() + 1..];
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() || parts.is_empty() {
+            parts.push(Part::Literal(literal));
+        }
+        Ok(Self(parts))
+    }
+
+    /// The text, or `None` where a field is absent. Strings go in as they are, anything else as compact JSON.
+    fn render(&self, input: &Value) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Field(name) => match input.get(name)? {
+                    Value::Null => return None,
+                    Value::String(value) => text.push_str(value),
+                    value => text.push_str(&value.to_string()),
+                },
+            }
+        }
+        Some(text)
+    }
+}
+
+fn is_field_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(text: &str) -> Result<CommandPlan, Vec<Violation>> {
+        let command: DeclaredCommand = toml::from_str(text).expect("valid TOML");
+        CommandPlan::new(Some(&command))
+    }
+
+    const YOSYS: &str = r#"
+        args = ["-q", "-p", "{script}", "--seed={seed}", "--", "{rest}"]
+        stdin = "in: {script}"
+        files = { "in.v" = "{verilog}" }
+        outputs = ["out.json"]
+        [input]
+        type = "object"
+        required = ["script"]
+        additionalProperties = false
+        properties = { script = { type = "string" }, seed = { type = "integer" }, rest = {}, verilog = {} }
+    "#;
+
+    #[test]
+    fn fields_go_where_the_manifest_says() {
+        let plan = plan(YOSYS).expect("valid");
+        let call = plan
+            .call(&json!({"script": "synth -top", "seed": 7, "rest": "-x", "verilog": {"a": 1}}))
+            .expect("valid");
+        assert_eq!(
+            call.arguments,
+            ["-q", "-p", "synth -top", "--seed=7", "--", "-x"]
+        );
+        assert_eq!(call.stdin, b"in: synth -top");
+        assert_eq!(call.files, [("in.v".to_owned(), br#"{"a":1}"#.to_vec())]);
+        assert_eq!(call.outputs, ["out.json"]);
+    }
+
+    #[test]
+    fn an_absent_field_drops_its_whole_argument() {
+        let call = plan(YOSYS)
+            .expect("valid")
+            .call(&json!({"script": "x", "seed": null}));
+        assert!(call.is_err(), "null is no integer by the schema");
+        let call = plan(YOSYS)
+            .expect("valid")
+            .call(&json!({"script": "x"}))
+            .expect("valid");
+        assert_eq!(call.arguments, ["-q", "-p", "x", "--"]);
+        assert!(call.files.is_empty());
+    }
+
+    #[test]
+    fn a_value_never_becomes_an_option() {
+        let plan = plan(YOSYS).expect("valid");
+        let violations = plan
+            .call(&json!({"script": "--exec=rm"}))
+            .expect_err("an option");
+        assert_eq!(violations[0].place.pointer.as_deref(), Some("/script"));
+        assert!(
+            plan.call(&json!({"script": "x", "seed": -3})).is_ok(),
+            "behind `=`"
+        );
+        assert!(
+            plan.call(&json!({"script": "x", "rest": "--exec"})).is_ok(),
+            "after `--`"
+        );
+    }
+
+    #[test]
+    fn what_the_manifest_gets_wrong_is_named() {
+        let cases = [
+            ("args = [\"{nope}\"]", "nope"),
+            ("files = { \"../x\" = \"a\" }", "../x"),
+            ("files = { \"/x\" = \"a\" }", "/x"),
+            ("outputs = [\"\"]", "below /scratch"),
+            ("[input]\ntype = 5", "schema"),
+        ];
+        for (text, named) in cases {
+            let violations = plan(text).expect_err(text);
+            assert!(violations[0].message.contains(named), "{}", violations[0]);
+        }
+    }
+
+    #[test]
+    fn braces_of_the_program_s_own_stay() {
+        let template = |text| Template::parse(text, &["a"]).map(|it| it.render(&json!({"a": "x"})));
+        assert_eq!(
+            template("{ print $1 }"),
+            Ok(Some("{ print $1 }".to_owned()))
+        );
+        assert_eq!(template("{{a}"), Ok(Some("{a}".to_owned())));
+        assert_eq!(template("{a}{a}}{"), Ok(Some("xx}{".to_owned())));
+        assert_eq!(template(""), Ok(Some(String::new())));
+    }
+
+    #[test]
+    fn without_a_command_section_the_input_is_standard_input() {
+        let plan = CommandPlan::new(None).expect("valid");
+        assert_eq!(
+            plan.call(&json!({"a": [1, 2]})).expect("valid").stdin,
+            br#"{"a":[1,2]}"#
+        );
+        assert_eq!(plan.call(&Value::Null).expect("valid").stdin, b"");
+    }
+}

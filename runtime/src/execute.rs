@@ -1,0 +1,351 @@
+//! A run on the runtime's own threads: from an admitted request to its outcome.
+
+use crate::classify::{Circumstances, DeadlinePassed, Ended, classify, timed_out};
+use crate::command::Call;
+use crate::limiter::Limiter;
+use crate::limits::Limits;
+use crate::outcome::{Failure, FailureKind, Outcome};
+use crate::output::{collect_files, command_output, typed_output};
+use crate::run::Refused;
+use crate::runtime::RunState;
+use crate::tool::{Loaded, Program};
+use crate::usage::{Metered, ReadySince, Spent, Usage, micros};
+use crate::value::Type;
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use tollgate_host_api::budget::Lease;
+use tollgate_host_api::logs::{LogLimits, LogLine, LogStream, Logs};
+use tollgate_host_api::scratch::{Quota, Scratch};
+use tollgate_host_api::stdio::Output;
+use tollgate_host_api::{Grants, Guest, Host};
+use wasmtime::component::Val;
+use wasmtime::{Store, UpdateDeadline};
+
+/// Handles a component's own resources may take beside the host's. Enough for honest tools.
+const COMPONENT_HANDLES_MAX: usize = 16 * 1024;
+/// The last bytes of standard error that go with a failure.
+const DIAGNOSTICS_BYTES_MAX: usize = 4 * 1024;
+
+/// A run that nothing speaks against any more.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) limits: Limits,
+    pub(crate) owner: Arc<str>,
+    pub(crate) input_bytes: u64,
+}
+
+pub(crate) enum Request {
+    Typed {
+        index: usize,
+        parameters: Vec<Val>,
+        result: Option<Type>,
+    },
+    Command(Call),
+}
+
+/// What a guest gave back when it came to a good end.
+enum Returned {
+    Typed(Option<Val>),
+    Command,
+}
+
+pub(crate) async fn execute(
+    tool: Arc<Loaded>,
+    job: Job,
+    memory: Lease,
+    buffers: Lease,
+    ready_since: Arc<ReadySince>,
+    asked_at: Instant,
+) -> Result<Outcome, Refused> {
+    let load_started = Instant::now();
+    let _ticking = tool.shared.ticker.keep_ticking();
+    let logs = Logs::new(LogLimits {
+        lines_max: size(job.limits.log_lines),
+        bytes_max: size(job.limits.log_bytes),
+    });
+    let stdout = match job.request {
+        Request::Typed { .. } => None,
+        Request::Command(_) => Some(Output::new(size(job.limits.output_bytes), buffers)),
+    };
+    let mut store = surroundings(&tool, &job, memory, &logs, stdout.clone()).await?;
+
+    let timeout = job.limits.timeout;
+    let started = Instant::now();
+    let deadline = started + timeout;
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        if Instant::now() >= deadline {
+            Err(DeadlinePassed.into())
+        } else {
+            Ok(UpdateDeadline::Yield(1))
+        }
+    });
+    let guest = async {
+        let call = call(&tool.program, &mut store, &job.request);
+        tokio::time::timeout_at(deadline.into(), call)
+            .await
+            .unwrap_or_else(|_| Err(DeadlinePassed.into()))
+    };
+    let (ended, spent) = Metered::new(guest, ready_since).await;
+    let is_past_deadline = Instant::now() >= deadline;
+
+    let refused = store.data().run.limiter.refused();
+    let ended = match ended {
+        Ok(_) if is_past_deadline => Err(Ended::Failed(timed_out(timeout))),
+        Ok(returned) => Ok(returned),
+        Err(error) => match classify(
+            &error,
+            Circumstances {
+                refused,
+                is_past_deadline,
+                timeout,
+            },
+        ) {
+            Ended::Exit(0) => Ok(Returned::Command),
+            ended => Err(ended),
+        },
+    };
+    let result = match ended {
+        Ok(Returned::Typed(value)) => typed_output(&job, value),
+        Ok(Returned::Command) => {
+            let scratch = store.data().host.scratch_path().map(Path::to_owned);
+            finish_command(scratch, &job, stdout).await
+        }
+        Err(Ended::Exit(code)) => Err(exited(code)),
+        Err(Ended::Failed(failure)) => Err(failure),
+        Err(Ended::AtCapacity) => return Err(Refused::AtCapacity),
+    };
+    let usage = usage(
+        &store,
+        &logs,
+        spent,
+        load_started - asked_at,
+        started - load_started,
+    );
+    drop(store);
+    let lines = logs.take_lines();
+    let result = result.map_err(|failure| Failure {
+        diagnostics: diagnostics(&lines),
+        ..failure
+    });
+    Ok(Outcome {
+        result,
+        usage,
+        logs: lines,
+    })
+}
+
+fn size(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// The store with everything the run was granted, and its input files placed.
+async fn surroundings(
+    tool: &Loaded,
+    job: &Job,
+    memory: Lease,
+    logs: &Logs,
+    output: Option<Output>,
+) -> Result<Store<Guest<RunState>>, Refused> {
+    let internal = |_| Refused::Internal;
+    let (limits, shared) = (&job.limits, &tool.shared);
+    let (arguments, input, files) = match &job.request {
+        Request::Typed { .. } => (Vec::new(), Bytes::new(), &[][..]),
+        Request::Command(call) => (
+            call.arguments.clone(),
+            Bytes::from(call.stdin.clone()),
+            &call.files[..],
+        ),
+    };
+    let scratch = if tool.admissible.uses_files && limits.scratch_bytes > 0 {
+        let quota = Quota::new(
+            limits.scratch_bytes,
+            limits.scratch_entries,
+            shared.scratch.lease(),
+        );
+        Some(shared.scratch_root.scratch(quota).map_err(internal)?)
+    } else {
+        None
+    };
+    if let (Some(scratch), false) = (&scratch, files.is_empty()) {
+        place_files(scratch, files).await?;
+    }
+    let host = Host::new(Grants {
+        arguments,
+        environment: job.environment.clone(),
+        input,
+        output,
+        logs: logs.clone(),
+        scratch,
+        handles_max: size(limits.handles),
+    })
+    .map_err(internal)?;
+    let limiter = Limiter::new(
+        limits.memory_bytes,
+        shared.rules.fixed.table_elements,
+        memory,
+    );
+    let run = RunState {
+        limiter,
+        owner: Arc::clone(&job.owner),
+    };
+    let mut store = Store::new(&shared.engine, Guest { host, run });
+    store.limiter(|guest| &mut guest.run.limiter);
+    store.set_hostcall_fuel(size(limits.call_bytes));
+    store.set_max_component_handles(COMPONENT_HANDLES_MAX);
+    Ok(store)
+}
+
+async fn place_files(scratch: &Scratch, files: &[(String, Vec<u8>)]) -> Result<(), Refused> {
+    let (root, files) = (scratch.path().to_owned(), files.to_vec());
+    let placing = tokio::task::spawn_blocking(move || {
+        for (path, bytes) in files {
+            let path = root.join(path);
+            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            std::fs::write(path, bytes)?;
+        }
+        std::io::Result::Ok(())
+    });
+    match placing.await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(Refused::Internal),
+    }
+}
+
+async fn call(
+    program: &Program,
+    store: &mut Store<Guest<RunState>>,
+    request: &Request,
+) -> wasmtime::Result<Returned> {
+    match (program, request) {
+        (Program::Module(pre), _) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+            start.call_async(&mut *store, ()).await?;
+            Ok(Returned::Command)
+        }
+        (
+            Program::Component(pre, exports),
+            Request::Typed {
+                index,
+                parameters,
+                result,
+            },
+        ) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            let function = function(&instance, store, &exports[*index])?;
+            let mut results = vec![Val::Bool(false); usize::from(result.is_some())];
+            function
+                .call_async(&mut *store, parameters, &mut results)
+                .await?;
+            Ok(Returned::Typed(results.pop()))
+        }
+        (Program::Component(pre, exports), Request::Command(_)) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            let function = function(&instance, store, &exports[0])?;
+            let mut results = [Val::Bool(false)];
+            function.call_async(&mut *store, &[], &mut results).await?;
+            match results {
+                [Val::Result(Err(_))] => Err(tollgate_host_api::limit::Exit { code: 1 }.into()),
+                _ => Ok(Returned::Command),
+            }
+        }
+    }
+}
+
+fn function(
+    instance: &wasmtime::component::Instance,
+    store: &mut Store<Guest<RunState>>,
+    export: &wasmtime::component::ComponentExportIndex,
+) -> wasmtime::Result<wasmtime::component::Func> {
+    instance
+        .get_func(store, export)
+        .ok_or_else(|| wasmtime::Error::msg("the instance lacks its own export"))
+}
+
+async fn finish_command(
+    scratch: Option<PathBuf>,
+    job: &Job,
+    stdout: Option<Output>,
+) -> Result<serde_json::Value, Failure> {
+    let Request::Command(call) = &job.request else {
+        return Err(Failure::new(
+            FailureKind::Abi,
+            "the function exited instead of returning",
+        ));
+    };
+    let stdout = stdout.map(|output| output.take()).unwrap_or_default();
+    let files = match scratch {
+        Some(root) if !call.outputs.is_empty() => {
+            let room = job.limits.output_bytes - stdout.len() as u64;
+            Some(collected(root, &call.outputs, room).await?)
+        }
+        _ => None,
+    };
+    command_output(&stdout, files, job.limits.output_bytes)
+}
+
+async fn collected(
+    root: PathBuf,
+    names: &[String],
+    room: u64,
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let names = names.to_vec();
+    let collecting = tokio::task::spawn_blocking(move || collect_files(&root, &names, room));
+    collecting.await.unwrap_or_else(|_| {
+        Err(Failure::new(
+            FailureKind::Internal,
+            "the host failed to collect files",
+        ))
+    })
+}
+
+fn exited(code: u32) -> Failure {
+    let message = format!("the command exited with code {code}");
+    Failure {
+        exit_code: Some(code),
+        ..Failure::new(FailureKind::Exit, message)
+    }
+}
+
+fn usage(
+    store: &Store<Guest<RunState>>,
+    logs: &Logs,
+    spent: Spent,
+    queued: std::time::Duration,
+    loaded: std::time::Duration,
+) -> Usage {
+    let guest = store.data();
+    let mut usage = Usage {
+        queue_us: micros(queued),
+        load_us: micros(loaded),
+        memory_peak_bytes: guest.run.limiter.memory_peak_bytes(),
+        log_bytes: logs.bytes_written(),
+        scratch_bytes: guest.host.scratch_bytes_written(),
+        ..Usage::default()
+    };
+    spent.write(&mut usage);
+    usage
+}
+
+/// The last lines of standard error: panic text is there.
+fn diagnostics(lines: &[LogLine]) -> Option<String> {
+    let mut tail = Vec::new();
+    let mut bytes = 0;
+    for line in lines
+        .iter()
+        .rev()
+        .filter(|line| line.stream == LogStream::Stderr)
+    {
+        bytes += line.text.len() + 1;
+        if bytes > DIAGNOSTICS_BYTES_MAX {
+            break;
+        }
+        tail.push(line.text.as_str());
+    }
+    tail.reverse();
+    (!tail.is_empty()).then(|| tail.join("\n"))
+}

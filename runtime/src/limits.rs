@@ -1,0 +1,144 @@
+//! The limits of one run and of the process, each with its unit, its default and the reason for it.
+
+use std::time::Duration;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// The largest tool, in bytes.
+pub const TOOL_BYTES_MAX: usize = 20 * MIB as usize;
+
+/// The depth to which JSON and types may nest. Deeper ones cost stack on every walk and serve nobody.
+pub const DEPTH_MAX: usize = 64;
+
+/// What one run may use. A manifest and a caller can only lower these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From the guest's start to its end, whatever it does. 30 s: what a caller waits for.
+    pub timeout: Duration,
+    /// Bytes over all linear memories together. 128 MiB: an interpreter and its work.
+    pub memory_bytes: u64,
+    /// Bytes of JSON or standard input taken.
+    pub input_bytes: u64,
+    /// Bytes of JSON, standard output and output files given back.
+    pub output_bytes: u64,
+    /// Lines of log kept.
+    pub log_lines: u64,
+    /// Bytes of log kept.
+    pub log_bytes: u64,
+    /// Bytes written to `/scratch` in total; 0 grants no files.
+    pub scratch_bytes: u64,
+    /// Files and folders created in `/scratch` in total.
+    pub scratch_entries: u64,
+    /// Outgoing requests.
+    pub egress_requests: u64,
+    /// Handles of host resources open at once.
+    pub handles: u64,
+    /// Bytes that the values of one call between guest and host take in the host, both ways.
+    pub call_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            memory_bytes: 128 * MIB,
+            input_bytes: MIB,
+            output_bytes: MIB,
+            log_lines: 1000,
+            log_bytes: 256 * KIB,
+            scratch_bytes: 64 * MIB,
+            scratch_entries: 1024,
+            egress_requests: 64,
+            handles: 1024,
+            call_bytes: 64 * MIB,
+        }
+    }
+}
+
+impl Limits {
+    /// The lower of each.
+    pub fn lowered_to(&self, other: &Limits) -> Limits {
+        Limits {
+            timeout: self.timeout.min(other.timeout),
+            memory_bytes: self.memory_bytes.min(other.memory_bytes),
+            input_bytes: self.input_bytes.min(other.input_bytes),
+            output_bytes: self.output_bytes.min(other.output_bytes),
+            log_lines: self.log_lines.min(other.log_lines),
+            log_bytes: self.log_bytes.min(other.log_bytes),
+            scratch_bytes: self.scratch_bytes.min(other.scratch_bytes),
+            scratch_entries: self.scratch_entries.min(other.scratch_entries),
+            egress_requests: self.egress_requests.min(other.egress_requests),
+            handles: self.handles.min(other.handles),
+            call_bytes: self.call_bytes.min(other.call_bytes),
+        }
+    }
+}
+
+/// What a tool may declare, judged before the engine sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticLimits {
+    /// Linear memories over all instances.
+    pub memories: u64,
+    /// Tables over all instances.
+    pub tables: u64,
+    /// Elements a table may start with or grow to.
+    pub table_elements: u64,
+    /// Core instances: four runs of a 725-byte component of nested instances took all of a process's address
+    /// space at the engine's default.
+    pub core_instances: u64,
+    /// Component instances, nested ones included. Honest tools have a handful to a hundred.
+    pub component_instances: u64,
+    /// Components inside components inside …
+    pub component_depth: u64,
+    /// Types defined by all components together (core types are counted by function and cost nothing at a run).
+    pub component_types: u64,
+}
+
+impl Default for StaticLimits {
+    fn default() -> Self {
+        Self {
+            memories: 8,
+            tables: 16,
+            table_elements: 100_000,
+            core_instances: 64,
+            component_instances: 256,
+            component_depth: 16,
+            component_types: 5_000,
+        }
+    }
+}
+
+/// What all runs of a process together may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessLimits {
+    /// Bytes of guests' linear memories.
+    pub guest_memory_bytes: u64,
+    /// Bytes of inputs, outputs and values that the host holds for guests.
+    pub host_buffer_bytes: u64,
+    /// Bytes in all `/scratch` folders.
+    pub scratch_bytes: u64,
+    /// Runs under way at once: slots of the engine's pool are reserved for so many.
+    pub runs: u32,
+}
+
+impl Default for ProcessLimits {
+    /// Half of the machine's memory for guests, a tenth for the host's side of them.
+    fn default() -> Self {
+        let machine_bytes = machine_memory_bytes();
+        Self {
+            guest_memory_bytes: machine_bytes / 2,
+            host_buffer_bytes: machine_bytes / 10,
+            scratch_bytes: 10 * GIB,
+            runs: 1000,
+        }
+    }
+}
+
+fn machine_memory_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    info.totalram
+        .saturating_mul(u64::from(info.mem_unit))
+        .max(GIB)
+}

@@ -1,0 +1,227 @@
+//! One run: what a caller asks for, and what is refused before anything of the tool has run.
+
+use crate::credentials::{Credentials, Missing, environment};
+use crate::execute::{Job, Request, execute};
+use crate::interface::Signature;
+use crate::limits::{DEPTH_MAX, Limits};
+use crate::outcome::Outcome;
+use crate::tool::Tool;
+use crate::usage::ReadySince;
+use crate::value::decode_parameters;
+use crate::violation::Violation;
+use serde_json::Value;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a caller asks for.
+#[derive(Debug, Clone)]
+pub struct Run {
+    function: Option<String>,
+    input: Value,
+    owner: Arc<str>,
+    credentials: Credentials,
+    limits: Option<Limits>,
+}
+
+impl Run {
+    /// A run of a function with its input.
+    pub fn new(function: impl Into<String>, input: Value) -> Self {
+        Self {
+            function: Some(function.into()),
+            ..Self::only(input)
+        }
+    }
+
+    /// A run of the only function there is.
+    pub fn only(input: Value) -> Self {
+        let (owner, credentials) = (Arc::from(""), Credentials::new());
+        Self {
+            function: None,
+            input,
+            owner,
+            credentials,
+            limits: None,
+        }
+    }
+
+    /// Whom the run's turns are shared by.
+    pub fn owner(mut self, owner: impl AsRef<str>) -> Self {
+        self.owner = Arc::from(owner.as_ref());
+        self
+    }
+
+    /// Secrets the tool may use.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Limits for this run. They only lower the runtime's and the tool's.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+}
+
+/// A run that did not start: nothing of the tool has run (or, at capacity, nothing that counts).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The function is not there, or not clear.
+    #[error("{}", .0.message)]
+    FunctionUnknown(Violation),
+    /// The input does not match the function's schema.
+    #[error("the input does not match the tool's schema: {}", list(.0))]
+    InputInvalid(Vec<Violation>),
+    /// Credentials are missing.
+    #[error("the tool requires credentials not yet configured: {}", names(.0))]
+    CredentialsMissing(Vec<Missing>),
+    /// The process has no room for the run.
+    #[error("the process is at capacity")]
+    AtCapacity,
+    /// The host failed.
+    #[error("the run could not be started by a fault of the host's")]
+    Internal,
+}
+
+fn list(violations: &[Violation]) -> String {
+    violations
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn names(missing: &[Missing]) -> String {
+    missing
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Tool {
+    /// Runs the tool. Dropping the future cancels the run.
+    pub async fn run(&self, run: Run) -> Result<Outcome, Refused> {
+        let asked_at = Instant::now();
+        let job = self.prepare(run)?;
+        let shared = &self.loaded.shared;
+        // What the guest starts with is taken before it starts: waiting here is not its time.
+        let memory = shared
+            .guest_memory
+            .acquire(self.counts().memory_bytes)
+            .await
+            .map_err(|_| Refused::AtCapacity)?;
+        let buffers = shared
+            .host_buffers
+            .acquire(job.input_bytes)
+            .await
+            .map_err(|_| Refused::AtCapacity)?;
+        let ready_since = ReadySince::new();
+        let work = execute(
+            Arc::clone(&self.loaded),
+            job,
+            memory,
+            buffers,
+            Arc::clone(&ready_since),
+            asked_at,
+        );
+        shared
+            .scheduler
+            .spawn(work, ready_since)
+            .await
+            .unwrap_or(Err(Refused::Internal))
+    }
+
+    /// Everything that can be refused without the guest.
+    fn prepare(&self, run: Run) -> Result<Job, Refused> {
+        let loaded = &self.loaded;
+        let index = self
+            .interface()
+            .index(run.function.as_deref())
+            .map_err(|unknown| {
+                Refused::FunctionUnknown(
+                    Violation::new("function_unknown", unknown.to_string()).at_pointer("/function"),
+                )
+            })?;
+        let limits = match &run.limits {
+            Some(limits) => loaded.limits.lowered_to(limits),
+            None => loaded.limits.clone(),
+        };
+        let input_bytes = check_input(&run.input, &limits)
+            .map_err(|violation| Refused::InputInvalid(vec![violation]))?;
+        let request = match &self.interface().functions()[index].signature {
+            Signature::Typed {
+                parameters, result, ..
+            } => {
+                let parameters =
+                    decode_parameters(parameters, &run.input).map_err(Refused::InputInvalid)?;
+                Request::Typed {
+                    index,
+                    parameters,
+                    result: result.clone(),
+                }
+            }
+            Signature::Command(plan) => {
+                Request::Command(plan.call(&run.input).map_err(Refused::InputInvalid)?)
+            }
+        };
+        let environment =
+            environment(self.manifest(), &run.credentials).map_err(Refused::CredentialsMissing)?;
+        Ok(Job {
+            request,
+            environment,
+            limits,
+            owner: run.owner,
+            input_bytes,
+        })
+    }
+}
+
+/// The input's size in bytes of JSON text.
+fn check_input(input: &Value, limits: &Limits) -> Result<u64, Violation> {
+    if !is_within_depth(input, DEPTH_MAX) {
+        return Err(Violation::new(
+            "input_invalid",
+            format!("the input nests deeper than {DEPTH_MAX} levels"),
+        ));
+    }
+    let bytes = json_bytes(input);
+    if bytes > limits.input_bytes {
+        let message = format!(
+            "the input has {bytes} bytes; at most {} are allowed",
+            limits.input_bytes
+        );
+        return Err(Violation::new("input_invalid", message));
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn is_within_depth(json: &Value, depth_left: usize) -> bool {
+    let Some(inner) = depth_left.checked_sub(1) else {
+        return !(json.is_array() || json.is_object());
+    };
+    match json {
+        Value::Array(items) => items.iter().all(|item| is_within_depth(item, inner)),
+        Value::Object(object) => object.values().all(|item| is_within_depth(item, inner)),
+        _ => true,
+    }
+}
+
+/// The length of the JSON text, without making it.
+pub(crate) fn json_bytes(json: &Value) -> u64 {
+    struct Counter(u64);
+    impl Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // Counting cannot fail, and a `Value`'s keys are strings.
+    let _ = serde_json::to_writer(&mut counter, json);
+    counter.0
+}

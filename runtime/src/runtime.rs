@@ -1,0 +1,259 @@
+//! What all runs of a process share.
+
+use crate::checks::{Admissible, Rules, admit};
+use crate::engine::engine;
+use crate::limiter::Limiter;
+use crate::limits::{Limits, ProcessLimits, StaticLimits};
+use crate::scheduler::Scheduler;
+use crate::ticker::Ticker;
+use crate::tool::{Rejected, Tool};
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate_host_api::budget::Budget;
+use tollgate_host_api::scratch::ScratchRoot;
+use tollgate_host_api::{Guest, add_to_component_linker, add_to_module_linker};
+use wasmtime::{Engine, component};
+
+/// How long tokio's blocking threads, which guests' file calls run on, are kept for the next call.
+const BLOCKING_THREAD_KEPT: Duration = Duration::from_secs(2);
+
+/// How a runtime is set up. The defaults serve.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// The limits of every run; tools and callers only lower them.
+    pub limits: Limits,
+    /// What a tool may declare.
+    pub fixed: StaticLimits,
+    /// What all runs together may hold.
+    pub process: ProcessLimits,
+    /// Threads that guests run on. One a core.
+    pub threads: NonZeroUsize,
+    /// Where `/scratch` folders are made.
+    pub scratch_folder: PathBuf,
+    /// The caller's tokio, whose timers and sockets runs use; without one the runtime starts its own.
+    pub tokio: Option<tokio::runtime::Handle>,
+    /// Imports the host offers beside WASI.
+    pub imports: Option<HostImports>,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            fixed: StaticLimits::default(),
+            process: ProcessLimits::default(),
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            scratch_folder: PathBuf::from("/tmp"),
+            tokio: None,
+            imports: None,
+        }
+    }
+}
+
+/// Imports of the host's own, for components.
+#[derive(Clone)]
+pub struct HostImports {
+    interfaces: Vec<String>,
+    link: Arc<Link>,
+}
+
+type Link = dyn Fn(&mut component::Linker<Guest<RunState>>) -> wasmtime::Result<()> + Send + Sync;
+
+impl HostImports {
+    /// Offers `interfaces` (`package:name/interface@version`), which `link` defines.
+    pub fn new(
+        interfaces: impl IntoIterator<Item = impl Into<String>>,
+        link: impl Fn(&mut component::Linker<Guest<RunState>>) -> wasmtime::Result<()>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            interfaces: interfaces.into_iter().map(Into::into).collect(),
+            link: Arc::new(link),
+        }
+    }
+}
+
+impl fmt::Debug for HostImports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HostImports")
+            .field(&self.interfaces)
+            .finish()
+    }
+}
+
+/// What the runtime keeps in a run's store. A host's own imports find whom they serve here.
+#[derive(Debug)]
+pub struct RunState {
+    pub(crate) limiter: Limiter,
+    pub(crate) owner: Arc<str>,
+}
+
+impl RunState {
+    /// Whom the run's turns are shared by.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+/// The runtime could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine refused its configuration, or address space is short.
+    #[error("the WebAssembly engine could not be started: {0}")]
+    Engine(wasmtime::Error),
+    /// Threads or the scratch folder.
+    #[error("the runtime could not be started: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Loads and runs tools. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// One process's engine, threads and budgets.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) component_linker: component::Linker<Guest<RunState>>,
+    pub(crate) module_linker: wasmtime::Linker<Guest<RunState>>,
+    pub(crate) rules: Rules,
+    pub(crate) guest_memory: Budget,
+    pub(crate) host_buffers: Budget,
+    pub(crate) scratch: Budget,
+    pub(crate) scratch_root: Arc<ScratchRoot>,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) ticker: Ticker,
+    pub(crate) tokio: Tokio,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Starts the runtime's threads.
+    pub fn new(config: RuntimeConfig) -> Result<Self, StartError> {
+        let RuntimeConfig {
+            limits,
+            fixed,
+            process,
+            threads,
+            scratch_folder,
+            tokio,
+            imports,
+        } = config;
+        let tokio = Tokio::new(tokio)?;
+        let engine = engine(&limits, &fixed, &process).map_err(StartError::Engine)?;
+        let mut component_linker = component::Linker::new(&engine);
+        let mut module_linker = wasmtime::Linker::new(&engine);
+        add_to_component_linker(&mut component_linker).map_err(StartError::Engine)?;
+        add_to_module_linker(&mut module_linker).map_err(StartError::Engine)?;
+        if let Some(imports) = &imports {
+            (imports.link)(&mut component_linker).map_err(StartError::Engine)?;
+        }
+        let host_interfaces = imports
+            .map(|imports| imports.interfaces)
+            .unwrap_or_default();
+        let shared = Shared {
+            scheduler: Scheduler::new(threads.get(), &tokio.handle)?,
+            ticker: Ticker::new(&engine)?,
+            scratch_root: Arc::new(ScratchRoot::new(&scratch_folder)?),
+            guest_memory: Budget::new("guest memory", process.guest_memory_bytes),
+            host_buffers: Budget::new("host buffers", process.host_buffer_bytes),
+            scratch: Budget::new("scratch", process.scratch_bytes),
+            rules: Rules {
+                limits,
+                fixed,
+                host_interfaces,
+            },
+            engine,
+            component_linker,
+            module_linker,
+            tokio,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Judges and compiles a tool.
+    pub async fn load(&self, wasm: &[u8]) -> Result<Tool, Rejected> {
+        let admissible = self.admit(wasm).await?;
+        self.compile(admissible, wasm).await
+    }
+
+    /// Judges a tool without compiling it.
+    pub async fn admit(&self, wasm: &[u8]) -> Result<Admissible, Rejected> {
+        let (shared, wasm) = (Arc::clone(&self.shared), wasm.to_vec());
+        self.on_a_thread(move || {
+            admit(&wasm, &shared.rules).map_err(|violations| Rejected { violations })
+        })
+        .await
+    }
+
+    /// Compiles a file that [`admit`](crate::checks::admit) judged already.
+    pub async fn compile(&self, admissible: Admissible, wasm: &[u8]) -> Result<Tool, Rejected> {
+        let (shared, wasm) = (Arc::clone(&self.shared), wasm.to_vec());
+        self.on_a_thread(move || Tool::compile(shared, admissible, &wasm))
+            .await
+    }
+
+    /// Does work where it may take its time. Work that does not come to its end admits nothing.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Rejected> + Send + 'static,
+    ) -> Result<T, Rejected> {
+        let working = self.shared.tokio.handle.spawn_blocking(work);
+        working
+            .await
+            .unwrap_or_else(|_| Err(Rejected::could_not_judge()))
+    }
+
+    /// What tools are judged by.
+    pub fn rules(&self) -> &Rules {
+        &self.shared.rules
+    }
+}
+
+/// Somebody's tokio, or our own.
+pub(crate) struct Tokio {
+    pub(crate) handle: tokio::runtime::Handle,
+    own: Option<tokio::runtime::Runtime>,
+}
+
+impl Tokio {
+    fn new(handle: Option<tokio::runtime::Handle>) -> std::io::Result<Self> {
+        if let Some(handle) = handle {
+            return Ok(Self { handle, own: None });
+        }
+        let own = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("tollgate-io")
+            .thread_keep_alive(BLOCKING_THREAD_KEPT)
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            handle: own.handle().clone(),
+            own: Some(own),
+        })
+    }
+}
+
+impl Drop for Tokio {
+    fn drop(&mut self) {
+        // The last run may end on a thread of tokio's, which must not wait for itself.
+        if let Some(own) = self.own.take() {
+            own.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! From JSON to values of the component model, with every violation and its JSON pointer.
+
+use super::{Case, Integer, Label, Parameter, Shape, Type};
+use crate::violation::{Violation, quoted};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+use wasmtime::component::Val;
+
+/// The most violations gathered from one input.
+const VIOLATIONS_MAX: usize = 100;
+
+/// Values of a function's parameters, in order, from an object of them by name.
+pub fn decode_parameters(
+    parameters: &[Parameter],
+    input: &Value,
+) -> Result<Vec<Val>, Vec<Violation>> {
+    let mut decoder = Decoder {
+        pointer: String::new(),
+        violations: Vec::new(),
+    };
+    let values = decoder.fields(parameters, input);
+    match values {
+        Some(values) if decoder.violations.is_empty() => {
+            Ok(values.into_iter().map(|(_, value)| value).collect())
+        }
+        _ => Err(decoder.violations),
+    }
+}
+
+struct Decoder {
+    pointer: String,
+    violations: Vec<Violation>,
+}
+
+impl Decoder {
+    fn value(&mut self, ty: &Type, json: &Value) -> Option<Val> {
+        match &ty.shape {
+            Shape::Bool => json
+                .as_bool()
+                .map(Val::Bool)
+                .or_else(|| self.expected("true or false", json)),
+            Shape::Integer(integer) => self.integer(*integer, json),
+            Shape::Float32 => self
+                .float(json, f64::from(f32::MAX))
+                .map(|number| Val::Float32(number as f32)),
+            Shape::Float64 => self.float(json, f64::MAX).map(Val::Float64),
+            Shape::Char => self.character(json),
+            Shape::String => self.string(json).map(|text| Val::String(text.to_owned())),
+            Shape::Bytes => self.bytes(json),
+            Shape::List(element) => self.list(element, json),
+            Shape::Tuple(parts) => self.tuple(parts, json),
+            Shape::Record(fields) => self.fields(fields, json).map(Val::Record),
+            Shape::Variant(cases) => self.variant(cases, json),
+            Shape::Enum(labels) => self.label(labels, json).map(Val::Enum),
+            Shape::Flags(labels) => self.flags(labels, json),
+            Shape::Option(inner) => self.option(inner, json),
+            Shape::Result { ok, err } => self.result(ok.as_deref(), err.as_deref(), json),
+        }
+    }
+
+    fn fields(&mut self, fields: &[Parameter], json: &Value) -> Option<Vec<(String, Val)>> {
+        let object = self.object(json)?;
+        self.refuse_unknown(object, fields.iter().map(|field| field.name.as_str()));
+        let mut values = Vec::with_capacity(fields.len());
+        for field in fields {
+            let value = match object.get(&field.name) {
+                Some(json) => self.within(&field.name, |this| this.value(&field.ty, json)),
+                None if field.ty.is_nullable() => Some(Val::Option(None)),
+                None => self.within(&field.name, |this| this.violation("is missing".to_owned())),
+            };
+            values.extend(value.map(|value| (field.name.clone(), value)));
+        }
+        (values.len() == fields.len()).then_some(values)
+    }
+
+    fn integer(&mut self, integer: Integer, json: &Value) -> Option<Val> {
+        let number = match json {
+            Value::Number(number) => number
+                .as_i64()
+                .map(i128::from)
+                .or_else(|| number.as_u64().map(i128::from)),
+            Value::String(text) if integer.is_wide() => text.parse().ok(),
+            _ => None,
+        };
+        let (minimum, maximum) = integer.range();
+        match number {
+            Some(number) if (minimum..=maximum).contains(&number) => Some(match integer {
+                Integer::S8 => Val::S8(number as i8),
+                Integer::U8 => Val::U8(number as u8),
+                Integer::S16 => Val::S16(number as i16),
+                Integer::U16 => Val::U16(number as u16),
+                Integer::S32 => Val::S32(number as i32),
+                Integer::U32 => Val::U32(number as u32),
+                Integer::S64 => Val::S64(number as i64),
+                Integer::U64 => Val::U64(number as u64),
+            }),
+            _ => self.expected(&format!("an integer from {minimum} to {maximum}"), json),
+        }
+    }
+
+    fn float(&mut self, json: &Value, magnitude_max: f64) -> Option<f64> {
+        let number = match json {
+            Value::Number(number) => number
+                .as_f64()
+                .filter(|number| number.abs() <= magnitude_max),
+            Value::String(text) => match text.as_str() {
+                "NaN" => Some(f64::NAN),
+                "Infinity" => Some(f64::INFINITY),
+                "-Infinity" => Some(f64::NEG_INFINITY),
+                _ => None,
+            },
+            _ => None,
+        };
+        number.or_else(|| {
+            self.expected(
+                "a number in range, \"NaN\", \"Infinity\" or \"-Infinity\"",
+                json,
+            )
+        })
+    }
+
+    fn character(&mut self, json: &Value) -> Option<Val> {
+        let mut characters = json.as_str().unwrap_or("").chars();
+        match (characters.next(), characters.next()) {
+            (Some(character), None) => Some(Val::Char(character)),
+            _ => self.expected("a string of one character", json),
+        }
+    }
+
+    fn bytes(&mut self, json: &Value) -> Option<Val> {
+        match json.as_str().and_then(|text| STANDARD.decode(text).ok()) {
+            Some(bytes) => Some(Val::List(bytes.into_iter().map(Val::U8).collect())),
+            None => self.expected("a base64 string (RFC 4648, with padding)", json),
+        }
+    }
+
+    fn list(&mut self, element: &Type, json: &Value) -> Option<Val> {
+        let Some(items) = json.as_array() else {
+            return self.expected("an array", json);
+        };
+        let mut values = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            values.extend(self.within_index(index, |this| this.value(element, item)));
+            if self.violations.len() >= VIOLATIONS_MAX {
+                return None;
+            }
+        }
+        (values.len() == items.len()).then_some(Val::List(values))
+    }
+
+    fn tuple(&mut self, parts: &[Type], json: &Value) -> Option<Val> {
+        let items = json.as_array().filter(|items| items.len() == parts.len());
+        let Some(items) = items else {
+            return self.expected(&format!("an array of {} values", parts.len()), json);
+        };
+        let values: Vec<_> = parts
+            .iter()
+            .zip(items)
+            .enumerate()
+            .filter_map(|(index, (ty, item))| self.within_index(index, |this| this.value(ty, item)))
+            .collect();
+        (values.len() == parts.len()).then_some(Val::Tuple(values))
+    }
+
+    fn variant(&mut self, cases: &[Case], json: &Value) -> Option<Val> {
+        let object = self.object(json)?;
+        self.refuse_unknown(object, ["tag", "val"]);
+        let tag = object.get("tag").and_then(Value::as_str);
+        let Some(case) = cases.iter().find(|case| Some(case.name.as_str()) == tag) else {
+            let names = one_of(cases.iter().map(|case| case.name.as_str()));
+            return self.within("tag", |this| {
+                this.expected(&names, object.get("tag").unwrap_or(&Value::Null))
+            });
+        };
+        let payload = match (&case.payload, object.get("val")) {
+            (None, None | Some(Value::Null)) => None,
+            (None, Some(_)) => {
+                return self.within("val", |this| {
+                    this.violation(format!("the case `{}` carries nothing", case.name))
+                });
+            }
+            (Some(ty), json) => {
+                let json = json.unwrap_or(&Value::Null);
+                Some(Box::new(self.within("val", |this| this.value(ty, json))?))
+            }
+        };
+        Some(Val::Variant(case.name.clone(), payload))
+    }
+
+    fn label(&mut self, labels: &[Label], json: &Value) -> Option<String> {
+        match json
+            .as_str()
+            .filter(|text| labels.iter().any(|label| label.name == *text))
+        {
+            Some(text) => Some(text.to_owned()),
+            None => self.expected(
+                &one_of(labels.iter().map(|label| label.name.as_str())),
+                json,
+            ),
+        }
+    }
+
+    fn flags(&mut self, labels: &[Label], json: &Value) -> Option<Val> {
+        let Some(items) = json.as_array() else {
+            return self.expected("an array of strings", json);
+        };
+        let mut names: Vec<String> = Vec::new();
+        for (index, item) in items.iter().enumerate().take(labels.len() + 1) {
+            let name = self.within_index(index, |this| this.label(labels, item))?;
+            if names.contains(&name) {
+                return self.within_index(index, |this| {
+                    this.violation(format!("the flag `{name}` is there twice"))
+                });
+            }
+            names.push(name);
+        }
+        Some(Val::Flags(names))
+    }
+
+    fn option(&mut self, inner: &Type, json: &Value) -> Option<Val> {
+        if json.is_null() {
+            return Some(Val::Option(None));
+        }
+        let value = if inner.is_nullable() {
+            let object = self.object(json)?;
+            self.refuse_unknown(object, ["some"]);
+            let Some(some) = object.get("some") else {
+                return self.expected("null or {\"some\": …}", json);
+            };
+            self.within("some", |this| this.value(inner, some))?
+        } else {
+            self.value(inner, json)?
+        };
+        Some(Val::Option(Some(Box::new(value))))
+    }
+
+    fn result(&mut self, ok: Option<&Type>, err: Option<&Type>, json: &Value) -> Option<Val> {
+        let object = self.object(json)?;
+        let (name, payload) = match (object.get("ok"), object.get("err")) {
+            (Some(payload), None) => ("ok", payload),
+            (None, Some(payload)) => ("err", payload),
+            _ => return self.expected("{\"ok\": …} or {\"err\": …}", json),
+        };
+        self.refuse_unknown(object, ["ok", "err"]);
+        let ty = if name == "ok" { ok } else { err };
+        let value = match ty {
+            Some(ty) => Some(Box::new(self.within(name, |this| this.value(ty, payload))?)),
+            None if payload.is_null() => None,
+            None => return self.within(name, |this| this.expected("null", payload)),
+        };
+        Some(Val::Result(if name == "ok" {
+            Ok(value)
+        } else {
+            Err(value)
+        }))
+    }
+
+    fn string<'j>(&mut self, json: &'j Value) -> Option<&'j str> {
+        json.as_str().or_else(|| self.expected("a string", json))
+    }
+
+    fn object<'j>(&mut self, json: &'j Value) -> Option<&'j Map<String, Value>> {
+        json.as_object()
+            .or_else(|| self.expected("an object", json))
+    }
+
+    fn refuse_unknown<'n>(
+        &mut self,
+        object: &Map<String, Value>,
+        known: impl IntoIterator<Item = &'n str>,
+    ) {
+        let known: Vec<_> = known.into_iter().collect();
+        for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+            if self.violations.len() < VIOLATIONS_MAX {
+                let known = if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    one_of(known.iter().copied())
+                };
+                self.within(name, |this| {
+                    this.violation::<()>(format!("is not a field here (known: {known})"))
+                });
+            }
+        }
+    }
+
+    fn expected<T>(&mut self, what: &str, found: &Value) -> Option<T> {
+        let found = match found {
+            Value::Null => "null".to_owned(),
+            Value::Array(_) => "an array".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+            scalar => quoted(&scalar.to_string()),
+        };
+        self.violation(format!("expected {what}, found {found}"))
+    }
+
+    fn violation<T>(&mut self, message: String) -> Option<T> {
+        if self.violations.len() < VIOLATIONS_MAX {
+            let name = if self.pointer.is_empty() {
+                "the input"
+            } else {
+                &self.pointer
+            };
+            let violation = Violation::new("input_invalid", format!("{}: {message}", quoted(name)));
+            self.violations.push(violation.at_pointer(&self.pointer));
+        }
+        None
+    }
+
+    fn within<T>(&mut self, name: &str, walk: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer
+            .push_str(&name.replace('~', "~0").replace('/', "~1"));
+        let value = walk(self);
+        self.pointer.truncate(length);
+        value
+    }
+
+    fn within_index<T>(
+        &mut self,
+        index: usize,
+        walk: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        self.within(&index.to_string(), walk)
+    }
+}
+
+fn one_of<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    const NAMED_MAX: usize = 12;
+    let mut names: Vec<_> = names
+        .take(NAMED_MAX + 1)
+        .map(|name| format!("`{}`", quoted(name)))
+        .collect();
+    if names.len() > NAMED_MAX {
+        names[NAMED_MAX] = "…".to_owned();
+    }
+    names.join(", ")
+}

@@ -1,0 +1,137 @@
+//! Values between JSON and the component model. One tree of types, read once from the tool, is walked three ways:
+//! to JSON Schema ([`schema`]), from JSON ([`decode`]) and to JSON ([`encode`]).
+
+mod decode;
+mod describe;
+mod encode;
+mod schema;
+pub mod strict;
+
+pub use decode::decode_parameters;
+pub(crate) use describe::Describer;
+pub use encode::{OutputRefused, encode};
+pub use schema::object_schema;
+
+/// A type with its documentation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Type {
+    /// From the interface's doc comments.
+    pub docs: Option<String>,
+    /// What it is.
+    pub shape: Shape,
+}
+
+/// A parameter of a function, or a field of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// As in WIT.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A case of a variant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// As in WIT.
+    pub name: String,
+    /// Documentation of the case.
+    pub docs: Option<String>,
+    /// What it carries.
+    pub payload: Option<Type>,
+}
+
+/// A case of an enum, or a flag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label {
+    /// As in WIT.
+    pub name: String,
+    /// Documentation of the label.
+    pub docs: Option<String>,
+}
+
+/// Integers, by width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "self-describing")]
+pub enum Integer {
+    S8,
+    U8,
+    S16,
+    U16,
+    S32,
+    U32,
+    S64,
+    U64,
+}
+
+impl Integer {
+    fn range(self) -> (i128, i128) {
+        match self {
+            Integer::S8 => (i8::MIN.into(), i8::MAX.into()),
+            Integer::U8 => (0, u8::MAX.into()),
+            Integer::S16 => (i16::MIN.into(), i16::MAX.into()),
+            Integer::U16 => (0, u16::MAX.into()),
+            Integer::S32 => (i32::MIN.into(), i32::MAX.into()),
+            Integer::U32 => (0, u32::MAX.into()),
+            Integer::S64 => (i64::MIN.into(), i64::MAX.into()),
+            Integer::U64 => (0, u64::MAX.into()),
+        }
+    }
+
+    /// JavaScript cannot hold all 64-bit integers: those may also be written as decimal strings.
+    fn is_wide(self) -> bool {
+        matches!(self, Integer::S64 | Integer::U64)
+    }
+}
+
+/// What values of a type look like.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// `true`, `false`
+    Bool,
+    /// JSON integer
+    Integer(Integer),
+    /// JSON number, or `"NaN"`, `"Infinity"`, `"-Infinity"`
+    Float32,
+    /// As [`Shape::Float32`]
+    Float64,
+    /// String of one character
+    Char,
+    /// String
+    String,
+    /// `list<u8>`: base64 string
+    Bytes,
+    /// Array
+    List(Box<Type>),
+    /// Array of fixed length
+    Tuple(Vec<Type>),
+    /// Object
+    Record(Vec<Parameter>),
+    /// `{"tag", "val"}`
+    Variant(Vec<Case>),
+    /// String
+    Enum(Vec<Label>),
+    /// Array of strings
+    Flags(Vec<Label>),
+    /// `null` or the value; `{"some": …}` where the value may itself be null
+    Option(Box<Type>),
+    /// `{"ok": …}` or `{"err": …}`
+    Result {
+        /// What `ok` carries.
+        ok: Option<Box<Type>>,
+        /// What `err` carries.
+        err: Option<Box<Type>>,
+    },
+}
+
+impl Type {
+    /// A type without documentation.
+    pub fn plain(shape: Shape) -> Self {
+        Self { docs: None, shape }
+    }
+
+    /// Whether `null` is a value of this type, so that an option of it needs `{"some": …}`.
+    fn is_nullable(&self) -> bool {
+        matches!(self.shape, Shape::Option(_))
+    }
+}

@@ -1,0 +1,248 @@
+//! What the end-to-end tests say in a sentence each: run the program, load a fixture, run it, judge its end.
+
+use serde_json::Value;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tollgate_fixtures::{End, Fixture, Run as Expected, Source, Verdict as ExpectedVerdict};
+use tollgate_runtime::value::strict;
+use tollgate_runtime::{
+    Credential, Credentials, Limits, Outcome, Refused, Run, Runtime, RuntimeConfig, Tool,
+};
+use tollgate_validator::{Verdict, validate};
+
+/// How the program ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What it printed as its result.
+    pub stdout: String,
+    /// Everything else it printed.
+    pub stderr: String,
+}
+
+/// The program, as built with these tests.
+///
+/// # Panics
+///
+/// Where it is not there: it is built by `cargo test --workspace`.
+pub fn program() -> PathBuf {
+    let tests = std::env::current_exe().expect("the test's own path");
+    let program = tests
+        .ancestors()
+        .nth(2)
+        .expect("target/PROFILE/deps/TEST")
+        .join("tollgate");
+    assert!(
+        program.is_file(),
+        "{} is not built: run `cargo test --workspace`",
+        program.display()
+    );
+    program
+}
+
+/// Runs the program with arguments, in the repository.
+pub fn tollgate(arguments: &[&str]) -> Ended {
+    tollgate_with_input(arguments, b"")
+}
+
+/// Runs the program with arguments and standard input.
+///
+/// # Panics
+///
+/// Where it cannot be started.
+pub fn tollgate_with_input(arguments: &[&str], input: &[u8]) -> Ended {
+    let mut child = Command::new(program())
+        .args(arguments)
+        .current_dir(repository())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // A program that refuses early does not read its input.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    let output = child.wait_with_output().expect("the program ends");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// The folder the README's commands are typed in.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// One runtime for all tests of a process: its budgets and threads are shared, as in a server.
+///
+/// # Panics
+///
+/// Where it cannot be started.
+pub fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new(RuntimeConfig::default()).expect("the runtime starts"))
+}
+
+/// The gate's verdict of a fixture, packed as its seller would.
+pub async fn judge(name: &str) -> Verdict {
+    validate(runtime(), &tollgate_fixtures::packed_bytes(name)).await
+}
+
+/// A fixture that the gate admits.
+///
+/// # Panics
+///
+/// Where it does not.
+pub async fn tool(name: &str) -> Tool {
+    let verdict = judge(name).await;
+    verdict
+        .tool
+        .unwrap_or_else(|| panic!("{name} is rejected: {:?}", verdict.violations))
+}
+
+/// A tool given as WebAssembly text.
+///
+/// # Panics
+///
+/// Where it is not admitted.
+pub async fn tool_of(text: &str) -> Tool {
+    let bytes = wat_bytes(text);
+    let verdict = validate(runtime(), &bytes).await;
+    verdict
+        .tool
+        .unwrap_or_else(|| panic!("rejected: {:?}\n{text}", verdict.violations))
+}
+
+fn wat_bytes(text: &str) -> Vec<u8> {
+    tollgate_validator::source::assemble(text).expect("valid WebAssembly text")
+}
+
+/// Limits for a run of a test.
+pub fn seconds(seconds: f64) -> Limits {
+    Limits {
+        timeout: Duration::from_secs_f64(seconds),
+        ..Limits::default()
+    }
+}
+
+/// JSON text as a value.
+///
+/// # Panics
+///
+/// Where it is none.
+pub fn json(text: &str) -> Value {
+    strict::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Runs a fixture as the table says.
+pub async fn run_as_expected(tool: &Tool, expected: &Expected) -> Result<Outcome, Refused> {
+    let input = json(expected.input);
+    let run = match expected.function {
+        Some(function) => Run::new(function, input),
+        None => Run::only(input),
+    };
+    let credentials =
+        expected
+            .credentials
+            .iter()
+            .fold(Credentials::new(), |credentials, (name, value)| {
+                credentials.with(*name, Credential::new(*value).expect("a valid secret"))
+            });
+    let mut limits = Limits::default();
+    if let Some(timeout_ms) = expected.timeout_ms {
+        limits.timeout = Duration::from_millis(timeout_ms);
+    }
+    tool.run(run.owner("tests").credentials(credentials).limits(limits))
+        .await
+}
+
+/// What is wrong with a run's end, if anything.
+pub fn difference(expected: End, ended: &Result<Outcome, Refused>) -> Option<String> {
+    let is_expected = match (expected, ended) {
+        (
+            End::Output(text),
+            Ok(Outcome {
+                result: Ok(output), ..
+            }),
+        ) => *output == json(text),
+        (
+            End::OutputHas(part),
+            Ok(Outcome {
+                result: Ok(output), ..
+            }),
+        ) => output.to_string().contains(part),
+        (
+            End::Failed { kind, detail },
+            Ok(Outcome {
+                result: Err(failure),
+                ..
+            }),
+        ) => {
+            let text = serde_json::to_string(failure).expect("a failure is JSON");
+            failure.kind.name() == kind
+                && (detail.is_empty()
+                    || failure.exit_code.map(|code| code.to_string()).as_deref() == Some(detail)
+                    || failure.trap.as_deref() == Some(detail)
+                    || failure.limit == Some(detail)
+                    || failure.exit_code.is_none() && text.contains(detail))
+        }
+        (
+            End::TimedOut,
+            Ok(Outcome {
+                result: Err(failure),
+                ..
+            }),
+        ) => failure.kind.name() == "timeout",
+        (End::Refused(code), Err(refused)) => refusal(refused) == code,
+        _ => false,
+    };
+    (!is_expected).then(|| match ended {
+        Ok(outcome) => {
+            let mut text = format!("{:?}", outcome.result);
+            text.truncate(text.floor_char_boundary(2000));
+            format!("expected {expected:?}, ended {text}")
+        }
+        Err(refused) => format!("expected {expected:?}, refused {refused:?}"),
+    })
+}
+
+/// The refusal's code.
+pub fn refusal(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::FunctionUnknown(_) => "unprocessable",
+        Refused::InputInvalid(_) => "input_invalid",
+        Refused::CredentialsMissing(_) => "credentials_missing",
+        Refused::AtCapacity => "at_capacity",
+        Refused::Internal => "internal",
+    }
+}
+
+/// What is wrong with a verdict, if anything.
+pub fn verdict_difference(fixture: &Fixture, verdict: &Verdict) -> Option<String> {
+    let codes: Vec<_> = verdict
+        .violations
+        .iter()
+        .map(|violation| violation.code)
+        .collect();
+    let is_expected = match fixture.verdict {
+        ExpectedVerdict::Admitted => verdict.is_admitted(),
+        ExpectedVerdict::Rejected(code) => !verdict.is_admitted() && codes.contains(&code),
+    };
+    (!is_expected).then(|| {
+        format!(
+            "{}: expected {:?}, judged {:?}",
+            fixture.name, fixture.verdict, verdict.violations
+        )
+    })
+}
+
+/// Whether a fixture's file is there. The large ones are built by the check script.
+pub fn is_built(fixture: &Fixture) -> bool {
+    let file = tollgate_fixtures::folder(fixture.name).join(format!("{}.wasm", fixture.name));
+    fixture.source != Source::Large || file.is_file()
+}

@@ -1,0 +1,42 @@
+//! What protects buyers and sellers, one file each, in order. All of it is what the manifest says.
+
+mod credentials;
+mod egress;
+mod examples;
+mod limits;
+mod name;
+
+use tollgate_runtime::checks::Admissible;
+use tollgate_runtime::{Limits, Violation};
+
+pub(crate) fn check(admissible: &Admissible, limits: &Limits) -> Vec<Violation> {
+    let Some(manifest) = &admissible.manifest else {
+        return Vec::new();
+    };
+    let mut violations = name::check(manifest);
+    violations.extend(limits::check(manifest, limits));
+    violations.extend(credentials::check(manifest));
+    violations.extend(egress::check(manifest));
+    violations.extend(examples::check(manifest, &admissible.interface));
+    violations
+}
+
+fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Violation {
+    Violation::new("manifest_invalid", message)
+        .at_pointer(pointer)
+        .in_section(tollgate_runtime::manifest::SECTION)
+}
+
+#[cfg(test)]
+fn messages(violations: &[Violation]) -> Vec<&str> {
+    violations
+        .iter()
+        .map(|violation| violation.message.as_str())
+        .collect()
+}
+
+#[cfg(test)]
+fn manifest(text: &str) -> tollgate_runtime::manifest::Manifest {
+    let text = format!("name = \"tool\"\n{text}");
+    tollgate_runtime::manifest::Manifest::parse(&text).expect("a readable manifest")
+}
