@@ -49,3 +49,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     terminal::error(&format!("{error:#}"));
     ExitCode::from(USAGE)
 }
+
+/// The work's output, or nothing where Ctrl-C came first. What was under way is dropped.
+pub(crate) async fn interruptible<T>(work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
+    tokio::select! {
+        output = work => Ok(Some(output)),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None).map_err(Into::into),
+    }
+}

@@ -9,6 +9,10 @@ mod terminal;
 use clap::Parser;
 use options::{Command, Options};
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long what was cancelled may take to go.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     // A usage error exits 2 and help 0, which is what clap does by itself.
@@ -21,13 +25,9 @@ fn main() -> ExitCode {
         Ok(tokio) => tokio,
         Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start")),
     };
-    let ended = tokio.block_on(async {
-        tokio::select! {
-            biased;
-            interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| exit::End::Interrupted).map_err(Into::into),
-            ended = dispatch(options.command) => ended,
-        }
-    });
+    let ended = tokio.block_on(dispatch(options.command));
+    // A compilation under way is not waited for.
+    tokio.shutdown_timeout(PATIENCE);
     match ended {
         Ok(end) => end.code().into(),
         Err(error) => exit::report(&error),
@@ -37,8 +37,16 @@ fn main() -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
     match command {
         Command::Run(options) => commands::run::run(options).await,
-        Command::Validate(options) => commands::validate::validate(options).await,
-        Command::Inspect(options) => commands::inspect::inspect(options).await,
-        Command::Pack(options) => commands::pack::pack(options).await,
+        Command::Validate(options) => or_interrupted(commands::validate::validate(options)).await,
+        Command::Inspect(options) => or_interrupted(commands::inspect::inspect(options)).await,
+        Command::Pack(options) => or_interrupted(commands::pack::pack(options)).await,
     }
+}
+
+async fn or_interrupted(
+    work: impl Future<Output = anyhow::Result<exit::End>>,
+) -> anyhow::Result<exit::End> {
+    exit::interruptible(work)
+        .await?
+        .unwrap_or(Ok(exit::End::Interrupted))
 }

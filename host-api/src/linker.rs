@@ -2,7 +2,7 @@
 //! components, WASI 0.1 for modules. Every tool gets all of them; a door says no where nothing was granted.
 
 use crate::guest::Guest;
-use crate::scratch;
+use crate::{egress, scratch};
 use wasmtime::Result;
 
 /// Links the doors for components. A host's own imports may be added to the same linker afterwards.
@@ -13,6 +13,7 @@ pub fn add_to_component_linker<R: Send + 'static>(
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     linker.allow_shadowing(true);
     scratch::component::add_to_linker(linker)?;
+    egress::add_to_linker(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }

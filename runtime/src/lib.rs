@@ -64,3 +64,8 @@ pub use usage::Usage;
 pub use violation::{Place, Violation, quoted};
 /// The engine, for hosts that add imports of their own.
 pub use wasmtime;
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -46,13 +46,10 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         let growth = desired.saturating_sub(current) as u64;
         let total = self.memory_bytes.saturating_add(growth);
-        if total > self.memory_bytes_max {
-            self.refused = Some("memory");
+        if let Some(refused) = judge(desired, maximum, total > self.memory_bytes_max) {
+            self.refused = refused.then_some("memory").or(self.refused);
             return Ok(false);
         }
         // What was leased when the run was admitted is taken first. The process having no more is no end of the
@@ -69,15 +66,19 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        if desired > self.table_elements_max {
-            self.refused = Some("table");
+        if let Some(refused) = judge(desired, maximum, desired > self.table_elements_max) {
+            self.refused = refused.then_some("table").or(self.refused);
             return Ok(false);
         }
         Ok(true)
     }
+}
+
+/// `None`: granted. Otherwise whether it was our limit that refused, rather than the maximum the guest declared
+/// itself. (The engine's pool lowers that maximum to the size of its slots, which is our limit again.)
+fn judge(desired: usize, maximum: Option<usize>, is_over_ours: bool) -> Option<bool> {
+    let is_over_its_own = maximum.is_some_and(|maximum| desired > maximum);
+    (is_over_ours || is_over_its_own).then_some(is_over_ours)
 }
 
 #[cfg(test)]
@@ -123,7 +124,7 @@ mod tests {
                 .table_growing(0, 10, None)
                 .expect("exactly the limit")
         );
-        assert!(!limiter.table_growing(10, 11, Some(10)).expect("refused"));
+        assert!(!limiter.table_growing(5, 6, Some(5)).expect("refused"));
         assert_eq!(limiter.refused(), None);
         assert!(!limiter.table_growing(10, 11, None).expect("refused"));
         assert_eq!(limiter.refused(), Some("table"));

@@ -11,7 +11,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tollgate_host_api::budget::Budget;
 use tollgate_host_api::scratch::ScratchRoot;
 use tollgate_host_api::{Guest, add_to_component_linker, add_to_module_linker};
@@ -217,6 +217,16 @@ impl Runtime {
         working
             .await
             .unwrap_or_else(|_| Err(Rejected::could_not_judge()))
+    }
+
+    /// Waits, for as long as `patience`, until no run is left. Runs that were cancelled are then gone with their
+    /// files; without this they go a moment later.
+    pub async fn close(self, patience: Duration) {
+        let _context = self.shared.tokio.handle.enter();
+        let given_up_at = Instant::now() + patience;
+        while self.shared.ticker.running() > 0 && Instant::now() < given_up_at {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// What tools are judged by.

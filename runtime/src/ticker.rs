@@ -41,6 +41,11 @@ impl Ticker {
         Ok(Self { shared })
     }
 
+    /// How many runs need the tick.
+    pub(crate) fn running(&self) -> usize {
+        self.shared.lock().running
+    }
+
     /// Ticks at least as long as the guard lives.
     pub(crate) fn keep_ticking(&self) -> Ticking {
         self.shared.lock().running += 1;

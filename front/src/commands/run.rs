@@ -1,7 +1,7 @@
 //! `tollgate run`
 
 use super::{judge, read, runtime};
-use crate::exit::End;
+use crate::exit::{End, interruptible};
 use crate::options::RunOptions;
 use crate::problem::Problem;
 use crate::terminal;
@@ -17,15 +17,23 @@ use tollgate_validator::source::MANIFEST_FILE;
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
     let credentials = credentials(&options.credentials)?;
     if options.build {
-        build(&options.tool).await?;
+        match interruptible(build(&options.tool)).await? {
+            Some(built) => built?,
+            None => return Ok(End::Interrupted),
+        }
     }
     let wasm = match read(&options.tool)? {
         Ok(wasm) => wasm,
         Err(violation) => return Ok(refuse(Problem::not_validated(vec![violation]), &options)),
     };
-    let input_text = input_text(options.input.as_deref()).await?;
+    let Some(input_text) = interruptible(input_text(options.input.as_deref())).await? else {
+        return Ok(End::Interrupted);
+    };
+    let input_text = input_text?;
     let runtime = runtime()?;
-    let verdict = judge(&runtime, &wasm, &options.tool).await;
+    let Some(verdict) = interruptible(judge(&runtime, &wasm, &options.tool)).await? else {
+        return Ok(End::Interrupted);
+    };
     let Some(tool) = verdict.tool else {
         return Ok(refuse(Problem::not_validated(verdict.violations), &options));
     };
@@ -44,9 +52,13 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
             ..runtime.rules().limits.clone()
         });
     }
-    match tool.run(run).await {
-        Ok(outcome) => Ok(show(outcome, &wasm, &options)),
-        Err(refused) => Ok(refuse(Problem::from(refused), &options)),
+    let ended = interruptible(tool.run(run)).await?;
+    drop(tool);
+    runtime.close(crate::PATIENCE).await;
+    match ended {
+        Some(Ok(outcome)) => Ok(show(outcome, &wasm, &options)),
+        Some(Err(refused)) => Ok(refuse(Problem::from(refused), &options)),
+        None => Ok(End::Interrupted),
     }
 }
 

@@ -5,31 +5,34 @@ use super::quota::Quota;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 
 const PREFIX: &str = "tollgate-scratch-";
 const LOCK: &str = "lock";
 
-/// The process's folder. Dropping it removes it and all below.
+/// The process's folder, made when the first run needs it. Dropping it removes it and all below.
 #[derive(Debug)]
 pub struct ScratchRoot {
+    parent: PathBuf,
+    opened: Mutex<Option<Opened>>,
+}
+
+#[derive(Debug)]
+struct Opened {
     folder: TempDir,
     /// Held as long as this process lives: who cannot take it leaves the folder alone.
     _lock: File,
 }
 
 impl ScratchRoot {
-    /// Makes a folder under `parent`, after removing those of processes that died.
+    /// A root under `parent`, from which the folders of processes that died are removed.
     pub fn new(parent: &Path) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
         sweep(parent)?;
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-        let lock = File::create(folder.path().join(LOCK))?;
-        lock.lock()?;
         Ok(Self {
-            folder,
-            _lock: lock,
+            parent: parent.to_owned(),
+            opened: Mutex::new(None),
         })
     }
 
@@ -37,13 +40,31 @@ impl ScratchRoot {
     pub fn scratch(self: &Arc<Self>, quota: Quota) -> io::Result<Scratch> {
         let path = tempfile::Builder::new()
             .prefix("run-")
-            .tempdir_in(self.folder.path())?
+            .tempdir_in(self.folder()?)?
             .keep();
         Ok(Scratch {
             path,
             quota: Arc::new(quota),
             root: Arc::clone(self),
         })
+    }
+
+    fn folder(&self) -> io::Result<PathBuf> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = &*opened {
+            return Ok(opened.folder.path().to_owned());
+        }
+        let folder = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(&self.parent)?;
+        let lock = File::create(folder.path().join(LOCK))?;
+        lock.lock()?;
+        let path = folder.path().to_owned();
+        *opened = Some(Opened {
+            folder,
+            _lock: lock,
+        });
+        Ok(path)
     }
 }
 
@@ -179,9 +200,10 @@ mod tests {
         let dead = parent.path().join(format!("{PREFIX}dead"));
         fs::create_dir_all(dead.join("run-1/deep")).expect("folders");
         fs::write(dead.join(LOCK), "").expect("an unheld lock");
-        let alive = ScratchRoot::new(parent.path()).expect("a root");
+        let alive = Arc::new(ScratchRoot::new(parent.path()).expect("a root"));
         assert!(!dead.exists());
-        let other = ScratchRoot::new(parent.path()).expect("a second root");
-        assert!(alive.folder.path().exists() && other.folder.path().exists());
+        let scratch = alive.scratch(quota()).expect("a scratch");
+        ScratchRoot::new(parent.path()).expect("a second root");
+        assert!(scratch.path().exists());
     }
 }

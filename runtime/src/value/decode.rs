@@ -4,7 +4,7 @@ use super::{Case, Integer, Label, Parameter, Shape, Type};
 use crate::violation::{Violation, quoted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use wasmtime::component::Val;
 
 /// The most violations gathered from one input.
@@ -76,11 +76,8 @@ impl Decoder {
 
     fn integer(&mut self, integer: Integer, json: &Value) -> Option<Val> {
         let number = match json {
-            Value::Number(number) => number
-                .as_i64()
-                .map(i128::from)
-                .or_else(|| number.as_u64().map(i128::from)),
-            Value::String(text) if integer.is_wide() => text.parse().ok(),
+            Value::Number(number) => whole_number(number),
+            Value::String(text) if integer.is_wide() && !text.starts_with('+') => text.parse().ok(),
             _ => None,
         };
         let (minimum, maximum) = integer.range();
@@ -325,6 +322,17 @@ impl Decoder {
     ) -> Option<T> {
         self.within(&index.to_string(), walk)
     }
+}
+
+/// JSON knows no integers: `3.0` is one, too, as long as it says exactly which.
+fn whole_number(number: &Number) -> Option<i128> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let integer = number
+        .as_i64()
+        .map(i128::from)
+        .or_else(|| number.as_u64().map(i128::from));
+    let is_whole = |float: &f64| float.fract() == 0.0 && float.abs() <= EXACT_MAX;
+    integer.or_else(|| number.as_f64().filter(is_whole).map(|float| float as i128))
 }
 
 fn one_of<'n>(names: impl Iterator<Item = &'n str>) -> String {

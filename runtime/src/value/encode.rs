@@ -52,7 +52,7 @@ impl Encoder {
             (Shape::Record(fields), Val::Record(values)) => {
                 let mut object = Map::new();
                 for (field, (name, value)) in fields.iter().zip(values) {
-                    self.take(name.len() as u64 + 4)?;
+                    self.take(name.len() as u64 + 3)?;
                     object.insert(name.clone(), self.value(&field.ty, value)?);
                 }
                 Ok(Value::Object(object))
@@ -135,7 +135,7 @@ impl Encoder {
         &mut self,
         items: impl Iterator<Item = (&'v Type, &'v Val)>,
     ) -> Result<Value, OutputRefused> {
-        self.take(2)?;
+        self.take(1)?;
         let mut values = Vec::new();
         for (ty, item) in items {
             self.take(1)?;
@@ -150,7 +150,7 @@ impl Encoder {
         ty: Option<&Type>,
         value: Option<&Val>,
     ) -> Result<Value, OutputRefused> {
-        self.take(name.len() as u64 + 6)?;
+        self.take(name.len() as u64 + 5)?;
         let payload = match (ty, value) {
             (Some(ty), Some(value)) => self.value(ty, value)?,
             (None, None) => Value::Null,

@@ -4,12 +4,16 @@
 mod decode;
 mod describe;
 mod encode;
+mod equal;
 mod schema;
 pub mod strict;
+#[cfg(test)]
+mod tests;
 
 pub use decode::decode_parameters;
 pub(crate) use describe::Describer;
 pub use encode::{OutputRefused, encode};
+pub use equal::is_equal;
 pub use schema::object_schema;
 
 /// A type with its documentation.

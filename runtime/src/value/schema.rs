@@ -91,7 +91,7 @@ impl Integer {
         let number =
             json!({"type": "integer", "minimum": as_json(minimum), "maximum": as_json(maximum)});
         if self.is_wide() {
-            json!({"anyOf": [number, {"type": "string", "pattern": "^-?[0-9]{1,20}$"}]})
+            json!({"anyOf": [number, {"type": "string", "pattern": "^-?[0-9]{1,38}$"}]})
         } else {
             number
         }

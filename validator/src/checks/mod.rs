@@ -28,14 +28,6 @@ fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Violation 
 }
 
 #[cfg(test)]
-fn messages(violations: &[Violation]) -> Vec<&str> {
-    violations
-        .iter()
-        .map(|violation| violation.message.as_str())
-        .collect()
-}
-
-#[cfg(test)]
 fn manifest(text: &str) -> tollgate_runtime::manifest::Manifest {
     let text = format!("name = \"tool\"\n{text}");
     tollgate_runtime::manifest::Manifest::parse(&text).expect("a readable manifest")
