@@ -60,7 +60,7 @@ pub(crate) struct RunOptions {
     /// A shorter limit than the tool's own, such as `5s` or `500ms`; at most 30s.
     #[arg(short, long, value_name = "TIME", value_parser = timeout)]
     pub(crate) timeout: Option<Duration>,
-    /// Run the folder's [build].command first. Nothing of a folder is executed without this.
+    /// Run the folder's build command first. Nothing of a folder is executed without this.
     #[arg(long)]
     pub(crate) build: bool,
     /// Print what the server would send, as JSON.

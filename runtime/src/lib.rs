@@ -7,9 +7,8 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/tools/forecast/forecast.wasm");
 //! # let wasm_bytes = tollgate_fixtures::packed_bytes("forecast");
-//! # let (limits, _) = (Limits::default(), path);
+//! # let limits = Limits::default();
 //! let runtime = Runtime::new(RuntimeConfig::default())?;
 //! let tool = runtime.load(&wasm_bytes).await?;          // the checks that protect the host, every violation at once
 //! let key = Credential::new("0123456789abcdef")?;

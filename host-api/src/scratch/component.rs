@@ -104,14 +104,13 @@ fn again(descriptor: &Resource<Descriptor>) -> Resource<Descriptor> {
 
 /// File times move in the steps of every other clock.
 fn step_down(mut stat: DescriptorStat) -> DescriptorStat {
-    for time in [
+    let times = [
         &mut stat.data_access_timestamp,
         &mut stat.data_modification_timestamp,
         &mut stat.status_change_timestamp,
-    ] {
-        if let Some(time) = time {
-            time.nanoseconds = step_down_u32(time.nanoseconds);
-        }
+    ];
+    for time in times.into_iter().flatten() {
+        time.nanoseconds = step_down_u32(time.nanoseconds);
     }
     stat
 }

@@ -2,7 +2,7 @@
 //! without links of any kind, gone afterwards.
 //!
 //! wasmtime-wasi reads and writes; its calls that write, create or link pass here first, for components in
-//! [`component`], for WASI 0.1 modules in [`module`].
+//! `component`, for WASI 0.1 modules in `module`.
 
 pub(crate) mod component;
 mod folder;

@@ -1,5 +1,5 @@
 //! Values between JSON and the component model. One tree of types, read once from the tool, is walked three ways:
-//! to JSON Schema ([`schema`]), from JSON ([`decode`]) and to JSON ([`encode`]).
+//! to JSON Schema (`schema.rs`), from JSON (`decode.rs`) and to JSON (`encode.rs`).
 
 mod decode;
 mod describe;
