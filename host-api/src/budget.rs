@@ -70,7 +70,8 @@ impl Budget {
         self.units.available_permits() as u64 * UNIT_BYTES
     }
 
-    fn exhausted(&self) -> BudgetExhausted {
+    /// That nothing is left, as an error.
+    pub fn exhausted(&self) -> BudgetExhausted {
         BudgetExhausted { budget: self.name }
     }
 }

@@ -85,11 +85,14 @@ fn failure(error: &wasmtime::Error, circumstances: Circumstances) -> Failure {
     if error.is::<wasmtime::error::OutOfMemory>() {
         return Failure::new(FailureKind::Internal, "the host is out of memory");
     }
-    if let Some(limit) = circumstances.refused {
+    let trap = error.downcast_ref::<Trap>();
+    if let Some(limit) = circumstances.refused
+        && !trap.is_some_and(|trap| is_of_its_own_making(*trap))
+    {
         let message = format!("the tool was refused more {limit} and did not survive it");
         return Failure::limit(FailureKind::MemoryLimit, limit, message);
     }
-    match error.downcast_ref::<Trap>() {
+    match trap {
         Some(trap) if !is_broken_convention(*trap) => {
             let message = trap.to_string();
             let message = message
@@ -103,6 +106,18 @@ fn failure(error: &wasmtime::Error, circumstances: Circumstances) -> Failure {
         }
         _ => Failure::new(FailureKind::Abi, quoted(&error.root_cause().to_string())),
     }
+}
+
+/// Traps that no refused growth leads to: a guest that survived the refusal and then divides by zero divided by zero.
+fn is_of_its_own_making(trap: Trap) -> bool {
+    matches!(
+        trap,
+        Trap::IntegerDivisionByZero
+            | Trap::IntegerOverflow
+            | Trap::BadConversionToInteger
+            | Trap::StackOverflow
+            | Trap::BadSignature
+    )
 }
 
 /// Traps by which the engine says that a component's values or calls were not what they must be.
@@ -202,6 +217,14 @@ mod tests {
     #[test]
     fn circumstances_change_what_a_trap_is() {
         let trap = || wasmtime::Error::from(Trap::UnreachableCodeReached);
+        let refused = Circumstances {
+            refused: Some("memory"),
+            ..QUIET
+        };
+        assert_eq!(
+            kind(Trap::IntegerDivisionByZero.into(), refused),
+            FailureKind::Trap
+        );
         assert_eq!(
             kind(
                 trap(),

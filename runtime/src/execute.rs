@@ -12,6 +12,7 @@ use crate::tool::{Loaded, Program};
 use crate::usage::{Metered, ReadySince, Spent, Usage, micros};
 use crate::value::Type;
 use bytes::Bytes;
+use std::mem::take;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,7 +35,6 @@ pub(crate) struct Job {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<str>,
-    pub(crate) input_bytes: u64,
 }
 
 pub(crate) enum Request {
@@ -54,7 +54,7 @@ enum Returned {
 
 pub(crate) async fn execute(
     tool: Arc<Loaded>,
-    job: Job,
+    mut job: Job,
     memory: Lease,
     buffers: Lease,
     ready_since: Arc<ReadySince>,
@@ -70,7 +70,7 @@ pub(crate) async fn execute(
         Request::Typed { .. } => None,
         Request::Command(_) => Some(Output::new(size(job.limits.output_bytes), buffers)),
     };
-    let mut store = surroundings(&tool, &job, memory, &logs, stdout.clone()).await?;
+    let mut store = surroundings(&tool, &mut job, memory, &logs, stdout.clone()).await?;
 
     let timeout = job.limits.timeout;
     let started = Instant::now();
@@ -145,19 +145,19 @@ fn size(limit: u64) -> usize {
 /// The store with everything the run was granted, and its input files placed.
 async fn surroundings(
     tool: &Loaded,
-    job: &Job,
+    job: &mut Job,
     memory: Lease,
     logs: &Logs,
     output: Option<Output>,
 ) -> Result<Store<Guest<RunState>>, Refused> {
     let internal = |_| Refused::Internal;
     let (limits, shared) = (&job.limits, &tool.shared);
-    let (arguments, input, files) = match &job.request {
-        Request::Typed { .. } => (Vec::new(), Bytes::new(), &[][..]),
+    let (arguments, input, files) = match &mut job.request {
+        Request::Typed { .. } => (Vec::new(), Vec::new(), Vec::new()),
         Request::Command(call) => (
-            call.arguments.clone(),
-            Bytes::from(call.stdin.clone()),
-            &call.files[..],
+            take(&mut call.arguments),
+            take(&mut call.stdin),
+            take(&mut call.files),
         ),
     };
     let scratch = if tool.admissible.uses_files && limits.scratch_bytes > 0 {
@@ -175,8 +175,8 @@ async fn surroundings(
     }
     let host = Host::new(Grants {
         arguments,
-        environment: job.environment.clone(),
-        input,
+        environment: take(&mut job.environment),
+        input: Bytes::from(input),
         output,
         logs: logs.clone(),
         scratch,
@@ -199,8 +199,8 @@ async fn surroundings(
     Ok(store)
 }
 
-async fn place_files(scratch: &Scratch, files: &[(String, Vec<u8>)]) -> Result<(), Refused> {
-    let (root, files) = (scratch.path().to_owned(), files.to_vec());
+async fn place_files(scratch: &Scratch, files: Vec<(String, Vec<u8>)>) -> Result<(), Refused> {
+    let root = scratch.path().to_owned();
     let placing = tokio::task::spawn_blocking(move || {
         for (path, bytes) in files {
             let path = root.join(path);

@@ -121,6 +121,8 @@ pub struct ProcessLimits {
     pub scratch_bytes: u64,
     /// Runs under way at once: slots of the engine's pool are reserved for so many.
     pub runs: u32,
+    /// How long a run waits for its part of an empty budget before it is refused.
+    pub wait: Duration,
 }
 
 impl Default for ProcessLimits {
@@ -132,6 +134,7 @@ impl Default for ProcessLimits {
             host_buffer_bytes: machine_bytes / 10,
             scratch_bytes: 10 * GIB,
             runs: 1000,
+            wait: Duration::from_secs(5),
         }
     }
 }

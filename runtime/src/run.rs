@@ -104,37 +104,37 @@ impl Tool {
     /// Runs the tool. Dropping the future cancels the run.
     pub async fn run(&self, run: Run) -> Result<Outcome, Refused> {
         let asked_at = Instant::now();
-        let job = self.prepare(run)?;
+        let mut job = self.prepare(&run)?;
         let shared = &self.loaded.shared;
-        // What the guest starts with is taken before it starts: waiting here is not its time.
-        let memory = shared
-            .guest_memory
-            .acquire(self.counts().memory_bytes)
-            .await
-            .map_err(|_| Refused::AtCapacity)?;
-        let buffers = shared
-            .host_buffers
-            .acquire(job.input_bytes)
-            .await
-            .map_err(|_| Refused::AtCapacity)?;
+        // What the guest starts with is taken before it starts: waiting here is not its time. Values made of the
+        // input are many times its size and are not kept while waiting.
+        let memory_bytes = self.counts().memory_bytes;
+        let memory = shared.lease(&shared.guest_memory, memory_bytes).await;
+        let memory = memory.map_err(|_| Refused::AtCapacity)?;
+        let held_bytes = held_bytes(&run.input);
+        let mut buffers = shared.host_buffers.lease();
+        if buffers.try_grow(held_bytes).is_err() {
+            drop(job);
+            let waited = shared.lease(&shared.host_buffers, held_bytes).await;
+            buffers = waited.map_err(|_| Refused::AtCapacity)?;
+            job = self.prepare(&run)?;
+        }
         let ready_since = ReadySince::new();
+        let loaded = Arc::clone(&self.loaded);
         let work = execute(
-            Arc::clone(&self.loaded),
+            loaded,
             job,
             memory,
             buffers,
             Arc::clone(&ready_since),
             asked_at,
         );
-        shared
-            .scheduler
-            .spawn(work, ready_since)
-            .await
-            .unwrap_or(Err(Refused::Internal))
+        let ended = shared.scheduler.spawn(work, ready_since).await;
+        ended.unwrap_or(Err(Refused::Internal))
     }
 
     /// Everything that can be refused without the guest.
-    fn prepare(&self, run: Run) -> Result<Job, Refused> {
+    fn prepare(&self, run: &Run) -> Result<Job, Refused> {
         let loaded = &self.loaded;
         let index = self
             .interface()
@@ -148,7 +148,7 @@ impl Tool {
             Some(limits) => loaded.limits.lowered_to(limits),
             None => loaded.limits.clone(),
         };
-        let input_bytes = check_input(&run.input, &limits)
+        check_input(&run.input, &limits)
             .map_err(|violation| Refused::InputInvalid(vec![violation]))?;
         let request = match &self.interface().functions()[index].signature {
             Signature::Typed {
@@ -172,14 +172,12 @@ impl Tool {
             request,
             environment,
             limits,
-            owner: run.owner,
-            input_bytes,
+            owner: Arc::clone(&run.owner),
         })
     }
 }
 
-/// The input's size in bytes of JSON text.
-fn check_input(input: &Value, limits: &Limits) -> Result<u64, Violation> {
+fn check_input(input: &Value, limits: &Limits) -> Result<(), Violation> {
     if !is_within_depth(input, DEPTH_MAX) {
         return Err(Violation::new(
             "input_invalid",
@@ -194,7 +192,7 @@ fn check_input(input: &Value, limits: &Limits) -> Result<u64, Violation> {
         );
         return Err(Violation::new("input_invalid", message));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 pub(crate) fn is_within_depth(json: &Value, depth_left: usize) -> bool {
@@ -206,6 +204,21 @@ pub(crate) fn is_within_depth(json: &Value, depth_left: usize) -> bool {
         Value::Object(object) => object.values().all(|item| is_within_depth(item, inner)),
         _ => true,
     }
+}
+
+/// Bytes the host holds of an input and of the values made of it: a list of small numbers is the worst.
+fn held_bytes(input: &Value) -> u64 {
+    const NODE_BYTES: u64 = 80;
+    let inner: u64 = match input {
+        Value::String(text) => 2 * text.len() as u64,
+        Value::Array(items) => items.iter().map(held_bytes).sum(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| 2 * key.len() as u64 + held_bytes(value))
+            .sum(),
+        _ => 0,
+    };
+    NODE_BYTES + inner
 }
 
 /// The length of the JSON text, without making it.

@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tollgate_host_api::budget::Budget;
+use tollgate_host_api::budget::{Budget, BudgetExhausted, Lease};
 use tollgate_host_api::scratch::ScratchRoot;
 use tollgate_host_api::{Guest, add_to_component_linker, add_to_module_linker};
 use wasmtime::{Engine, component};
@@ -130,6 +130,7 @@ pub(crate) struct Shared {
     pub(crate) scheduler: Scheduler,
     pub(crate) ticker: Ticker,
     pub(crate) tokio: Tokio,
+    admission_wait: Duration,
 }
 
 impl fmt::Debug for Shared {
@@ -176,6 +177,7 @@ impl Runtime {
                 fixed,
                 host_interfaces,
             },
+            admission_wait: process.wait,
             engine,
             component_linker,
             module_linker,
@@ -222,16 +224,33 @@ impl Runtime {
     /// Waits, for as long as `patience`, until no run is left. Runs that were cancelled are then gone with their
     /// files; without this they go a moment later.
     pub async fn close(self, patience: Duration) {
-        let _context = self.shared.tokio.handle.enter();
         let given_up_at = Instant::now() + patience;
         while self.shared.ticker.running() > 0 && Instant::now() < given_up_at {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.shared.tokio.sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// What tools are judged by.
     pub fn rules(&self) -> &Rules {
         &self.shared.rules
+    }
+}
+
+impl Shared {
+    /// A part of a budget, waited for as long as a run may wait.
+    pub(crate) async fn lease(
+        &self,
+        budget: &Budget,
+        bytes: u64,
+    ) -> Result<Lease, BudgetExhausted> {
+        let mut lease = budget.lease();
+        if lease.try_grow(bytes).is_ok() {
+            return Ok(lease);
+        }
+        let waiting = self
+            .tokio
+            .timeout(self.admission_wait, budget.acquire(bytes));
+        waiting.await.unwrap_or(Err(budget.exhausted()))
     }
 }
 
@@ -256,6 +275,20 @@ impl Tokio {
             handle: own.handle().clone(),
             own: Some(own),
         })
+    }
+}
+
+impl Tokio {
+    /// Sleeps by this tokio, whoever polls.
+    fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
+        let _context = self.handle.enter();
+        tokio::time::sleep(duration)
+    }
+
+    /// Ends by this tokio's clock, whoever polls.
+    fn timeout<F: Future>(&self, duration: Duration, work: F) -> tokio::time::Timeout<F> {
+        let _context = self.handle.enter();
+        tokio::time::timeout(duration, work)
     }
 }
 

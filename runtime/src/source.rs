@@ -1,6 +1,7 @@
 //! From offsets in a tool's file to source files and lines, when someone who may see them asks.
 //!
-//! Nothing of this is done while a tool runs: its debug sections are the seller's input too.
+//! Nothing of this is done while a tool runs: its debug sections are the seller's input too, and reading them may
+//! take long however small they are. Ask on a thread that can be given up.
 
 use crate::outcome::Frame;
 use crate::violation::quoted;
@@ -9,6 +10,9 @@ use addr2line::gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
 use std::collections::HashMap;
 use std::ops::Range;
 use wasmparser::{Parser, Payload};
+
+/// The most bytes of line tables read: a byte can stand for a row, and a row takes some forty in memory.
+const LINE_TABLE_BYTES_MAX: usize = 4 << 20;
 
 /// Sets file and line of each frame that the tool's own debug sections know of.
 pub fn resolve(wasm: &[u8], frames: &mut [Frame]) {
@@ -43,6 +47,13 @@ type Reader<'a> = EndianSlice<'a, LittleEndian>;
 impl<'a> ModuleSections<'a> {
     /// Addresses in the debug sections of WebAssembly count from the start of the code section's content.
     fn lines(&self) -> Option<Context<Reader<'a>>> {
+        if self
+            .debug
+            .get(SectionId::DebugLine.name())
+            .is_some_and(|table| table.len() > LINE_TABLE_BYTES_MAX)
+        {
+            return None;
+        }
         let section = |id: SectionId| -> Result<Reader<'a>, addr2line::gimli::Error> {
             Ok(EndianSlice::new(
                 self.debug.get(id.name()).copied().unwrap_or_default(),

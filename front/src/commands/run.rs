@@ -56,17 +56,31 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
     drop(tool);
     runtime.close(crate::PATIENCE).await;
     match ended {
-        Some(Ok(outcome)) => Ok(show(outcome, &wasm, &options)),
+        Some(Ok(outcome)) => Ok(show(located(outcome, wasm).await, &options)),
         Some(Err(refused)) => Ok(refuse(Problem::from(refused), &options)),
         None => Ok(End::Interrupted),
     }
 }
 
-/// What the run gave. The tool's owner is at the terminal: files and lines are looked up, and panic text is shown.
-fn show(mut outcome: Outcome, wasm: &[u8], options: &RunOptions) -> End {
-    if let Err(failure) = &mut outcome.result {
-        tollgate_runtime::source::resolve(wasm, &mut failure.backtrace);
+/// The outcome with files and lines, which its tool's owner may see. A tool whose debug sections take too long to
+/// read has offsets only.
+async fn located(mut outcome: Outcome, wasm: Vec<u8>) -> Outcome {
+    let Err(failure) = &mut outcome.result else {
+        return outcome;
+    };
+    let mut frames = failure.backtrace.clone();
+    let locating = tokio::task::spawn_blocking(move || {
+        tollgate_runtime::source::resolve(&wasm, &mut frames);
+        frames
+    });
+    if let Ok(Ok(frames)) = tokio::time::timeout(crate::PATIENCE, locating).await {
+        failure.backtrace = frames;
     }
+    outcome
+}
+
+/// What the run gave. The tool's owner is at the terminal: panic text is shown.
+fn show(outcome: Outcome, options: &RunOptions) -> End {
     let end = End::from(outcome.status());
     if !options.json {
         terminal::logs(&outcome.logs);
