@@ -72,42 +72,8 @@ pub(crate) async fn execute(
     };
     let mut store = surroundings(&tool, &mut job, memory, &logs, stdout.clone()).await?;
 
-    let timeout = job.limits.timeout;
     let started = Instant::now();
-    let deadline = started + timeout;
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
-        if Instant::now() >= deadline {
-            Err(DeadlinePassed.into())
-        } else {
-            Ok(UpdateDeadline::Yield(1))
-        }
-    });
-    let guest = async {
-        let call = call(&tool.program, &mut store, &job.request);
-        tokio::time::timeout_at(deadline.into(), call)
-            .await
-            .unwrap_or_else(|_| Err(DeadlinePassed.into()))
-    };
-    let (ended, spent) = Metered::new(guest, ready_since).await;
-    let is_past_deadline = Instant::now() >= deadline;
-
-    let refused = store.data().run.limiter.refused();
-    let ended = match ended {
-        Ok(_) if is_past_deadline => Err(Ended::Failed(timed_out(timeout))),
-        Ok(returned) => Ok(returned),
-        Err(error) => match classify(
-            &error,
-            Circumstances {
-                refused,
-                is_past_deadline,
-                timeout,
-            },
-        ) {
-            Ended::Exit(0) => Ok(Returned::Command),
-            ended => Err(ended),
-        },
-    };
+    let (ended, spent) = run_guest(&tool.program, &mut store, &job, ready_since).await;
     let result = match ended {
         Ok(Returned::Typed(value)) => typed_output(&job, value),
         Ok(Returned::Command) => {
@@ -136,6 +102,46 @@ pub(crate) async fn execute(
         usage,
         logs: lines,
     })
+}
+
+/// The guest's own time, from its start to its end, under one deadline. Spinning it is stopped by the epoch,
+/// suspended by the timer.
+async fn run_guest(
+    program: &Program,
+    store: &mut Store<Guest<RunState>>,
+    job: &Job,
+    ready_since: Arc<ReadySince>,
+) -> (Result<Returned, Ended>, Spent) {
+    let timeout = job.limits.timeout;
+    let deadline = Instant::now() + timeout;
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        if Instant::now() >= deadline {
+            Err(DeadlinePassed.into())
+        } else {
+            Ok(UpdateDeadline::Yield(1))
+        }
+    });
+    let guest = async {
+        let call = call(program, store, &job.request);
+        let in_time = tokio::time::timeout_at(deadline.into(), call).await;
+        in_time.unwrap_or_else(|_| Err(DeadlinePassed.into()))
+    };
+    let (ended, spent) = Metered::new(guest, ready_since).await;
+    let circumstances = Circumstances {
+        refused: store.data().run.limiter.refused(),
+        is_past_deadline: Instant::now() >= deadline,
+        timeout,
+    };
+    let ended = match ended {
+        Ok(_) if circumstances.is_past_deadline => Err(Ended::Failed(timed_out(timeout))),
+        Ok(returned) => Ok(returned),
+        Err(error) => match classify(&error, circumstances) {
+            Ended::Exit(0) => Ok(Returned::Command),
+            ended => Err(ended),
+        },
+    };
+    (ended, spent)
 }
 
 fn size(limit: u64) -> usize {

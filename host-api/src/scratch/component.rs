@@ -3,11 +3,10 @@
 //! Each method either only passes on, or asks the quota first and then passes on.
 
 use super::quota::{Quota, Refusal};
+use super::stream::QuotaStream;
 use crate::clock::step_down_u32;
 use crate::guest::Guest;
 use crate::limit::LimitExceeded;
-use async_trait::async_trait;
-use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, Resource};
@@ -20,8 +19,6 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
-use wasmtime_wasi_io::poll::Pollable;
-use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
 
 /// Directory listings are read whole by the host; a guest has this many open at once at most.
 const DIRECTORY_STREAMS_MAX: usize = 16;
@@ -79,11 +76,7 @@ impl Files<'_> {
     ) -> FsResult<Resource<DynOutputStream>> {
         let inner = self.inner.table.delete(stream)?;
         let quota = self.quota.clone().ok_or(ErrorCode::Access)?;
-        let guarded: DynOutputStream = Box::new(QuotaStream {
-            inner,
-            quota,
-            position,
-        });
+        let guarded: DynOutputStream = Box::new(QuotaStream::new(inner, quota, position));
         Ok(self.inner.table.push(guarded)?)
     }
 }
@@ -381,55 +374,4 @@ impl HostDirectoryEntryStream for Files<'_> {
         *self.directory_streams = self.directory_streams.saturating_sub(1);
         Ok(())
     }
-}
-
-/// A stream into a file that asks the quota before each write.
-struct QuotaStream {
-    inner: DynOutputStream,
-    quota: Arc<Quota>,
-    /// Where the next byte lands; `None` when appending: then only the total counts.
-    position: Option<u64>,
-}
-
-#[async_trait]
-impl Pollable for QuotaStream {
-    async fn ready(&mut self) {
-        self.inner.ready().await;
-    }
-}
-
-#[async_trait]
-impl OutputStream for QuotaStream {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let length = bytes.len() as u64;
-        self.quota
-            .write(self.position.unwrap_or(0), length)
-            .map_err(stream_error)?;
-        if let Some(position) = &mut self.position {
-            *position += length;
-        }
-        self.inner.write(bytes)
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        self.inner.flush()
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        self.inner.check_write()
-    }
-
-    async fn cancel(&mut self) {
-        self.inner.cancel().await;
-    }
-}
-
-/// The refusal as the guest's `filesystem-error-code` reads it back.
-fn stream_error(refusal: Refusal) -> StreamError {
-    let kind = match refusal {
-        Refusal::Quota => std::io::ErrorKind::QuotaExceeded,
-        Refusal::FileTooLarge => std::io::ErrorKind::FileTooLarge,
-        Refusal::NoSpace => std::io::ErrorKind::StorageFull,
-    };
-    StreamError::LastOperationFailed(std::io::Error::from(kind).into())
 }

@@ -8,6 +8,7 @@ pub(crate) mod component;
 mod folder;
 pub(crate) mod module;
 mod quota;
+mod stream;
 
 pub use folder::{Scratch, ScratchRoot};
 pub use quota::{Quota, Refusal};

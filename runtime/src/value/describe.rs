@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use wasmparser::PrimitiveValType;
 use wasmparser::component_types::{
     ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType,
-    ComponentValType,
+    ComponentValType, RecordType, VariantType,
 };
+use wasmparser::names::KebabString;
 use wasmparser::types::Types;
 
 /// The most nodes in the types of all functions together: types are shared in the file but not in a schema, and a
@@ -114,15 +115,6 @@ impl<'a> Describer<'a> {
             Some(docs) => (docs.docs.clone(), docs.items.clone()),
             None => (None, HashMap::new()),
         };
-        let labels = |names: Vec<String>| -> Vec<Label> {
-            names
-                .into_iter()
-                .map(|name| Label {
-                    docs: items.get(&name).cloned(),
-                    name,
-                })
-                .collect()
-        };
         let types = self.types;
         let shape = match &types[id] {
             ComponentDefinedType::Primitive(primitive) => primitive_shape(*primitive)?,
@@ -138,37 +130,13 @@ impl<'a> Describer<'a> {
                 Shape::Tuple(parts.collect::<Result<_, _>>()?)
             }
             ComponentDefinedType::Record(record) => {
-                let fields = record.fields.iter().map(|(name, ty)| {
-                    let mut ty = self.value(ty, scope, depth)?;
-                    ty.docs = items.get(name.as_str()).cloned().or(ty.docs);
-                    Ok(Parameter {
-                        name: name.to_string(),
-                        ty,
-                    })
-                });
-                Shape::Record(fields.collect::<Result<_, _>>()?)
+                Shape::Record(self.fields(record, &items, scope, depth)?)
             }
             ComponentDefinedType::Variant(variant) => {
-                let cases = variant.cases.iter().map(|(name, case)| {
-                    let payload = case
-                        .ty
-                        .as_ref()
-                        .map(|ty| self.value(ty, scope, depth))
-                        .transpose()?;
-                    Ok(Case {
-                        name: name.to_string(),
-                        docs: items.get(name.as_str()).cloned(),
-                        payload,
-                    })
-                });
-                Shape::Variant(cases.collect::<Result<_, _>>()?)
+                Shape::Variant(self.cases(variant, &items, scope, depth)?)
             }
-            ComponentDefinedType::Enum(names) => {
-                Shape::Enum(labels(names.iter().map(ToString::to_string).collect()))
-            }
-            ComponentDefinedType::Flags(names) => {
-                Shape::Flags(labels(names.iter().map(ToString::to_string).collect()))
-            }
+            ComponentDefinedType::Enum(names) => Shape::Enum(labels(names, &items)),
+            ComponentDefinedType::Flags(names) => Shape::Flags(labels(names, &items)),
             ComponentDefinedType::Option { ty, .. } => {
                 Shape::Option(Box::new(self.value(ty, scope, depth)?))
             }
@@ -199,12 +167,57 @@ impl<'a> Describer<'a> {
         })
     }
 
+    fn fields(
+        &mut self,
+        record: &RecordType,
+        items: &HashMap<String, String>,
+        scope: Option<&str>,
+        depth: usize,
+    ) -> Result<Vec<Parameter>, Violation> {
+        let fields = record.fields.iter().map(|(name, ty)| {
+            let mut ty = self.value(ty, scope, depth)?;
+            ty.docs = items.get(name.as_str()).cloned().or(ty.docs);
+            let name = name.to_string();
+            Ok(Parameter { name, ty })
+        });
+        fields.collect()
+    }
+
+    fn cases(
+        &mut self,
+        variant: &VariantType,
+        items: &HashMap<String, String>,
+        scope: Option<&str>,
+        depth: usize,
+    ) -> Result<Vec<Case>, Violation> {
+        let cases = variant.cases.iter().map(|(name, case)| {
+            let payload = case.ty.as_ref().map(|ty| self.value(ty, scope, depth));
+            Ok(Case {
+                name: name.to_string(),
+                docs: items.get(name.as_str()).cloned(),
+                payload: payload.transpose()?,
+            })
+        });
+        cases.collect()
+    }
+
     fn type_docs(&self, id: ComponentDefinedTypeId, scope: Option<&str>) -> Option<&TypeDocs> {
         let (interface, name) = self.names.get(&id)?;
         self.docs
             .ty(interface.as_deref().or(scope), name)
             .or_else(|| self.docs.ty(None, name))
     }
+}
+
+fn labels<'n>(
+    names: impl IntoIterator<Item = &'n KebabString>,
+    items: &HashMap<String, String>,
+) -> Vec<Label> {
+    let label = |name: &KebabString| Label {
+        name: name.to_string(),
+        docs: items.get(name.as_str()).cloned(),
+    };
+    names.into_iter().map(label).collect()
 }
 
 fn unsupported(what: &str) -> Violation {

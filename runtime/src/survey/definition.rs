@@ -1,148 +1,15 @@
-//! One pass over a file's bytes: what it declares, before anything believes it.
-//!
-//! The pass counts what one instantiation of the file would make. Components nest, and one definition may be
-//! instantiated many times, so counts are kept per definition and multiplied where it is instantiated: a
-//! 1 KiB file that doubles at each of 24 levels is seen as 16 million instances without making one.
+//! One definition of a file, component or module, section by section.
 
+use super::{Counts, CustomSection, Export, Import, Memory, Survey, Table};
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
     ComponentOuterAliasKind, ComponentType, ComponentTypeDeclaration, ComponentTypeRef, Encoding,
-    Instance, InstanceTypeDeclaration, Parser, Payload, TypeRef,
+    Instance, InstanceTypeDeclaration, Payload, TypeRef,
 };
-
-/// What a file declares.
-#[derive(Debug)]
-pub struct Survey<'a> {
-    /// The whole file.
-    pub bytes: &'a [u8],
-    /// What the header says it is.
-    pub encoding: Encoding,
-    /// Imports of the file itself.
-    pub imports: Vec<Import>,
-    /// Exports of the file itself.
-    pub exports: Vec<Export>,
-    /// What one instantiation makes.
-    pub counts: Counts,
-    /// Each memory and table that a module in the file defines, once, however often it is instantiated.
-    pub memories: Vec<Memory>,
-    /// See [`Survey::memories`].
-    pub tables: Vec<Table>,
-    /// Types that components define.
-    pub component_types: u64,
-    /// The deepest nesting of components; 1 for a component without any.
-    pub component_depth: u64,
-    /// Where whole components or modules are passed around as values: offset and what is done.
-    pub passed: Vec<(usize, &'static str)>,
-    /// Custom sections of the file itself.
-    pub custom_sections: Vec<CustomSection<'a>>,
-}
-
-/// An import of the file.
-#[derive(Debug, Clone)]
-pub struct Import {
-    /// `wasi:io/streams@0.2.0`, or a core import's module.
-    pub module: String,
-    /// A core import's field; empty for a component's.
-    pub field: String,
-    /// Function, instance, …
-    pub kind: &'static str,
-    /// Where.
-    pub offset: usize,
-}
-
-/// An export of the file.
-#[derive(Debug, Clone)]
-pub struct Export {
-    /// As it stands in the file.
-    pub name: String,
-    /// Function, instance, …
-    pub kind: &'static str,
-    /// Where.
-    pub offset: usize,
-}
-
-/// A memory some module defines.
-#[derive(Debug, Clone, Copy)]
-pub struct Memory {
-    /// Bytes it starts with.
-    pub bytes_min: u64,
-    /// Where.
-    pub offset: usize,
-}
-
-/// A table some module defines.
-#[derive(Debug, Clone, Copy)]
-pub struct Table {
-    /// Elements it starts with.
-    pub elements_min: u64,
-    /// Where.
-    pub offset: usize,
-}
-
-/// A custom section of the file.
-#[derive(Debug, Clone, Copy)]
-pub struct CustomSection<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its content.
-    pub data: &'a [u8],
-    /// Where.
-    pub offset: usize,
-}
-
-/// What one instantiation makes. Saturates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Core instances.
-    pub core_instances: u64,
-    /// Component instances.
-    pub component_instances: u64,
-    /// Linear memories.
-    pub memories: u64,
-    /// Bytes those memories start with.
-    pub memory_bytes: u64,
-    /// Tables.
-    pub tables: u64,
-}
-
-impl Counts {
-    fn add(&mut self, other: Counts) {
-        self.core_instances = self.core_instances.saturating_add(other.core_instances);
-        self.component_instances = self
-            .component_instances
-            .saturating_add(other.component_instances);
-        self.memories = self.memories.saturating_add(other.memories);
-        self.memory_bytes = self.memory_bytes.saturating_add(other.memory_bytes);
-        self.tables = self.tables.saturating_add(other.tables);
-    }
-}
-
-/// Reads the structure of a file. Instructions and types are not looked at.
-pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, BinaryReaderError> {
-    let mut survey = Survey {
-        bytes,
-        encoding: Encoding::Module,
-        imports: Vec::new(),
-        exports: Vec::new(),
-        counts: Counts::default(),
-        memories: Vec::new(),
-        tables: Vec::new(),
-        component_types: 0,
-        component_depth: 0,
-        passed: Vec::new(),
-        custom_sections: Vec::new(),
-    };
-    // The innermost definition being read is last.
-    let mut open: Vec<Definition> = Vec::new();
-    for payload in Parser::new(0).parse_all(bytes) {
-        survey.take(payload?, &mut open)?;
-    }
-    Ok(survey)
-}
 
 /// A component or module whose sections are being read.
 #[derive(Debug, Default)]
-struct Definition {
+pub(super) struct Definition {
     is_module: bool,
     counts: Counts,
     /// Index spaces of a component: what instantiating each entry makes.
@@ -151,7 +18,7 @@ struct Definition {
 }
 
 impl<'a> Survey<'a> {
-    fn take(
+    pub(super) fn take(
         &mut self,
         payload: Payload<'a>,
         open: &mut Vec<Definition>,
@@ -213,6 +80,19 @@ impl<'a> Survey<'a> {
         outer: &[Definition],
         is_top: bool,
     ) -> Result<(), BinaryReaderError> {
+        if innermost.is_module {
+            self.take_module_section(payload, innermost, is_top)
+        } else {
+            self.take_component_section(payload, innermost, outer, is_top)
+        }
+    }
+
+    fn take_module_section(
+        &mut self,
+        payload: Payload<'a>,
+        module: &mut Definition,
+        is_top: bool,
+    ) -> Result<(), BinaryReaderError> {
         match payload {
             Payload::ImportSection(section) if is_top => {
                 for import in section.into_imports_with_offsets() {
@@ -223,56 +103,67 @@ impl<'a> Survey<'a> {
             Payload::ExportSection(section) if is_top => {
                 for export in section.into_iter_with_offsets() {
                     let (offset, export) = export?;
-                    let kind = core_kind(export.kind);
-                    self.exports.push(Export {
-                        name: export.name.to_owned(),
-                        kind,
-                        offset,
-                    });
+                    let (name, kind) = (export.name.to_owned(), core_kind(export.kind));
+                    self.exports.push(Export { name, kind, offset });
                 }
             }
             Payload::MemorySection(section) => {
                 for memory in section.into_iter_with_offsets() {
                     let (offset, memory) = memory?;
-                    let page_bytes = 1_u64
-                        .checked_shl(memory.page_size_log2.unwrap_or(16))
-                        .unwrap_or(u64::MAX);
-                    let bytes_min = memory.initial.saturating_mul(page_bytes);
+                    let page_bytes = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(16));
+                    let bytes_min = memory
+                        .initial
+                        .saturating_mul(page_bytes.unwrap_or(u64::MAX));
                     self.memories.push(Memory { bytes_min, offset });
-                    innermost.counts.memories += 1;
-                    innermost.counts.memory_bytes =
-                        innermost.counts.memory_bytes.saturating_add(bytes_min);
+                    module.counts.add(Counts {
+                        memories: 1,
+                        memory_bytes: bytes_min,
+                        ..Counts::default()
+                    });
                 }
             }
             Payload::TableSection(section) => {
                 for table in section.into_iter_with_offsets() {
                     let (offset, table) = table?;
+                    let elements_min = table.ty.initial;
                     self.tables.push(Table {
-                        elements_min: table.ty.initial,
+                        elements_min,
                         offset,
                     });
-                    innermost.counts.tables += 1;
+                    module.counts.tables += 1;
                 }
             }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_component_section(
+        &mut self,
+        payload: Payload<'a>,
+        component: &mut Definition,
+        outer: &[Definition],
+        is_top: bool,
+    ) -> Result<(), BinaryReaderError> {
+        match payload {
             Payload::InstanceSection(section) => {
                 for instance in section {
                     if let Instance::Instantiate { module_index, .. } = instance? {
-                        innermost
-                            .counts
-                            .add(entry(&innermost.modules, module_index));
+                        let counts = entry(&component.modules, module_index);
+                        component.counts.add(counts);
                     }
                 }
             }
             Payload::ComponentInstanceSection(section) => {
                 for instance in section.into_iter_with_offsets() {
                     let (offset, instance) = instance?;
-                    self.instantiate(instance, offset, innermost);
+                    self.instantiate(instance, offset, component);
                 }
             }
             Payload::ComponentAliasSection(section) => {
                 for alias in section.into_iter_with_offsets() {
                     let (offset, alias) = alias?;
-                    self.alias(alias, offset, innermost, outer);
+                    self.alias(alias, offset, component, outer);
                 }
             }
             Payload::ComponentTypeSection(section) => {
@@ -286,26 +177,18 @@ impl<'a> Survey<'a> {
             Payload::ComponentImportSection(section) => {
                 for import in section.into_iter_with_offsets() {
                     let (offset, import) = import?;
-                    self.import_of_component(
-                        import.name.name,
-                        import.ty,
-                        offset,
-                        innermost,
-                        is_top,
-                    );
+                    let name = import.name.name;
+                    self.import_of_component(name, import.ty, offset, component, is_top);
                 }
             }
             Payload::ComponentExportSection(section) => {
                 for export in section.into_iter_with_offsets() {
                     let (offset, export) = export?;
-                    self.pass(export.kind, offset, "exports", innermost);
+                    self.pass(export.kind, offset, "exports", component);
                     if is_top {
-                        let kind = component_kind(export.kind);
-                        self.exports.push(Export {
-                            name: export.name.name.to_owned(),
-                            kind,
-                            offset,
-                        });
+                        let (name, kind) =
+                            (export.name.name.to_owned(), component_kind(export.kind));
+                        self.exports.push(Export { name, kind, offset });
                     }
                 }
             }
@@ -487,52 +370,5 @@ fn component_kind(kind: ComponentExternalKind) -> &'static str {
         ComponentExternalKind::Type => "type",
         ComponentExternalKind::Instance => "instance",
         ComponentExternalKind::Component => "component",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counts(text: &str) -> Counts {
-        let bytes = wat::parse_str(text).expect("valid text");
-        survey(&bytes).expect("well-formed").counts
-    }
-
-    #[test]
-    fn instances_are_multiplied_through_definitions() {
-        let counts = counts(
-            r#"(component
-                (component $a
-                    (core module $m (memory 2) (table 3 funcref))
-                    (core instance (instantiate $m))
-                    (core instance (instantiate $m)))
-                (component $b
-                    (alias outer 1 $a (component $c))
-                    (instance (instantiate $c))
-                    (instance (instantiate $c)))
-                (instance (instantiate $b))
-                (instance (instantiate $b))
-                (instance (instantiate $a)))"#,
-        );
-        assert_eq!(
-            counts,
-            Counts {
-                core_instances: 10,
-                component_instances: 1 + 2 + 4 + 1,
-                memories: 10,
-                memory_bytes: 10 * 2 * 65536,
-                tables: 10,
-            }
-        );
-    }
-
-    #[test]
-    fn a_module_is_one_instance() {
-        let counts = counts("(module (memory 1) (memory 1))");
-        assert_eq!(
-            (counts.core_instances, counts.memories, counts.memory_bytes),
-            (1, 2, 131_072)
-        );
     }
 }
