@@ -4,6 +4,7 @@
 use crate::guest::Guest;
 use http::{Request, Response};
 use std::future::Future;
+use wasmtime::StoreContextMut;
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
     self, HostResolveAddressStream, ResolveAddressStream,
@@ -11,6 +12,9 @@ use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
 use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, IpAddress, Network};
 use wasmtime_wasi::p2::{DynPollable, SocketError, SocketResult};
 use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method, Scheme};
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 /// The most bytes of header fields one `fields` resource holds.
@@ -18,6 +22,9 @@ pub const FIELDS_BYTES_MAX: usize = 64 * 1024;
 
 /// The most bytes the host takes over in one write to an outgoing body.
 const BODY_CHUNK_BYTES: usize = 64 * 1024;
+
+/// The interface as wasmtime-wasi-http links it; tools import any 0.2 version of it.
+const HTTP_TYPES: &str = "wasi:http/types@0.2.12";
 
 /// What a run may reach over HTTP: nothing.
 pub(crate) struct Egress;
@@ -45,6 +52,60 @@ pub(crate) fn add_to_linker<R: Send + 'static>(
     linker: &mut Linker<Guest<R>>,
 ) -> wasmtime::Result<()> {
     ip_name_lookup::add_to_linker::<_, HasNames>(linker, |guest| Names(guest.sockets()))
+}
+
+/// The longest method, scheme and authority of a request, and its longest path, in bytes. The host keeps them with
+/// the request from when they are set.
+const METHOD_BYTES_MAX: usize = 64;
+const AUTHORITY_BYTES_MAX: usize = 512;
+const PATH_BYTES_MAX: usize = 8 * 1024;
+
+/// Shadows what sets the parts of a request: wasmtime-wasi-http takes any length of them.
+pub(crate) fn add_request_limits<R: Send + 'static>(
+    linker: &mut Linker<Guest<R>>,
+) -> wasmtime::Result<()> {
+    type Set<T> = (Resource<HostOutgoingRequest>, T);
+    let mut types = linker.instance(HTTP_TYPES)?;
+    types.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: StoreContextMut<'_, Guest<R>>, (request, method): Set<Method>| {
+            if matches!(&method, Method::Other(name) if name.len() > METHOD_BYTES_MAX) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_method(request, method)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-scheme",
+        |mut store: StoreContextMut<'_, Guest<R>>, (request, scheme): Set<Option<Scheme>>| {
+            if matches!(&scheme, Some(Scheme::Other(name)) if name.len() > METHOD_BYTES_MAX) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_scheme(request, scheme)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: StoreContextMut<'_, Guest<R>>, (request, authority): Set<Option<String>>| {
+            if authority
+                .as_ref()
+                .is_some_and(|it| it.len() > AUTHORITY_BYTES_MAX)
+            {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_authority(request, authority)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store: StoreContextMut<'_, Guest<R>>, (request, path): Set<Option<String>>| {
+            if path.as_ref().is_some_and(|it| it.len() > PATH_BYTES_MAX) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_path_with_query(request, path)?,))
+        },
+    )?;
+    Ok(())
 }
 
 struct HasNames;

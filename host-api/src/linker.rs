@@ -14,6 +14,7 @@ pub fn add_to_component_linker<R: Send + 'static>(
     linker.allow_shadowing(true);
     scratch::component::add_to_linker(linker)?;
     egress::add_to_linker(linker)?;
+    egress::add_request_limits(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }

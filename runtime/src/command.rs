@@ -2,10 +2,19 @@
 
 use crate::input_schema::InputSchema;
 use crate::manifest::DeclaredCommand;
+use crate::run::json_bytes;
 use crate::violation::{Violation, quoted};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::{Component, Path};
 use std::sync::Arc;
+
+/// The most violations of one manifest.
+const VIOLATIONS_MAX: usize = 20;
+/// The most bytes of a file's name, as file systems have it.
+const FILE_NAME_BYTES_MAX: usize = 255;
+/// How many times larger than the input may be what is made of it: a field may stand in more than one place.
+const RENDERED_FACTOR: u64 = 4;
 
 /// A `[command]`, parsed and checked once.
 #[derive(Debug, Clone)]
@@ -47,7 +56,10 @@ impl CommandPlan {
         let mut template = |text: &str, pointer: String| match Template::parse(text, &fields) {
             Ok(template) => Some(template),
             Err(message) => {
-                violations.push(Violation::new("manifest_invalid", message).at_pointer(pointer));
+                if violations.len() < VIOLATIONS_MAX {
+                    let violation = Violation::new("manifest_invalid", message);
+                    violations.push(violation.at_pointer(pointer));
+                }
                 None
             }
         };
@@ -71,15 +83,7 @@ impl CommandPlan {
                 ))
             })
             .collect();
-        for path in command.files.keys().chain(&command.outputs) {
-            if !is_plain_path(path) {
-                let message = format!(
-                    "`{}` must be a file's path below /scratch, without `..`",
-                    quoted(path)
-                );
-                violations.push(Violation::new("manifest_invalid", message).at_pointer("/command"));
-            }
-        }
+        violations.extend(check_paths(command));
         match schema {
             Some(schema) if violations.is_empty() => {
                 let outputs = command.outputs.clone();
@@ -97,8 +101,14 @@ impl CommandPlan {
         }
     }
 
-    /// The call for an input.
-    pub(crate) fn call(&self, input: &Value) -> Result<Call, Vec<Violation>> {
+    /// Whether the program is given or asked for files.
+    pub(crate) fn has_files(&self) -> bool {
+        let declared = self.declared.as_ref();
+        declared.is_some_and(|it| !(it.files.is_empty() && it.outputs.is_empty()))
+    }
+
+    /// The call for an input, of which no more is made than some times `input_bytes_max`.
+    pub(crate) fn call(&self, input: &Value, input_bytes_max: u64) -> Result<Call, Vec<Violation>> {
         let Some(declared) = &self.declared else {
             let stdin = if input.is_null() {
                 Vec::new()
@@ -111,6 +121,14 @@ impl CommandPlan {
             });
         };
         declared.schema.check(input)?;
+        let rendered_bytes = declared.rendered_bytes(input);
+        if rendered_bytes > input_bytes_max.saturating_mul(RENDERED_FACTOR) {
+            let message = format!(
+                "the program's arguments and files would have {rendered_bytes} bytes of this input; \
+                 at most {RENDERED_FACTOR} times the input limit of {input_bytes_max} are made"
+            );
+            return Err(vec![Violation::new("input_invalid", message)]);
+        }
         let render = |(path, template): &(String, Template)| {
             Some((path.clone(), template.render(input)?.into_bytes()))
         };
@@ -156,7 +174,30 @@ impl CommandPlan {
     }
 }
 
+impl Call {
+    /// Bytes the host holds of it.
+    pub(crate) fn bytes(&self) -> u64 {
+        let arguments = self.arguments.iter().map(String::len);
+        let files = self.files.iter().map(|(_, bytes)| bytes.len());
+        (self.stdin.len() + arguments.chain(files).sum::<usize>()) as u64
+    }
+}
+
 impl Declared {
+    /// An upper bound of what the templates make of an input, found without making it.
+    fn rendered_bytes(&self, input: &Value) -> u64 {
+        let templates = self.arguments.iter().chain(&self.stdin);
+        let files = self.files.iter().map(|(_, template)| template);
+        let fields = input.as_object().into_iter().flatten();
+        let lengths = fields
+            .map(|(name, value)| (name.as_str(), json_bytes(value)))
+            .collect();
+        templates
+            .chain(files)
+            .map(|template| template.rendered_bytes(&lengths))
+            .sum()
+    }
+
     /// An argument that begins with a value must not begin with a dash: a caller would choose the program's
     /// options. After `--`, or behind `=`, it is only a value.
     fn arguments(&self, input: &Value) -> Result<Vec<String>, Vec<Violation>> {
@@ -196,11 +237,35 @@ fn field_names(command: &DeclaredCommand) -> Vec<&str> {
         .collect()
 }
 
+/// Files that the program is given or asked for: plain paths, of which none is another's folder.
+fn check_paths(command: &DeclaredCommand) -> Vec<Violation> {
+    let invalid =
+        |message: String| Violation::new("manifest_invalid", message).at_pointer("/command");
+    let paths = || command.files.keys().chain(&command.outputs);
+    let not_plain = paths().filter(|path| !is_plain_path(path)).map(|path| {
+        let path = quoted(path);
+        invalid(format!("`{path}` must be a file's path below /scratch: no `..`, no control characters, names of at most {FILE_NAME_BYTES_MAX} bytes"))
+    });
+    let is_folder_of = |folder: &String| {
+        let inside = format!("{folder}/");
+        paths().any(|path| path.starts_with(&inside))
+    };
+    let folders = paths().filter(|path| is_folder_of(path)).map(|path| {
+        invalid(format!(
+            "`{}` is a file and a folder of another",
+            quoted(path)
+        ))
+    });
+    not_plain.chain(folders).take(VIOLATIONS_MAX).collect()
+}
+
 fn is_plain_path(path: &str) -> bool {
+    let is_plain = |part: Component<'_>| match part {
+        Component::Normal(name) => name.len() <= FILE_NAME_BYTES_MAX,
+        _ => false,
+    };
     let mut parts = Path::new(path).components().peekable();
-    parts.peek().is_some()
-        && parts.all(|part| matches!(part, Component::Normal(_)))
-        && !path.contains('\0')
+    parts.peek().is_some() && parts.all(is_plain) && !path.chars().any(char::is_control)
 }
 
 /// Text with fields of the input in it: `-p {script}`. `{{` is a brace.
@@ -236,13 +301,10 @@ impl Template {
                 continue;
             };
             if !fields.contains(&name) {
+                let name = quoted(name);
                 return Err(format!(
                     "`{{{name}}}` is no field of [command.input] (it has {}); for a brace of the program's own write `{{{{`",
-                    if fields.is_empty() {
-                        "none".to_owned()
-                    } else {
-                        fields.join(", ")
-                    }
+                    some_of(fields)
                 ));
             }
             if !literal.is_empty() {
@@ -256,6 +318,14 @@ impl Template {
             parts.push(Part::Literal(literal));
         }
         Ok(Self(parts))
+    }
+
+    fn rendered_bytes(&self, field_bytes: &HashMap<&str, u64>) -> u64 {
+        let lengths = self.0.iter().map(|part| match part {
+            Part::Literal(literal) => literal.len() as u64,
+            Part::Field(name) => field_bytes.get(name.as_str()).copied().unwrap_or(0),
+        });
+        lengths.sum()
     }
 
     /// The text, or `None` where a field is absent. Strings go in as they are, anything else as compact JSON.
@@ -272,6 +342,22 @@ impl Template {
             }
         }
         Some(text)
+    }
+}
+
+fn some_of(fields: &[&str]) -> String {
+    const NAMED_MAX: usize = 10;
+    match fields.len() {
+        0 => "none".to_owned(),
+        length => {
+            let named: Vec<_> = fields
+                .iter()
+                .take(NAMED_MAX)
+                .map(|field| quoted(field))
+                .collect();
+            let more = if length > NAMED_MAX { ", …" } else { "" };
+            format!("{}{more}", named.join(", "))
+        }
     }
 }
 
@@ -307,7 +393,10 @@ mod tests {
     fn fields_go_where_the_manifest_says() {
         let plan = plan(YOSYS).expect("valid");
         let call = plan
-            .call(&json!({"script": "synth -top", "seed": 7, "rest": "-x", "verilog": {"a": 1}}))
+            .call(
+                &json!({"script": "synth -top", "seed": 7, "rest": "-x", "verilog": {"a": 1}}),
+                1000,
+            )
             .expect("valid");
         assert_eq!(
             call.arguments,
@@ -319,14 +408,31 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_made_of_an_input_than_a_few_times_what_it_may_have() {
+        let text = format!(
+            "stdin = \"{}\"\n[input]\nproperties = {{ a = {{}} }}",
+            "{a}".repeat(9)
+        );
+        let plan = plan(&text).expect("valid");
+        assert!(
+            plan.call(&json!({"a": "x".repeat(400)}), 1000).is_ok(),
+            "9 * 402 bytes"
+        );
+        assert!(
+            plan.call(&json!({"a": "x".repeat(500)}), 1000).is_err(),
+            "9 * 502 bytes"
+        );
+    }
+
+    #[test]
     fn an_absent_field_drops_its_whole_argument() {
         let call = plan(YOSYS)
             .expect("valid")
-            .call(&json!({"script": "x", "seed": null}));
+            .call(&json!({"script": "x", "seed": null}), 1000);
         assert!(call.is_err(), "null is no integer by the schema");
         let call = plan(YOSYS)
             .expect("valid")
-            .call(&json!({"script": "x"}))
+            .call(&json!({"script": "x"}), 1000)
             .expect("valid");
         assert_eq!(call.arguments, ["-q", "-p", "x", "--"]);
         assert!(call.files.is_empty());
@@ -336,15 +442,16 @@ mod tests {
     fn a_value_never_becomes_an_option() {
         let plan = plan(YOSYS).expect("valid");
         let violations = plan
-            .call(&json!({"script": "--exec=rm"}))
+            .call(&json!({"script": "--exec=rm"}), 1000)
             .expect_err("an option");
         assert_eq!(violations[0].place.pointer.as_deref(), Some("/script"));
         assert!(
-            plan.call(&json!({"script": "x", "seed": -3})).is_ok(),
+            plan.call(&json!({"script": "x", "seed": -3}), 1000).is_ok(),
             "behind `=`"
         );
         assert!(
-            plan.call(&json!({"script": "x", "rest": "--exec"})).is_ok(),
+            plan.call(&json!({"script": "x", "rest": "--exec"}), 1000)
+                .is_ok(),
             "after `--`"
         );
     }
@@ -356,6 +463,11 @@ mod tests {
             ("files = { \"../x\" = \"a\" }", "../x"),
             ("files = { \"/x\" = \"a\" }", "/x"),
             ("outputs = [\"\"]", "below /scratch"),
+            ("outputs = [\"a\\u001b\"]", "control"),
+            (
+                "files = { \"a\" = \"\", \"a/b\" = \"\" }",
+                "folder of another",
+            ),
             ("[input]\ntype = 5", "schema"),
         ];
         for (text, named) in cases {
@@ -380,9 +492,9 @@ mod tests {
     fn without_a_command_section_the_input_is_standard_input() {
         let plan = CommandPlan::new(None).expect("valid");
         assert_eq!(
-            plan.call(&json!({"a": [1, 2]})).expect("valid").stdin,
+            plan.call(&json!({"a": [1, 2]}), 1000).expect("valid").stdin,
             br#"{"a":[1,2]}"#
         );
-        assert_eq!(plan.call(&Value::Null).expect("valid").stdin, b"");
+        assert_eq!(plan.call(&Value::Null, 1000).expect("valid").stdin, b"");
     }
 }

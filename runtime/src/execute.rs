@@ -5,12 +5,13 @@ use crate::command::Call;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::outcome::{Failure, FailureKind, Outcome};
-use crate::output::{collect_files, command_output, typed_output};
+use crate::output::{collect_files, command_output, missing_file, typed_output};
 use crate::run::Refused;
 use crate::runtime::RunState;
 use crate::tool::{Loaded, Program};
 use crate::usage::{Metered, ReadySince, Spent, Usage, micros};
 use crate::value::Type;
+use crate::violation::Violation;
 use bytes::Bytes;
 use std::mem::take;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,16 @@ pub(crate) enum Request {
         result: Option<Type>,
     },
     Command(Call),
+}
+
+impl Request {
+    /// Bytes made of the input, beside the values counted with it.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Request::Typed { .. } => 0,
+            Request::Command(call) => call.bytes(),
+        }
+    }
 }
 
 /// What a guest gave back when it came to a good end.
@@ -206,6 +217,15 @@ async fn surroundings(
 }
 
 async fn place_files(scratch: &Scratch, files: Vec<(String, Vec<u8>)>) -> Result<(), Refused> {
+    let too_much = |_| {
+        let message = "the input's files are more than /scratch may hold";
+        Refused::InputInvalid(vec![Violation::new("input_invalid", message)])
+    };
+    for (_, bytes) in &files {
+        let quota = scratch.quota();
+        quota.create().map_err(too_much)?;
+        quota.write(0, bytes.len() as u64).map_err(too_much)?;
+    }
     let root = scratch.path().to_owned();
     let placing = tokio::task::spawn_blocking(move || {
         for (path, bytes) in files {
@@ -284,12 +304,13 @@ async fn finish_command(
         ));
     };
     let stdout = stdout.map(|output| output.take()).unwrap_or_default();
-    let files = match scratch {
-        Some(root) if !call.outputs.is_empty() => {
+    let files = match (scratch, call.outputs.first()) {
+        (_, None) => None,
+        (Some(root), Some(_)) => {
             let room = job.limits.output_bytes - stdout.len() as u64;
             Some(collected(root, &call.outputs, room).await?)
         }
-        _ => None,
+        (None, Some(name)) => return Err(missing_file(name)),
     };
     command_output(&stdout, files, job.limits.output_bytes)
 }

@@ -1,5 +1,5 @@
-//! JSON Schemas that sellers write: bounded, local, without backtracking, so that judging an input takes linear
-//! time whatever the schema says.
+//! JSON Schemas that sellers write: bounded, local, without backtracking. Judging takes time by the schema's size
+//! times the input's, so that product is bounded, too.
 
 use crate::violation::{Violation, quoted};
 use jsonschema::{PatternOptions, Validator};
@@ -13,14 +13,22 @@ const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 const SUBSCHEMAS_MAX: u64 = 10_000;
 /// The most memory a pattern takes when compiled, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// The most subschemas times parts of the input that are judged.
+const JUDGEMENTS_MAX: u64 = 10_000_000;
+/// The most of which each violation is looked for: looking takes memory for each alternative that failed.
+const JUDGEMENTS_EXPLAINED_MAX: u64 = 100_000;
 /// The most violations reported of one input.
-const VIOLATIONS_MAX: usize = 100;
+const VIOLATIONS_MAX: usize = 20;
+/// The only dialect; others give keywords other meanings.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A schema fit to judge strangers' input by.
 #[derive(Debug, Clone)]
 pub struct InputSchema {
     json: Value,
     validator: Arc<Validator>,
+    /// References written out.
+    subschemas: u64,
 }
 
 impl InputSchema {
@@ -36,7 +44,7 @@ impl InputSchema {
                 "the schema has {length} bytes; at most {SCHEMA_BYTES_MAX} are allowed"
             )));
         }
-        check_references(&json).map_err(refuse)?;
+        let subschemas = subschemas(&json).map_err(refuse)?;
         let validator = jsonschema::options()
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
             .build(&json)
@@ -49,29 +57,36 @@ impl InputSchema {
         Ok(Self {
             json,
             validator: Arc::new(validator),
+            subschemas,
         })
     }
 
     /// Judges an input.
     pub fn check(&self, input: &Value) -> Result<(), Vec<Violation>> {
-        let errors = self.validator.iter_errors(input).take(VIOLATIONS_MAX);
-        let violations: Vec<_> = errors
-            .map(|error| {
-                let pointer = error.instance_path().to_string();
-                let name = if pointer.is_empty() {
-                    "the input"
-                } else {
-                    &pointer
-                };
-                let message = format!("{}: {}", quoted(name), quoted(&error.to_string()));
-                Violation::new("input_invalid", message).at_pointer(pointer)
-            })
-            .collect();
-        if violations.is_empty() {
-            Ok(())
-        } else {
-            Err(violations)
+        let judgements = self.subschemas.saturating_mul(parts(input));
+        let whole = |message: &str| vec![Violation::new("input_invalid", message).at_pointer("")];
+        if judgements > JUDGEMENTS_MAX {
+            let message = "the input has too many parts to be judged by a schema of this size";
+            return Err(whole(message));
         }
+        if self.validator.is_valid(input) {
+            return Ok(());
+        }
+        if judgements > JUDGEMENTS_EXPLAINED_MAX {
+            return Err(whole("the input does not match the schema"));
+        }
+        let errors = self.validator.iter_errors(input).take(VIOLATIONS_MAX);
+        let violations = errors.map(|error| {
+            let pointer = error.instance_path().to_string();
+            let name = if pointer.is_empty() {
+                "the input"
+            } else {
+                &pointer
+            };
+            let message = format!("{}: {}", quoted(name), quoted(&error.to_string()));
+            Violation::new("input_invalid", message).at_pointer(pointer)
+        });
+        Err(violations.collect())
     }
 
     /// As the seller wrote it.
@@ -80,10 +95,24 @@ impl InputSchema {
     }
 }
 
-/// References must be local, must not lead back to themselves, and must not multiply.
-fn check_references(schema: &Value) -> Result<(), String> {
-    let mut sizes = HashMap::new();
-    size(schema, schema, &mut sizes, &mut HashSet::new()).map(|_| ())
+fn parts(json: &Value) -> u64 {
+    match json {
+        Value::Array(items) => 1 + items.iter().map(parts).sum::<u64>(),
+        Value::Object(object) => 1 + object.values().map(parts).sum::<u64>(),
+        _ => 1,
+    }
+}
+
+/// Counts what a schema stands for. References must be local, must not lead back to themselves, and must not
+/// multiply.
+fn subschemas(schema: &Value) -> Result<u64, String> {
+    if schema
+        .get("$schema")
+        .is_some_and(|dialect| dialect != DIALECT)
+    {
+        return Err(format!("`$schema` can only be {DIALECT}"));
+    }
+    size(schema, schema, &mut HashMap::new(), &mut HashSet::new())
 }
 
 fn size<'s>(
@@ -102,9 +131,13 @@ fn size<'s>(
         Value::Object(object) => {
             for (key, value) in object {
                 total = total.saturating_add(match (key.as_str(), value) {
+                    ("$ref", Value::String(target)) if target.contains('%') => {
+                        return Err("`$ref` must be written without percent-encoding".to_owned());
+                    }
                     ("$ref", Value::String(target)) => target_size(target, root, sizes, open)?,
                     (
-                        "$dynamicRef" | "$recursiveRef" | "$anchor" | "$dynamicAnchor" | "$id",
+                        "$dynamicRef" | "$recursiveRef" | "$anchor" | "$dynamicAnchor" | "$id"
+                        | "id",
                         Value::String(_),
                     ) => {
                         return Err(format!(
@@ -173,6 +206,14 @@ mod tests {
         let cases = [
             (json!({"$ref": "http://example.com/schema"}), "same schema"),
             (json!({"$ref": "file:///etc/passwd"}), "same schema"),
+            (
+                json!({"$ref": "#/$defs/%64", "$defs": {"d": true}}),
+                "percent",
+            ),
+            (
+                json!({"$schema": "http://json-schema.org/draft-04/schema#"}),
+                "$schema",
+            ),
             (json!({"$ref": "#"}), "leads back"),
             (
                 json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}),
@@ -207,6 +248,21 @@ mod tests {
         let schema = InputSchema::new(Some(&json!({"pattern": "^(a+)+$"}))).expect("valid");
         let input = Value::String("a".repeat(200_000) + "b");
         assert!(schema.check(&input).is_err());
+    }
+
+    #[test]
+    fn a_large_schema_on_a_large_input_is_refused_rather_than_judged() {
+        let branches: Vec<_> = (0..4000).map(|it| json!({"const": it})).collect();
+        let schema = InputSchema::new(Some(&json!({"items": {"anyOf": branches}}))).expect("valid");
+        assert!(schema.check(&json!([1, 2, 3])).is_ok());
+        let violations = schema
+            .check(&json!(vec![-1; 340_000]))
+            .expect_err("too much");
+        assert!(
+            violations[0].message.contains("too many parts"),
+            "{}",
+            violations[0]
+        );
     }
 
     #[test]

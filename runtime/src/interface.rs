@@ -59,6 +59,16 @@ impl Interface {
         self.index(name).map(|index| &self.functions[index])
     }
 
+    /// Whether files are placed for a function or collected after it.
+    pub(crate) fn has_files(&self) -> bool {
+        self.functions
+            .iter()
+            .any(|function| match &function.signature {
+                Signature::Typed { .. } => false,
+                Signature::Command(plan) => plan.has_files(),
+            })
+    }
+
     pub(crate) fn index(&self, name: Option<&str>) -> Result<usize, UnknownFunction> {
         let Some(name) = name else {
             return match self.functions.len() {

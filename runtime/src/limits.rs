@@ -90,6 +90,8 @@ pub struct StaticLimits {
     pub core_instances: u64,
     /// Component instances, nested ones included. Honest tools have a handful to a hundred.
     pub component_instances: u64,
+    /// Instantiations written down in any definition: validating one costs time, instantiated or not.
+    pub instantiations: u64,
     /// Components inside components inside …
     pub component_depth: u64,
     /// Types defined by all components together (core types are counted by function and cost nothing at a run).
@@ -104,6 +106,7 @@ impl Default for StaticLimits {
             table_elements: 100_000,
             core_instances: 64,
             component_instances: 256,
+            instantiations: 2_000,
             component_depth: 16,
             component_types: 5_000,
         }

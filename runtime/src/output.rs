@@ -6,6 +6,7 @@ use crate::outcome::{Failure, FailureKind};
 use crate::run::json_bytes;
 use crate::value::strict::{self, Malformed};
 use crate::value::{OutputRefused, Shape, Type, encode};
+use crate::violation::quoted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -123,6 +124,11 @@ fn text_output(bytes: &[u8]) -> Result<Value, Failure> {
     }
 }
 
+pub(crate) fn missing_file(name: &str) -> Failure {
+    let message = format!("the command left no file `{}`", quoted(name));
+    Failure::new(FailureKind::OutputInvalid, message)
+}
+
 /// Reads the promised files, of at most `room` bytes together.
 pub(crate) fn collect_files(
     root: &Path,
@@ -136,12 +142,7 @@ pub(crate) fn collect_files(
         let metadata = std::fs::symlink_metadata(&path)
             .ok()
             .filter(std::fs::Metadata::is_file);
-        let missing = || {
-            Failure::new(
-                FailureKind::OutputInvalid,
-                format!("the command left no file `{name}`"),
-            )
-        };
+        let missing = || missing_file(name);
         let length = metadata.ok_or_else(missing)?.len();
         left = left.checked_sub(length).ok_or_else(|| too_large(room))?;
         files.push((name.clone(), std::fs::read(&path).map_err(|_| missing())?));

@@ -111,7 +111,7 @@ impl Tool {
         let memory_bytes = self.counts().memory_bytes;
         let memory = shared.lease(&shared.guest_memory, memory_bytes).await;
         let memory = memory.map_err(|_| Refused::AtCapacity)?;
-        let held_bytes = held_bytes(&run.input);
+        let held_bytes = held_bytes(&run.input) + job.request.bytes();
         let mut buffers = shared.host_buffers.lease();
         if buffers.try_grow(held_bytes).is_err() {
             drop(job);
@@ -162,9 +162,10 @@ impl Tool {
                     result: result.clone(),
                 }
             }
-            Signature::Command(plan) => {
-                Request::Command(plan.call(&run.input).map_err(Refused::InputInvalid)?)
-            }
+            Signature::Command(plan) => Request::Command(
+                plan.call(&run.input, limits.input_bytes)
+                    .map_err(Refused::InputInvalid)?,
+            ),
         };
         let environment =
             environment(self.manifest(), &run.credentials).map_err(Refused::CredentialsMissing)?;

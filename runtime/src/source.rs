@@ -1,16 +1,20 @@
 //! From offsets in a tool's file to source files and lines, when someone who may see them asks.
 //!
-//! Nothing of this is done while a tool runs: its debug sections are the seller's input too, and reading them may
-//! take long however small they are. Ask on a thread that can be given up.
+//! Nothing of this is done while a tool runs: its debug sections are the seller's input too. Units of theirs may share
+//! tables, so that a small file stands for an enormous one; what would take too long is not read at all.
 
 use crate::outcome::Frame;
 use crate::violation::quoted;
 use addr2line::Context;
-use addr2line::gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
+use addr2line::gimli::{DebugInfoUnitHeadersIter, Dwarf, EndianSlice, LittleEndian, SectionId};
 use std::collections::HashMap;
 use std::ops::Range;
 use wasmparser::{Parser, Payload};
 
+/// The most bytes of debug sections read.
+const DEBUG_BYTES_MAX: usize = 16 << 20;
+/// The most units times bytes of the tables they may share: each unit is read with its whole table.
+const SHARED_BYTES_MAX: usize = 1 << 30;
 /// The most bytes of line tables read: a byte can stand for a row, and a row takes some forty in memory.
 const LINE_TABLE_BYTES_MAX: usize = 4 << 20;
 
@@ -47,20 +51,39 @@ type Reader<'a> = EndianSlice<'a, LittleEndian>;
 impl<'a> ModuleSections<'a> {
     /// Addresses in the debug sections of WebAssembly count from the start of the code section's content.
     fn lines(&self) -> Option<Context<Reader<'a>>> {
-        if self
-            .debug
-            .get(SectionId::DebugLine.name())
-            .is_some_and(|table| table.len() > LINE_TABLE_BYTES_MAX)
-        {
-            return None;
-        }
         let section = |id: SectionId| -> Result<Reader<'a>, addr2line::gimli::Error> {
             Ok(EndianSlice::new(
                 self.debug.get(id.name()).copied().unwrap_or_default(),
                 LittleEndian,
             ))
         };
-        Context::from_dwarf(Dwarf::load(section).ok()?).ok()
+        let dwarf = Dwarf::load(section).ok()?;
+        if self.is_readable(dwarf.units()) {
+            Context::from_dwarf(dwarf).ok()
+        } else {
+            None
+        }
+    }
+
+    fn is_readable(&self, mut units: DebugInfoUnitHeadersIter<Reader<'a>>) -> bool {
+        let bytes = |ids: &[SectionId]| -> usize {
+            let lengths = ids.iter().filter_map(|id| self.debug.get(id.name()));
+            lengths.map(|section| section.len()).sum()
+        };
+        let mut count = 0_usize;
+        while let Ok(Some(_)) = units.next() {
+            count += 1;
+        }
+        let lines = bytes(&[SectionId::DebugLine]);
+        let ranges = bytes(&[SectionId::DebugRanges, SectionId::DebugRngLists]);
+        lines <= LINE_TABLE_BYTES_MAX
+            && count.saturating_mul(lines + ranges) <= SHARED_BYTES_MAX
+            && self
+                .debug
+                .values()
+                .map(|section| section.len())
+                .sum::<usize>()
+                <= DEBUG_BYTES_MAX
     }
 }
 

@@ -4,11 +4,17 @@
 use super::quota::Quota;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const PREFIX: &str = "tollgate-scratch-";
+/// A folder of which the lock is not held yet.
+const UNFINISHED_PREFIX: &str = "tollgate-unfinished-";
+/// Nobody takes as long as this between making a folder and locking it.
+const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
 const LOCK: &str = "lock";
 
 /// The process's folder, made when the first run needs it. Dropping it removes it and all below.
@@ -54,43 +60,54 @@ impl ScratchRoot {
         if let Some(opened) = &*opened {
             return Ok(opened.folder.path().to_owned());
         }
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(&self.parent)?;
-        let lock = File::create(folder.path().join(LOCK))?;
-        lock.lock()?;
-        let path = folder.path().to_owned();
-        *opened = Some(Opened {
-            folder,
-            _lock: lock,
-        });
+        let made = Opened::new(&self.parent)?;
+        let path = made.folder.path().to_owned();
+        *opened = Some(made);
         Ok(path)
     }
 }
 
-/// Removes what dead processes left. A folder without a lock file is being made by a live one.
+impl Opened {
+    /// The folder gets the name that others sweep by only once its lock is held.
+    fn new(parent: &Path) -> io::Result<Self> {
+        let unfinished = tempfile::Builder::new()
+            .prefix(UNFINISHED_PREFIX)
+            .tempdir_in(parent)?;
+        let lock = File::create(unfinished.path().join(LOCK))?;
+        lock.lock()?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        fs::rename(unfinished.path(), folder.path())?;
+        Ok(Self {
+            folder,
+            _lock: lock,
+        })
+    }
+}
+
+/// Removes what dead processes of this user left. Where `parent` is for everybody, others may have put anything
+/// there: only real folders of our own are touched.
 fn sweep(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)?.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            continue;
-        }
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let Ok(metadata) = fs::symlink_metadata(entry.path()) else {
             continue;
         };
-        if lock.try_lock().is_ok() {
-            remove_children(&entry.path());
-            let _ = fs::remove_dir_all(entry.path());
+        if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
+            continue;
+        }
+        let is_dead = if name.starts_with(PREFIX) {
+            let lock = File::open(entry.path().join(LOCK));
+            lock.is_ok_and(|lock| lock.try_lock().is_ok())
+        } else {
+            let age = metadata.modified().ok().and_then(|it| it.elapsed().ok());
+            name.starts_with(UNFINISHED_PREFIX) && age.is_some_and(|age| age > UNFINISHED_FOR)
+        };
+        if is_dead {
+            let _ = remove_flat(&entry.path());
         }
     }
     Ok(())
-}
-
-fn remove_children(root: &Path) {
-    for run in fs::read_dir(root).into_iter().flatten().flatten() {
-        if run.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let _ = remove_flat(&run.path());
-        }
-    }
 }
 
 /// The folder of one run, with what it may still write. Dropping it removes it.
@@ -129,21 +146,27 @@ impl Drop for Scratch {
 }
 
 /// Removes a folder however deep it is, with two descriptors open at most: a guest may nest a thousand folders,
-/// and the ordinary removal holds one descriptor a level. Folders inside folders are moved to the top first.
+/// and the ordinary removal holds one descriptor a level. All folders are moved into a pit beside it, which no guest
+/// can name, until none has another in it.
 fn remove_flat(top: &Path) -> io::Result<()> {
+    let beside = top.parent().unwrap_or(top);
+    let pit = tempfile::Builder::new()
+        .prefix(UNFINISHED_PREFIX)
+        .tempdir_in(beside)?;
     let mut moved = 0_u64;
+    let mut into_pit = |folder: &Path| {
+        moved += 1;
+        fs::rename(folder, pit.path().join(moved.to_string()))
+    };
+    into_pit(top)?;
     loop {
-        let folders = remove_files(top)?;
+        let folders = remove_files(pit.path())?;
         if folders.is_empty() {
-            return fs::remove_dir(top);
+            return pit.close();
         }
         for folder in folders {
             for child in remove_files(&folder)? {
-                moved += 1;
-                fs::rename(
-                    &child,
-                    top.join(format!(".removed-{moved}-{}", std::process::id())),
-                )?;
+                into_pit(&child)?;
             }
             fs::remove_dir(&folder)?;
         }
@@ -179,11 +202,8 @@ mod tests {
         let root = Arc::new(ScratchRoot::new(parent.path()).expect("a root"));
         let scratch = root.scratch(quota()).expect("a scratch");
         let mut folder = scratch.path().to_owned();
-        for level in 0..400 {
-            folder.push(format!("{level}"));
-            if folder.as_os_str().len() > 3500 {
-                break;
-            }
+        for level in 0..1000 {
+            folder.push((level % 10).to_string());
             fs::create_dir(&folder).expect("a level");
             fs::write(folder.with_extension("txt"), "x").expect("a file");
         }
@@ -192,6 +212,20 @@ mod tests {
         assert!(!path.exists());
         drop(root);
         assert_eq!(fs::read_dir(parent.path()).expect("still there").count(), 0);
+    }
+
+    #[test]
+    fn others_folders_and_links_to_them_are_left_alone() {
+        let (parent, victim) = (
+            tempfile::tempdir().expect("a folder"),
+            tempfile::tempdir().expect("a folder"),
+        );
+        fs::write(victim.path().join(LOCK), "").expect("a lock");
+        fs::create_dir(victim.path().join("inner")).expect("a folder");
+        std::os::unix::fs::symlink(victim.path(), parent.path().join(format!("{PREFIX}evil")))
+            .expect("a link");
+        ScratchRoot::new(parent.path()).expect("a root");
+        assert!(victim.path().join("inner").exists());
     }
 
     #[test]

@@ -47,9 +47,9 @@ impl Quota {
             .bytes()
     }
 
-    /// Counts `bytes` about to be written at `offset`. Holes count for nothing by themselves, but no file grows
-    /// past the quota, so that reading one back stays cheap.
-    pub(crate) fn write(&self, offset: u64, bytes: u64) -> Result<(), Refusal> {
+    /// Counts `bytes` about to be written at `offset`. Holes count for nothing by themselves, but no write
+    /// lands past the quota, so that reading one back stays cheap.
+    pub fn write(&self, offset: u64, bytes: u64) -> Result<(), Refusal> {
         if offset
             .checked_add(bytes)
             .is_none_or(|end| end > self.bytes_max)
@@ -76,7 +76,7 @@ impl Quota {
     }
 
     /// Counts one file or folder about to be created.
-    pub(crate) fn create(&self) -> Result<(), Refusal> {
+    pub fn create(&self) -> Result<(), Refusal> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.entries >= self.entries_max {
             return Err(Refusal::Quota);

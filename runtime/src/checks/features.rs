@@ -1,4 +1,4 @@
-//! 3. Engine features: valid under what the engine accepts, told apart from what is not valid at all.
+//! 5. Engine features: valid under what the engine accepts, told apart from what is not valid at all.
 
 use super::format::malformed;
 use crate::engine::features;

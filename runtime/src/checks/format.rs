@@ -1,6 +1,6 @@
 //! 2. Format: is it WebAssembly, and can its structure be read to the end.
 
-use crate::survey::{Survey, survey};
+use crate::survey::{Survey, Unreadable, survey};
 use crate::violation::{Violation, quoted};
 use wasmparser::{BinaryReaderError, Parser};
 
@@ -44,7 +44,15 @@ pub(super) fn check(bytes: &[u8]) -> Result<Survey<'_>, Vec<Violation>> {
             Violation::new("format_unknown", message).at(MAGIC.len()),
         ]);
     }
-    survey(bytes).map_err(|error| vec![malformed(&error)])
+    survey(bytes).map_err(|unreadable| {
+        vec![match unreadable {
+            Unreadable::Malformed(error) => malformed(&error),
+            Unreadable::TooDeep { offset } => {
+                let message = "components or types are nested too deep to be read";
+                Violation::new("nested_too_many", message).at(offset)
+            }
+        }]
+    })
 }
 
 pub(super) fn malformed(error: &BinaryReaderError) -> Violation {
@@ -83,13 +91,41 @@ mod tests {
 
     #[test]
     fn a_truncated_file_is_malformed_where_it_ends() {
-        let whole = wat::parse_str("(module (func (export \"f\")))").expect("valid text");
-        for length in 9..whole.len() {
-            let violations = check(&whole[..length]);
-            if let Err(violations) = violations {
-                assert_eq!(violations[0].code, "format_malformed", "cut at {length}");
-                assert!(violations[0].place.offset.is_some());
-            }
+        let whole =
+            wat::parse_str("(module (func (export \"f\") nop nop nop nop))").expect("valid text");
+        // A file may end after any section; the last one ends with the file.
+        let last_section = whole.len() - 9;
+        for length in last_section..whole.len() {
+            let violations = check(&whole[..length]).expect_err("cut short");
+            assert_eq!(violations[0].code, "format_malformed", "cut at {length}");
+            assert!(violations[0].place.offset.is_some());
         }
+    }
+
+    #[test]
+    fn types_nested_too_deep_are_refused_without_being_read() {
+        let nested = |levels: usize| {
+            let mut section = vec![1];
+            section.extend([0x42, 1, 1].repeat(levels));
+            section.extend([0x42, 0]);
+            let mut file = b"\0asm\x0d\0\x01\0\x07".to_vec();
+            let mut length = section.len();
+            while length >= 0x80 {
+                file.push((length & 0x7f) as u8 | 0x80);
+                length >>= 7;
+            }
+            file.push(length as u8);
+            file.extend(section);
+            file
+        };
+        assert!(check(&nested(99)).is_ok());
+        assert_eq!(
+            check(&nested(100)).expect_err("too deep")[0].code,
+            "nested_too_many"
+        );
+        assert_eq!(
+            check(&nested(1_000_000)).expect_err("too deep")[0].code,
+            "nested_too_many"
+        );
     }
 }

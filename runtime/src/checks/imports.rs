@@ -1,4 +1,4 @@
-//! 5. Imports: all of WASI 0.2's command world, outgoing `wasi:http`, WASI 0.1, and what the host added itself.
+//! 7. Imports: all of WASI 0.2's command world, outgoing `wasi:http`, WASI 0.1, and what the host added itself.
 //!
 //! What is linked but not granted answers with an error inside the guest; the verdict notes it.
 

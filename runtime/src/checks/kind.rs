@@ -1,4 +1,4 @@
-//! 4. Kind: a typed component, a WASI 0.2 command or a WASI 0.1 command.
+//! 6. Kind: a typed component, a WASI 0.2 command or a WASI 0.1 command.
 
 use crate::survey::Survey;
 use crate::violation::Violation;

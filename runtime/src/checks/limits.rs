@@ -1,4 +1,4 @@
-//! 7. Static limits: memories and tables as the tool declares them.
+//! 4. Static limits: memories and tables as the tool declares them.
 
 use super::Rules;
 use crate::survey::Survey;

@@ -51,12 +51,15 @@ pub struct Admissible {
 pub fn admit(bytes: &[u8], rules: &Rules) -> Result<Admissible, Vec<Violation>> {
     size::check(bytes)?;
     let survey = format::check(bytes)?;
-    let mut violations = Vec::new();
-    let types = keep(&mut violations, features::check(&survey));
+    let mut violations = nesting::check(&survey, &rules.fixed);
+    violations.extend(limits::check(&survey, rules));
+    // What is too much of something is not validated: that is where its cost would be.
+    let types = match violations.is_empty() {
+        true => keep(&mut violations, features::check(&survey)),
+        false => None,
+    };
     let kind = keep(&mut violations, kind::check(&survey));
     violations.extend(imports::check(&survey, types.as_ref(), rules));
-    violations.extend(nesting::check(&survey, &rules.fixed));
-    violations.extend(limits::check(&survey, rules));
     let manifest = keep(&mut violations, manifest::check(&survey));
     let interface = match (&types, kind, &manifest) {
         (Some(types), Some(kind), Some(manifest)) => keep(
@@ -70,7 +73,7 @@ pub fn admit(bytes: &[u8], rules: &Rules) -> Result<Admissible, Vec<Violation>> 
             let (counts, notes, uses_files) = (
                 survey.counts,
                 imports::notes(&survey),
-                imports::uses_files(&survey),
+                imports::uses_files(&survey) || interface.has_files(),
             );
             Ok(Admissible {
                 kind,

@@ -1,4 +1,6 @@
-//! 6. Nesting: how much one instantiation would make, counted before the engine is asked.
+//! 3. Nesting: how much one instantiation would make.
+//!
+//! Counted before anything validates the file: that alone takes minutes for some.
 
 use crate::limits::StaticLimits;
 use crate::survey::Survey;
@@ -26,6 +28,12 @@ pub(super) fn check(survey: &Survey<'_>, fixed: &StaticLimits) -> Vec<Violation>
         "component instances",
         counts.component_instances,
         fixed.component_instances,
+    );
+    over(
+        "nested_too_many",
+        "instantiations in its definitions",
+        survey.instantiations,
+        fixed.instantiations,
     );
     over(
         "nested_too_many",

@@ -1,10 +1,13 @@
 //! One definition of a file, component or module, section by section.
 
-use super::{Counts, CustomSection, Export, Import, Memory, Survey, Table};
+use super::{
+    Counts, CustomSection, DEPTH_READ_MAX, Export, Import, Memory, Survey, Table, Unreadable,
+    type_depth,
+};
 use wasmparser::{
-    BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
-    ComponentOuterAliasKind, ComponentType, ComponentTypeDeclaration, ComponentTypeRef, Encoding,
-    Instance, InstanceTypeDeclaration, Payload, TypeRef,
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
+    ComponentType, ComponentTypeDeclaration, ComponentTypeRef, Encoding, Instance,
+    InstanceTypeDeclaration, Payload, TypeRef,
 };
 
 /// A component or module whose sections are being read.
@@ -22,21 +25,24 @@ impl<'a> Survey<'a> {
         &mut self,
         payload: Payload<'a>,
         open: &mut Vec<Definition>,
-    ) -> Result<(), BinaryReaderError> {
+    ) -> Result<(), Unreadable> {
         match payload {
-            Payload::Version { encoding, .. } => {
+            Payload::Version {
+                encoding, range, ..
+            } => {
                 if open.is_empty() {
                     self.encoding = encoding;
+                }
+                if open.len() > DEPTH_READ_MAX {
+                    let offset = range.start;
+                    return Err(Unreadable::TooDeep { offset });
                 }
                 let is_module = encoding == Encoding::Module;
                 open.push(Definition {
                     is_module,
                     ..Definition::default()
                 });
-                let depth = open
-                    .iter()
-                    .filter(|definition| !definition.is_module)
-                    .count();
+                let depth = open.iter().filter(|it| !it.is_module).count();
                 self.component_depth = self.component_depth.max(depth as u64);
             }
             Payload::End(_) => self.close(open),
@@ -79,7 +85,7 @@ impl<'a> Survey<'a> {
         innermost: &mut Definition,
         outer: &[Definition],
         is_top: bool,
-    ) -> Result<(), BinaryReaderError> {
+    ) -> Result<(), Unreadable> {
         if innermost.is_module {
             self.take_module_section(payload, innermost, is_top)
         } else {
@@ -92,7 +98,7 @@ impl<'a> Survey<'a> {
         payload: Payload<'a>,
         module: &mut Definition,
         is_top: bool,
-    ) -> Result<(), BinaryReaderError> {
+    ) -> Result<(), Unreadable> {
         match payload {
             Payload::ImportSection(section) if is_top => {
                 for import in section.into_imports_with_offsets() {
@@ -144,9 +150,10 @@ impl<'a> Survey<'a> {
         component: &mut Definition,
         outer: &[Definition],
         is_top: bool,
-    ) -> Result<(), BinaryReaderError> {
+    ) -> Result<(), Unreadable> {
         match payload {
             Payload::InstanceSection(section) => {
+                self.instantiations += u64::from(section.count());
                 for instance in section {
                     if let Instance::Instantiate { module_index, .. } = instance? {
                         let counts = entry(&component.modules, module_index);
@@ -155,6 +162,7 @@ impl<'a> Survey<'a> {
                 }
             }
             Payload::ComponentInstanceSection(section) => {
+                self.instantiations += u64::from(section.count());
                 for instance in section.into_iter_with_offsets() {
                     let (offset, instance) = instance?;
                     self.instantiate(instance, offset, component);
@@ -167,6 +175,8 @@ impl<'a> Survey<'a> {
                 }
             }
             Payload::ComponentTypeSection(section) => {
+                let range = section.range();
+                type_depth::check(&self.bytes[range.clone()], range.start)?;
                 for ty in section {
                     self.component_types += types_in(&ty?);
                 }

@@ -5,6 +5,7 @@
 //! 1 KiB file that doubles at each of 24 levels is seen as 16 million instances without making one.
 
 mod definition;
+mod type_depth;
 
 use definition::Definition;
 use wasmparser::{BinaryReaderError, Encoding, Parser};
@@ -26,6 +27,9 @@ pub struct Survey<'a> {
     pub memories: Vec<Memory>,
     /// See [`Survey::memories`].
     pub tables: Vec<Table>,
+    /// Instantiations that are written down, in any definition, whether or not it is itself instantiated: each is
+    /// work for whoever validates the file.
+    pub instantiations: u64,
     /// Types that components define.
     pub component_types: u64,
     /// The deepest nesting of components; 1 for a component without any.
@@ -116,8 +120,30 @@ impl Counts {
     }
 }
 
-/// Reads the structure of a file. Instructions and types are not looked at.
-pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, BinaryReaderError> {
+/// Components or types nested in each other more than this are not read: every reader of theirs takes stack or
+/// time for each level. Honest tools have three or four.
+const DEPTH_READ_MAX: usize = 100;
+
+/// Why a file could not be surveyed.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// It is not well-formed.
+    Malformed(BinaryReaderError),
+    /// It nests deeper than anybody should read.
+    TooDeep {
+        /// Where.
+        offset: usize,
+    },
+}
+
+impl From<BinaryReaderError> for Unreadable {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+/// Reads the structure of a file. Instructions are not looked at, types only counted.
+pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, Unreadable> {
     let mut survey = Survey {
         bytes,
         encoding: Encoding::Module,
@@ -126,6 +152,7 @@ pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, BinaryReaderError> {
         counts: Counts::default(),
         memories: Vec::new(),
         tables: Vec::new(),
+        instantiations: 0,
         component_types: 0,
         component_depth: 0,
         passed: Vec::new(),

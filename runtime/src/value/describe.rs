@@ -6,6 +6,7 @@ use crate::limits::DEPTH_MAX;
 use crate::survey::Survey;
 use crate::violation::Violation;
 use std::collections::HashMap;
+use std::rc::Rc;
 use wasmparser::PrimitiveValType;
 use wasmparser::component_types::{
     ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId, ComponentEntityType,
@@ -18,22 +19,27 @@ use wasmparser::types::Types;
 /// small file can describe an enormous one.
 const NODES_MAX: usize = 10_000;
 
+/// The most bytes of names and documentation in them, for the same reason.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
 /// Turns a component's types into ours, with their documentation.
 pub(crate) struct Describer<'a> {
     types: &'a Types,
-    docs: PackageDocs,
+    docs: Rc<PackageDocs>,
     /// Named types: the interface they stand in, and their name there.
     names: HashMap<ComponentDefinedTypeId, (Option<String>, String)>,
     nodes: usize,
+    text_bytes: usize,
 }
 
 impl<'a> Describer<'a> {
     pub(crate) fn new(survey: &Survey<'_>, types: &'a Types, docs: PackageDocs) -> Self {
         let mut describer = Self {
             types,
-            docs,
+            docs: Rc::new(docs),
             names: HashMap::new(),
             nodes: 0,
+            text_bytes: 0,
         };
         for import in &survey.imports {
             let item = types.as_ref().component_item_for_import(&import.module);
@@ -83,18 +89,29 @@ impl<'a> Describer<'a> {
         self.value(ty, scope, DEPTH_MAX)
     }
 
+    /// Counts parts of the written-out types, and the text in them.
+    fn take(&mut self, nodes: usize, text_bytes: usize) -> Result<(), Violation> {
+        self.nodes += nodes;
+        self.text_bytes += text_bytes;
+        let message = if self.nodes > NODES_MAX {
+            format!("the functions' types have more than {NODES_MAX} parts when written out")
+        } else if self.text_bytes > TEXT_BYTES_MAX {
+            format!(
+                "the functions' types have more than {TEXT_BYTES_MAX} bytes of names and documentation when written out"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Violation::new("types_too_many", message))
+    }
+
     fn value(
         &mut self,
         ty: &ComponentValType,
         scope: Option<&str>,
         depth: usize,
     ) -> Result<Type, Violation> {
-        self.nodes += 1;
-        if self.nodes > NODES_MAX {
-            let message =
-                format!("the functions' types have more than {NODES_MAX} parts when written out");
-            return Err(Violation::new("types_too_many", message));
-        }
+        self.take(1, 0)?;
         let Some(depth) = depth.checked_sub(1) else {
             let message = format!("a type nests deeper than {DEPTH_MAX} levels");
             return Err(Violation::new("type_unsupported", message));
@@ -111,10 +128,11 @@ impl<'a> Describer<'a> {
         scope: Option<&str>,
         depth: usize,
     ) -> Result<Type, Violation> {
-        let (type_docs, items) = match self.type_docs(id, scope) {
-            Some(docs) => (docs.docs.clone(), docs.items.clone()),
-            None => (None, HashMap::new()),
-        };
+        let docs = Rc::clone(&self.docs);
+        let none = TypeDocs::default();
+        let type_docs = self.type_docs(&docs, id, scope).unwrap_or(&none);
+        let items = &type_docs.items;
+        self.take(0, type_docs.docs.as_ref().map_or(0, String::len))?;
         let types = self.types;
         let shape = match &types[id] {
             ComponentDefinedType::Primitive(primitive) => primitive_shape(*primitive)?,
@@ -130,13 +148,13 @@ impl<'a> Describer<'a> {
                 Shape::Tuple(parts.collect::<Result<_, _>>()?)
             }
             ComponentDefinedType::Record(record) => {
-                Shape::Record(self.fields(record, &items, scope, depth)?)
+                Shape::Record(self.fields(record, items, scope, depth)?)
             }
             ComponentDefinedType::Variant(variant) => {
-                Shape::Variant(self.cases(variant, &items, scope, depth)?)
+                Shape::Variant(self.cases(variant, items, scope, depth)?)
             }
-            ComponentDefinedType::Enum(names) => Shape::Enum(labels(names, &items)),
-            ComponentDefinedType::Flags(names) => Shape::Flags(labels(names, &items)),
+            ComponentDefinedType::Enum(names) => Shape::Enum(self.labels(names, items)?),
+            ComponentDefinedType::Flags(names) => Shape::Flags(self.labels(names, items)?),
             ComponentDefinedType::Option { ty, .. } => {
                 Shape::Option(Box::new(self.value(ty, scope, depth)?))
             }
@@ -162,7 +180,7 @@ impl<'a> Describer<'a> {
             }
         };
         Ok(Type {
-            docs: type_docs,
+            docs: type_docs.docs.clone(),
             shape,
         })
     }
@@ -175,6 +193,7 @@ impl<'a> Describer<'a> {
         depth: usize,
     ) -> Result<Vec<Parameter>, Violation> {
         let fields = record.fields.iter().map(|(name, ty)| {
+            self.take_item(name, items, 0)?;
             let mut ty = self.value(ty, scope, depth)?;
             ty.docs = items.get(name.as_str()).cloned().or(ty.docs);
             let name = name.to_string();
@@ -191,6 +210,7 @@ impl<'a> Describer<'a> {
         depth: usize,
     ) -> Result<Vec<Case>, Violation> {
         let cases = variant.cases.iter().map(|(name, case)| {
+            self.take_item(name, items, 1)?;
             let payload = case.ty.as_ref().map(|ty| self.value(ty, scope, depth));
             Ok(Case {
                 name: name.to_string(),
@@ -201,23 +221,40 @@ impl<'a> Describer<'a> {
         cases.collect()
     }
 
-    fn type_docs(&self, id: ComponentDefinedTypeId, scope: Option<&str>) -> Option<&TypeDocs> {
-        let (interface, name) = self.names.get(&id)?;
-        self.docs
-            .ty(interface.as_deref().or(scope), name)
-            .or_else(|| self.docs.ty(None, name))
+    fn labels<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n KebabString>,
+        items: &HashMap<String, String>,
+    ) -> Result<Vec<Label>, Violation> {
+        let labels = names.into_iter().map(|name| {
+            self.take_item(name, items, 1)?;
+            let docs = items.get(name.as_str()).cloned();
+            let name = name.to_string();
+            Ok(Label { name, docs })
+        });
+        labels.collect()
     }
-}
 
-fn labels<'n>(
-    names: impl IntoIterator<Item = &'n KebabString>,
-    items: &HashMap<String, String>,
-) -> Vec<Label> {
-    let label = |name: &KebabString| Label {
-        name: name.to_string(),
-        docs: items.get(name.as_str()).cloned(),
-    };
-    names.into_iter().map(label).collect()
+    fn take_item(
+        &mut self,
+        name: &KebabString,
+        items: &HashMap<String, String>,
+        nodes: usize,
+    ) -> Result<(), Violation> {
+        let docs_bytes = items.get(name.as_str()).map_or(0, String::len);
+        self.take(nodes, name.len() + docs_bytes)
+    }
+
+    fn type_docs<'d>(
+        &self,
+        docs: &'d PackageDocs,
+        id: ComponentDefinedTypeId,
+        scope: Option<&str>,
+    ) -> Option<&'d TypeDocs> {
+        let (interface, name) = self.names.get(&id)?;
+        let of_interface = docs.ty(interface.as_deref().or(scope), name);
+        of_interface.or_else(|| docs.ty(None, name))
+    }
 }
 
 fn unsupported(what: &str) -> Violation {
