@@ -2,7 +2,7 @@
 
 use crate::terminal;
 use std::process::ExitCode;
-use tollgate_runtime::Status;
+use tollgate_runtime::{FailureKind, Outcome, Refused};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum End {
     TimedOut,
     /// Somebody pressed Ctrl-C.
     Interrupted,
+    /// The host failed, or had no room.
+    OurFault,
 }
 
 /// Usage, unreadable files, and our own faults. Clap uses the same for wrong options.
@@ -30,16 +32,38 @@ impl End {
             End::Refused => 3,
             End::TimedOut => 124,
             End::Interrupted => 130,
+            End::OurFault => USAGE,
         }
     }
 }
 
-impl From<Status> for End {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Succeeded => End::Good,
-            Status::Failed => End::ToolFailed,
-            Status::TimedOut => End::TimedOut,
+impl From<&Outcome> for End {
+    fn from(outcome: &Outcome) -> Self {
+        match &outcome.result {
+            Ok(_) => End::Good,
+            Err(failure) => match failure.kind {
+                FailureKind::Timeout => End::TimedOut,
+                FailureKind::Internal => End::OurFault,
+                FailureKind::Trap
+                | FailureKind::Exit
+                | FailureKind::Error
+                | FailureKind::Abi
+                | FailureKind::MemoryLimit
+                | FailureKind::HostLimit
+                | FailureKind::OutputLimit
+                | FailureKind::OutputInvalid => End::ToolFailed,
+            },
+        }
+    }
+}
+
+impl From<&Refused> for End {
+    fn from(refused: &Refused) -> Self {
+        match refused {
+            Refused::FunctionUnknown(_)
+            | Refused::InputInvalid(_)
+            | Refused::CredentialsMissing(_) => End::Refused,
+            Refused::AtCapacity | Refused::Internal => End::OurFault,
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct RunOptions {
     #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) input: Option<String>,
     /// A secret the tool may use: `NAME` takes it from the environment, `NAME=@FILE` from a file. The tool sees a
-    /// placeholder. May be repeated.
+    /// placeholder, unless it declares `expose`. May be repeated.
     #[arg(short, long = "credential", value_name = "NAME[=VALUE|=@FILE]")]
     pub(crate) credentials: Vec<String>,
     /// A shorter limit than the tool's own, such as `5s` or `500ms`; at most 30s.

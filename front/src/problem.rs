@@ -1,10 +1,15 @@
 //! Every answer that is not good: its exact sentence, its code, and who must act.
 
 use serde::Serialize;
+use serde_json::Value;
 use tollgate_runtime::{Failure, FailureKind, Missing, Refused, Violation};
 
 /// The violations shown of a longer list.
 const VIOLATIONS_SHOWN: usize = 20;
+/// The most bytes of a body.
+const BODY_BYTES_MAX: usize = 8 * 1024;
+/// The most bytes of a tool's own error in a body.
+const ERROR_BYTES_MAX: usize = 4 * 1024;
 
 /// An error body.
 #[derive(Debug, Serialize)]
@@ -106,6 +111,39 @@ impl Problem {
         }
     }
 
+    /// The body as it is sent. What makes it too long is cut from its end: calls, then words, then violations.
+    pub(crate) fn body(mut self) -> Value {
+        if let Some(failure) = &mut self.failure {
+            failure.error = failure.error.take().map(cut_error);
+        }
+        loop {
+            let body = serde_json::to_value(&self).unwrap_or_default();
+            let excess = body.to_string().len().saturating_sub(BODY_BYTES_MAX - 1);
+            if excess == 0 || !self.shorten() {
+                return body;
+            }
+        }
+    }
+
+    fn shorten(&mut self) -> bool {
+        if let Some(failure) = &mut self.failure {
+            if failure.backtrace.len() > 10 {
+                failure.backtrace.truncate(failure.backtrace.len() / 2);
+                return true;
+            }
+            if let Some(text) = &mut failure.diagnostics
+                && !text.is_empty()
+            {
+                text.drain(..text.ceil_char_boundary(text.len() / 2));
+                return true;
+            }
+            if failure.error.take().is_some() || failure.backtrace.pop().is_some() {
+                return true;
+            }
+        }
+        self.violations.pop().is_some() || self.missing.pop().is_some()
+    }
+
     fn internal() -> Self {
         Self::new(
             "Something went wrong on our end",
@@ -114,6 +152,16 @@ impl Problem {
             true,
         )
     }
+}
+
+/// The error whole, or the beginning of its text.
+fn cut_error(error: Value) -> Value {
+    let text = error.to_string();
+    if text.len() <= ERROR_BYTES_MAX {
+        return error;
+    }
+    let end = text.floor_char_boundary(ERROR_BYTES_MAX / 2);
+    Value::String(format!("{}…", &text[..end]))
 }
 
 impl From<Refused> for Problem {

@@ -16,6 +16,23 @@ pub(crate) fn result(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Prints a tool's own text as it is, except that it does not steer a terminal.
+pub(crate) fn text(text: &str) {
+    if std::io::stdout().is_terminal() {
+        result(plain_lines(text));
+    } else {
+        result(text);
+    }
+}
+
+/// Text without control characters, lines kept.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.split('\n')
+        .map(plain_text)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// Prints to stderr.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");

@@ -88,7 +88,8 @@ impl Logs {
     pub fn take_lines(&self) -> Vec<LogLine> {
         let mut collected = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         for stream in [LogStream::Stdout, LogStream::Stderr] {
-            if !collected.partial[stream as usize].is_empty() {
+            // Past the cut nothing follows, not even what another stream had begun.
+            if !collected.is_cut && !collected.partial[stream as usize].is_empty() {
                 collected.end_line(stream);
             }
         }

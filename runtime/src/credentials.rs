@@ -144,7 +144,10 @@ fn judge(
     let (hosts, allow_expose) =
         set.map_or((&Hosts::Declared, false), |it| (&it.hosts, it.allow_expose));
     if let Hosts::Only(allowed) = hosts
-        && declared.hosts.iter().any(|host| !allowed.contains(host))
+        && !declared
+            .hosts
+            .iter()
+            .all(|host| allowed.iter().any(|it| is_same_host(it, host)))
     {
         return Err(MissingReason::Hosts);
     }
@@ -153,6 +156,12 @@ fn judge(
         (true, true) => Ok(Some(secret.to_owned())),
         (false, _) => Ok(Some(placeholder(secret.len()))),
     }
+}
+
+/// A host without a port is the host at 443.
+fn is_same_host(one: &str, other: &str) -> bool {
+    let bare = |host: &str| host.strip_suffix(":443").unwrap_or(host).to_owned();
+    bare(one) == bare(other)
 }
 
 #[cfg(test)]
@@ -186,6 +195,7 @@ mod tests {
             judged(MANIFEST, Some(key().hosts(["other.example.com"]))),
             Err(MissingReason::Hosts)
         );
+        assert!(judged(MANIFEST, Some(key().hosts(["api.example.com:443"]))).is_ok());
         let expose = format!("{MANIFEST}\nexpose = true");
         assert_eq!(judged(&expose, Some(key())), Err(MissingReason::Expose));
         assert_eq!(

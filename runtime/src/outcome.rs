@@ -17,6 +17,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The host failed while it worked for the run.
+    pub(crate) fn internal() -> Self {
+        let message = "the host failed while it worked for the run";
+        Self {
+            result: Err(Failure::new(FailureKind::Internal, message)),
+            usage: Usage::default(),
+            logs: Vec::new(),
+        }
+    }
+
     /// In one word.
     pub fn status(&self) -> Status {
         match &self.result {

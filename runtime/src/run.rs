@@ -5,6 +5,7 @@ use crate::execute::{Job, Request, execute};
 use crate::interface::Signature;
 use crate::limits::{DEPTH_MAX, Limits};
 use crate::outcome::Outcome;
+use crate::scheduler::Panicked;
 use crate::tool::Tool;
 use crate::usage::ReadySince;
 use crate::value::decode_parameters;
@@ -130,7 +131,7 @@ impl Tool {
             asked_at,
         );
         let ended = shared.scheduler.spawn(work, ready_since).await;
-        ended.unwrap_or(Err(Refused::Internal))
+        ended.unwrap_or_else(|Panicked| Ok(Outcome::internal()))
     }
 
     /// Everything that can be refused without the guest.

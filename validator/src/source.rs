@@ -2,7 +2,7 @@
 
 use crate::pack::{documentation, pack};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use tollgate_runtime::manifest::{Build, Manifest};
 use tollgate_runtime::{TOOL_BYTES_MAX, Violation, quoted};
@@ -61,19 +61,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
-    let metadata = fs::metadata(path).map_err(|error| SourceError::unreadable(path, error))?;
-    // A little more than the gate takes is enough for the gate to say so.
-    if metadata.len() > 2 * TOOL_BYTES_MAX as u64 {
-        let message = format!(
-            "the file has {} bytes; a tool has at most {TOOL_BYTES_MAX} (20 MiB)",
-            metadata.len()
-        );
-        return Err(SourceError::invalid(
-            path,
-            Violation::new("file_too_large", message),
-        ));
+    let unreadable = |error| SourceError::unreadable(path, error);
+    let file = fs::metadata(path).map_err(unreadable)?;
+    if !file.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(SourceError::unreadable(path, error));
     }
-    let bytes = fs::read(path).map_err(|error| SourceError::unreadable(path, error))?;
+    // A little more than the gate takes is enough for the gate to say so.
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let read = file.take(TOOL_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(unreadable)?;
     if path.extension().is_some_and(|extension| extension == "wat") {
         assemble_file(path, &bytes)
     } else {

@@ -8,7 +8,7 @@ use crate::terminal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tollgate_runtime::checks::Admissible;
-use tollgate_runtime::{Rejected, Violation};
+use tollgate_runtime::{Rejected, Violation, quoted};
 
 pub(crate) async fn inspect(options: JudgeOptions) -> anyhow::Result<End> {
     let wasm = match read(&options.tool)? {
@@ -90,7 +90,7 @@ fn describe(admissible: &Admissible, wasm: &[u8]) -> Value {
 }
 
 fn show(admissible: &Admissible, description: &Value) {
-    let text = |key: &str| description[key].as_str().unwrap_or("").to_owned();
+    let text = |key: &str| terminal::plain_lines(description[key].as_str().unwrap_or(""));
     let name = if text("name").is_empty() {
         "(no manifest)".to_owned()
     } else {
@@ -115,9 +115,12 @@ fn show(admissible: &Admissible, description: &Value) {
         description["price"], description["subscription_price"]
     ));
     for function in admissible.interface.functions() {
-        terminal::result(format_args!("\nfunction {}", function.name));
+        terminal::result(format_args!("\nfunction {}", quoted(&function.name)));
         if let Some(documentation) = &function.description {
-            terminal::result(format_args!("  {}", documentation.replace('\n', "\n  ")));
+            terminal::result(format_args!(
+                "  {}",
+                terminal::plain_lines(documentation).replace('\n', "\n  ")
+            ));
         }
         terminal::result(format_args!("  input  {}", function.input_schema()));
         terminal::result(format_args!("  output {}", function.output_schema()));
@@ -130,9 +133,9 @@ fn show(admissible: &Admissible, description: &Value) {
         };
         terminal::result(format_args!(
             "\ncredential {} ({need}) {}: {}",
-            credential["name"].as_str().unwrap_or(""),
+            terminal::plain_lines(credential["name"].as_str().unwrap_or("")),
             credential["hosts"],
-            credential["description"].as_str().unwrap_or("")
+            terminal::plain_lines(credential["description"].as_str().unwrap_or(""))
         ));
     }
     for note in &admissible.notes {

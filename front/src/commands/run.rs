@@ -41,6 +41,12 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
         Ok(input) => input,
         Err(violation) => return Ok(refuse(Problem::malformed(violation), &options)),
     };
+    let declared = tool.manifest().map(|manifest| &manifest.credentials);
+    for (name, _) in declared.into_iter().flatten().filter(|(_, it)| it.expose) {
+        terminal::note(format_args!(
+            "note: the tool sees {name} itself: it declares `expose`"
+        ));
+    }
     let mut run = match &options.function {
         Some(function) => Run::new(function, input),
         None => Run::only(input),
@@ -57,7 +63,11 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
     runtime.close(crate::PATIENCE).await;
     match ended {
         Some(Ok(outcome)) => Ok(show(located(outcome, wasm).await, &options)),
-        Some(Err(refused)) => Ok(refuse(Problem::from(refused), &options)),
+        Some(Err(refused)) => {
+            let end = End::from(&refused);
+            refuse(Problem::from(refused), &options);
+            Ok(end)
+        }
         None => Ok(End::Interrupted),
     }
 }
@@ -81,7 +91,7 @@ async fn located(mut outcome: Outcome, wasm: Vec<u8>) -> Outcome {
 
 /// What the run gave. The tool's owner is at the terminal: panic text is shown.
 fn show(outcome: Outcome, options: &RunOptions) -> End {
-    let end = End::from(outcome.status());
+    let end = End::from(&outcome);
     if !options.json {
         terminal::logs(&outcome.logs);
     }
@@ -90,9 +100,9 @@ fn show(outcome: Outcome, options: &RunOptions) -> End {
             let answer = json!({"status": "SUCCEEDED", "output": output, "charged": 0, "usage": outcome.usage});
             terminal::result(answer);
         }
-        Ok(Value::String(text)) => terminal::result(text.strip_suffix('\n').unwrap_or(&text)),
+        Ok(Value::String(text)) => terminal::text(text.strip_suffix('\n').unwrap_or(&text)),
         Ok(output) => terminal::result(format_args!("{output:#}")),
-        Err(failure) if options.json => terminal::result(json(&Problem::failed(failure))),
+        Err(failure) if options.json => terminal::result(Problem::failed(failure).body()),
         Err(failure) => {
             let problem = Problem::failed(failure);
             if let Some(failure) = &problem.failure {
@@ -105,7 +115,7 @@ fn show(outcome: Outcome, options: &RunOptions) -> End {
 
 fn refuse(problem: Problem, options: &RunOptions) -> End {
     if options.json {
-        terminal::result(json(&problem));
+        terminal::result(problem.body());
         return End::Refused;
     }
     terminal::error(problem.detail);
@@ -121,10 +131,6 @@ fn refuse(problem: Problem, options: &RunOptions) -> End {
         ));
     }
     End::Refused
-}
-
-fn json(problem: &Problem) -> Value {
-    serde_json::to_value(problem).unwrap_or_default()
 }
 
 /// A tool that is called without an input gets none; where fields are known, no fields.
@@ -155,9 +161,13 @@ async fn input_text(input: Option<&str>) -> anyhow::Result<Option<Vec<u8>>> {
     }
     match input.strip_prefix('@') {
         Some(path) => {
-            Ok(Some(std::fs::read(path).with_context(|| {
-                format!("cannot read the input {path}")
-            })?))
+            let cannot = || format!("cannot read the input {path}");
+            let file = std::fs::File::open(path).with_context(cannot)?;
+            let mut text = Vec::new();
+            file.take(8 * limit)
+                .read_to_end(&mut text)
+                .with_context(cannot)?;
+            Ok(Some(text))
         }
         None => Ok(Some(input.as_bytes().to_vec())),
     }

@@ -9,7 +9,7 @@ use crate::survey::Survey;
 use crate::value::{Describer, Parameter};
 use crate::violation::{Violation, quoted};
 use wasmparser::component_types::{ComponentEntityType, ComponentFuncType, ComponentFuncTypeId};
-use wasmparser::types::Types;
+use wasmparser::types::{EntityType, Types};
 
 /// Interfaces that toolchains add for themselves, with the reason each is no function of the tool.
 const TOOLCHAIN_INTERFACES: &[(&str, &str)] = &[(
@@ -41,6 +41,7 @@ pub(super) fn check(
         }
         Kind::Typed => typed(survey, types, chosen),
         Kind::Command | Kind::Preview1Command => {
+            check_entry(types, kind)?;
             let plan = CommandPlan::new(command)?;
             let function = Function {
                 name: "run".to_owned(),
@@ -49,6 +50,24 @@ pub(super) fn check(
             };
             choose(vec![function], chosen)
         }
+    }
+}
+
+/// `_start` takes and gives nothing. (Of `wasi:cli/run` the engine's own linking knows the type.)
+fn check_entry(types: &Types, kind: Kind) -> Result<(), Vec<Violation>> {
+    let mut exports = types.as_ref().core_exports().into_iter().flatten();
+    let start = exports.find(|(name, _)| *name == "_start");
+    match start {
+        Some((_, EntityType::Func(id))) if kind == Kind::Preview1Command => {
+            let ty = types[id].unwrap_func();
+            if ty.params().is_empty() && ty.results().is_empty() {
+                return Ok(());
+            }
+            let message = "`_start` must take no parameters and give no results";
+            let violation = Violation::new("kind_unknown", message);
+            Err(vec![violation.in_section("export").in_function("_start")])
+        }
+        _ => Ok(()),
     }
 }
 

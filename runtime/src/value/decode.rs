@@ -77,7 +77,9 @@ impl Decoder {
     fn integer(&mut self, integer: Integer, json: &Value) -> Option<Val> {
         let number = match json {
             Value::Number(number) => whole_number(number),
-            Value::String(text) if integer.is_wide() && !text.starts_with('+') => text.parse().ok(),
+            Value::String(text) if integer.is_wide() && is_decimal(text, integer) => {
+                text.parse().ok()
+            }
             _ => None,
         };
         let (minimum, maximum) = integer.range();
@@ -322,6 +324,16 @@ impl Decoder {
     ) -> Option<T> {
         self.within(&index.to_string(), walk)
     }
+}
+
+/// As the schema has it: digits, with a minus where the type has one.
+fn is_decimal(text: &str, integer: Integer) -> bool {
+    const DIGITS_MAX: usize = 38;
+    let digits = match text.strip_prefix('-') {
+        Some(digits) if integer.range().0 < 0 => digits,
+        _ => text,
+    };
+    (1..=DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// JSON knows no integers: `3.0` is one, too, as long as it says exactly which.

@@ -3,6 +3,9 @@
 use super::{Case, Integer, Label, Parameter, Shape, Type};
 use serde_json::{Map, Value, json};
 
+/// Base64 with padding. (That the last group's spare bits are zero a pattern this size does not say.)
+const BASE64: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
+
 impl Type {
     /// JSON Schema of a value given to the tool.
     pub fn schema(&self) -> Value {
@@ -45,12 +48,18 @@ impl Shape {
         match self {
             Shape::Bool => json!({"type": "boolean"}),
             Shape::Integer(integer) => integer.schema(),
-            Shape::Float32 | Shape::Float64 => {
+            Shape::Float32 => {
+                let number = json!({"type": "number", "minimum": f64::from(f32::MIN), "maximum": f64::from(f32::MAX)});
+                json!({"anyOf": [number, {"enum": ["NaN", "Infinity", "-Infinity"]}]})
+            }
+            Shape::Float64 => {
                 json!({"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]})
             }
             Shape::Char => json!({"type": "string", "minLength": 1, "maxLength": 1}),
             Shape::String => json!({"type": "string"}),
-            Shape::Bytes => json!({"type": "string", "contentEncoding": "base64"}),
+            Shape::Bytes => {
+                json!({"type": "string", "contentEncoding": "base64", "pattern": BASE64})
+            }
             Shape::List(element) => json!({"type": "array", "items": element.schema()}),
             Shape::Tuple(parts) => {
                 let schemas: Vec<_> = parts.iter().map(Type::schema).collect();
@@ -91,7 +100,12 @@ impl Integer {
         let number =
             json!({"type": "integer", "minimum": as_json(minimum), "maximum": as_json(maximum)});
         if self.is_wide() {
-            json!({"anyOf": [number, {"type": "string", "pattern": "^-?[0-9]{1,38}$"}]})
+            let digits = if minimum < 0 {
+                "^-?[0-9]{1,38}$"
+            } else {
+                "^[0-9]{1,38}$"
+            };
+            json!({"anyOf": [number, {"type": "string", "pattern": digits}]})
         } else {
             number
         }
