@@ -1,16 +1,17 @@
 //! What the end-to-end tests say in a sentence each: run the program, load a fixture, run it, judge its end.
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tollgate_fixtures::{End, Fixture, Run as Expected, Source, Verdict as ExpectedVerdict};
-use tollgate_runtime::value::strict;
+use tollgate_runtime::value::{is_equal, strict};
 use tollgate_runtime::{
-    Credential, Credentials, Limits, Outcome, Refused, Run, Runtime, RuntimeConfig, Tool,
+    Credential, Credentials, Failure, Limits, Outcome, Refused, Run, Runtime, RuntimeConfig, Tool,
 };
+use tollgate_validator::pack::pack;
 use tollgate_validator::{Verdict, validate};
 
 /// How the program ended.
@@ -50,27 +51,88 @@ pub fn tollgate(arguments: &[&str]) -> Ended {
 }
 
 /// Runs the program with arguments and standard input.
-///
-/// # Panics
-///
-/// Where it cannot be started.
 pub fn tollgate_with_input(arguments: &[&str], input: &[u8]) -> Ended {
-    let mut child = Command::new(program())
+    let mut child = start(command(arguments));
+    // A program that refuses early does not read its input.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    ended(child)
+}
+
+/// The program with arguments, in the repository, all of its streams piped; not started yet.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command
         .args(arguments)
         .current_dir(repository())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    // A program that refuses early does not read its input.
-    let _ = child.stdin.take().expect("piped").write_all(input);
-    let output = child.wait_with_output().expect("the program ends");
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts a program.
+///
+/// # Panics
+///
+/// Where it cannot be started.
+pub fn start(mut command: Command) -> Child {
+    command.spawn().expect("the program starts")
+}
+
+/// Waits for a program, for a minute at most.
+///
+/// # Panics
+///
+/// Where it does not end.
+pub fn ended(mut child: Child) -> Ended {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let stdout = std::thread::spawn(move || text(stdout));
+    let stderr = std::thread::spawn(move || text(stderr));
+    let code = exit_within(&mut child, Duration::from_secs(60));
     Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        code,
+        stdout: stdout.join().expect("read to its end"),
+        stderr: stderr.join().expect("read to its end"),
     }
+}
+
+/// Waits for a program's exit code; one that does not end is killed.
+///
+/// # Panics
+///
+/// Where it does not end in time.
+pub fn exit_within(child: &mut Child, time: Duration) -> Option<i32> {
+    let mut status = None;
+    let is_over = holds_within(time, || {
+        status = child.try_wait().expect("a child of ours");
+        status.is_some()
+    });
+    if !is_over {
+        let _ = child.kill();
+        panic!("the program was not over within {time:?}");
+    }
+    status.and_then(|status| status.code())
+}
+
+/// Whether a condition comes true in time.
+pub fn holds_within(time: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + time;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn text(stream: Option<impl Read>) -> String {
+    let mut text = String::new();
+    let mut stream = stream.expect("piped");
+    stream.read_to_string(&mut text).expect("UTF-8");
+    text
 }
 
 /// The folder the README's commands are typed in.
@@ -111,15 +173,61 @@ pub async fn tool(name: &str) -> Tool {
 ///
 /// Where it is not admitted.
 pub async fn tool_of(text: &str) -> Tool {
-    let bytes = wat_bytes(text);
-    let verdict = validate(runtime(), &bytes).await;
-    verdict
-        .tool
-        .unwrap_or_else(|| panic!("rejected: {:?}\n{text}", verdict.violations))
+    load(runtime(), &wat_bytes(text)).await
 }
 
-fn wat_bytes(text: &str) -> Vec<u8> {
+/// A tool that the gate admits.
+///
+/// # Panics
+///
+/// Where it does not.
+pub async fn load(runtime: &Runtime, bytes: &[u8]) -> Tool {
+    let verdict = validate(runtime, bytes).await;
+    verdict
+        .tool
+        .unwrap_or_else(|| panic!("rejected: {:?}", verdict.violations))
+}
+
+/// WebAssembly text as bytes.
+///
+/// # Panics
+///
+/// Where it is not well-formed.
+pub fn wat_bytes(text: &str) -> Vec<u8> {
     tollgate_validator::source::assemble(text).expect("valid WebAssembly text")
+}
+
+/// A tool given as WebAssembly text, packed with a manifest.
+///
+/// # Panics
+///
+/// Where either cannot be read.
+pub fn packed(text: &str, manifest: &str) -> Vec<u8> {
+    pack(&wat_bytes(text), manifest, None).expect("a readable manifest")
+}
+
+/// The output of a run.
+///
+/// # Panics
+///
+/// Where it has none.
+pub fn output(ended: Result<Outcome, Refused>) -> Value {
+    match ended.map(|outcome| outcome.result) {
+        Ok(Ok(output)) => output,
+        other => panic!("no output: {other:?}"),
+    }
+}
+
+/// The failure of a run.
+///
+/// # Panics
+///
+/// Where it did not fail.
+pub fn failure(ended: Result<Outcome, Refused>) -> Failure {
+    match ended.map(|outcome| outcome.result) {
+        Ok(Err(failure)) => failure,
+        other => panic!("no failure: {other:?}"),
+    }
 }
 
 /// Limits for a run of a test.
@@ -169,7 +277,7 @@ pub fn difference(expected: End, ended: &Result<Outcome, Refused>) -> Option<Str
             Ok(Outcome {
                 result: Ok(output), ..
             }),
-        ) => *output == json(text),
+        ) => is_equal(output, &json(text)),
         (
             End::OutputHas(part),
             Ok(Outcome {

@@ -53,15 +53,15 @@ impl CommandPlan {
             .map_err(|found| violations.extend(found))
             .ok();
         let fields = field_names(command);
-        let mut template = |text: &str, pointer: String| match Template::parse(text, &fields) {
-            Ok(template) => Some(template),
-            Err(message) => {
-                if violations.len() < VIOLATIONS_MAX {
-                    let violation = Violation::new("manifest_invalid", message);
-                    violations.push(violation.at_pointer(pointer));
-                }
-                None
+        let mut template = |text: &str, pointer: String| {
+            if violations.len() >= VIOLATIONS_MAX {
+                return None;
             }
+            let refuse = |message| {
+                let violation = Violation::new("manifest_invalid", message);
+                violations.push(violation.at_pointer(pointer));
+            };
+            Template::parse(text, &fields).map_err(refuse).ok()
         };
         let arguments: Vec<_> = command
             .args

@@ -1,4 +1,13 @@
 //! End to end: the real binary as a process, and the public library, on the fixtures.
 
+mod bytes;
+mod command_line;
 mod fixtures;
+mod guests;
 mod house;
+mod limits;
+mod mutations;
+mod neighbours;
+mod real_work;
+mod uploads;
+mod values;

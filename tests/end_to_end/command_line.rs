@@ -1,0 +1,9 @@
+//! The program as people and scripts meet it: its exit codes, and what it prints where.
+
+mod ends;
+mod input;
+mod interrupted;
+mod json;
+mod packing;
+mod secrets;
+mod sources;
