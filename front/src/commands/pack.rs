@@ -1,12 +1,12 @@
 //! `tollgate pack`
 
-use super::{read, runtime};
+use super::{judge, read, runtime};
 use crate::exit::End;
 use crate::options::PackOptions;
 use crate::terminal;
 use anyhow::{Context, bail};
 use std::path::Path;
-use tollgate_runtime::{Rejected, Violation};
+use tollgate_runtime::Violation;
 
 pub(crate) async fn pack(options: PackOptions) -> anyhow::Result<End> {
     if !options.tool.is_dir() {
@@ -19,8 +19,9 @@ pub(crate) async fn pack(options: PackOptions) -> anyhow::Result<End> {
         Ok(wasm) => wasm,
         Err(violation) => return Ok(rejected(&[violation], &options)),
     };
-    if let Err(Rejected { violations }) = runtime()?.admit(&wasm).await {
-        return Ok(rejected(&violations, &options));
+    let verdict = judge(&runtime()?, &wasm, &options.tool).await;
+    if !verdict.is_admitted() {
+        return Ok(rejected(&verdict.violations, &options));
     }
     write(&options.output, &wasm)?;
     terminal::note(format_args!(

@@ -47,7 +47,7 @@ impl<'a> Survey<'a> {
             }
             Payload::End(_) => self.close(open),
             Payload::CustomSection(section) if open.len() == 1 => {
-                let offset = section.range().start;
+                let offset = section.data_offset();
                 self.custom_sections.push(CustomSection {
                     name: section.name(),
                     data: section.data(),

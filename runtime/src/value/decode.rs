@@ -1,6 +1,6 @@
 //! From JSON to values of the component model, with every violation and its JSON pointer.
 
-use super::{Case, Integer, Label, Parameter, Shape, Type};
+use super::{Case, FLOAT32_MAX, Integer, Label, Parameter, Shape, Type};
 use crate::violation::{Violation, quoted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -42,7 +42,7 @@ impl Decoder {
                 .or_else(|| self.expected("true or false", json)),
             Shape::Integer(integer) => self.integer(*integer, json),
             Shape::Float32 => self
-                .float(json, f64::from(f32::MAX))
+                .float(json, FLOAT32_MAX)
                 .map(|number| Val::Float32(number as f32)),
             Shape::Float64 => self.float(json, f64::MAX).map(Val::Float64),
             Shape::Char => self.character(json),

@@ -128,6 +128,9 @@ pub enum Shape {
     },
 }
 
+/// The largest `f32` as its shortest text says it, which is a little more than what it is as an `f64`.
+const FLOAT32_MAX: f64 = 3.402_823_5e38;
+
 impl Type {
     /// A type without documentation.
     pub fn plain(shape: Shape) -> Self {

@@ -1,6 +1,6 @@
 //! From types to JSON Schema (draft 2020-12).
 
-use super::{Case, Integer, Label, Parameter, Shape, Type};
+use super::{Case, FLOAT32_MAX, Integer, Label, Parameter, Shape, Type};
 use serde_json::{Map, Value, json};
 
 /// Base64 with padding. (That the last group's spare bits are zero a pattern this size does not say.)
@@ -49,7 +49,8 @@ impl Shape {
             Shape::Bool => json!({"type": "boolean"}),
             Shape::Integer(integer) => integer.schema(),
             Shape::Float32 => {
-                let number = json!({"type": "number", "minimum": f64::from(f32::MIN), "maximum": f64::from(f32::MAX)});
+                let number =
+                    json!({"type": "number", "minimum": -FLOAT32_MAX, "maximum": FLOAT32_MAX});
                 json!({"anyOf": [number, {"enum": ["NaN", "Infinity", "-Infinity"]}]})
             }
             Shape::Float64 => {
@@ -116,11 +117,14 @@ impl Case {
     fn schema(&self) -> Value {
         let mut properties = Map::from_iter([("tag".to_owned(), json!({"const": self.name}))]);
         let mut required = vec!["tag"];
-        if let Some(payload) = &self.payload {
-            properties.insert("val".to_owned(), payload.schema());
-            if !payload.is_nullable() {
-                required.push("val");
+        match &self.payload {
+            Some(payload) => {
+                properties.insert("val".to_owned(), payload.schema());
+                if !payload.is_nullable() {
+                    required.push("val");
+                }
             }
+            None => drop(properties.insert("val".to_owned(), null())),
         }
         let mut schema = json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
         if let Some(docs) = &self.docs {

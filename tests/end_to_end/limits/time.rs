@@ -14,7 +14,7 @@ async fn a_tool_done_in_time_succeeds_and_one_that_is_not_does_not() {
     assert_eq!(end(&ended), None);
     let usage = ended.expect("it ran").usage;
     assert!(
-        usage.wall_us >= 300_000 && usage.host_us >= 250_000,
+        usage.wall_us >= 300_000 && usage.host_us >= 100_000,
         "{usage:?}"
     );
 
