@@ -1,11 +1,13 @@
 //! What the end-to-end tests say in a sentence each: run the program, load a fixture, run it, judge its end.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
 use tollgate_fixtures::{End, Fixture, Run as Expected, Source, Verdict as ExpectedVerdict};
 use tollgate_runtime::value::{is_equal, strict};
 use tollgate_runtime::{
@@ -152,7 +154,15 @@ pub fn runtime() -> &'static Runtime {
 
 /// The gate's verdict of a fixture, packed as its seller would.
 pub async fn judge(name: &str) -> Verdict {
-    validate(runtime(), &tollgate_fixtures::packed_bytes(name)).await
+    static VERDICTS: Mutex<BTreeMap<String, Arc<OnceCell<Verdict>>>> = Mutex::new(BTreeMap::new());
+    let verdict = {
+        let mut verdicts = VERDICTS.lock().expect("no test panics with it");
+        Arc::clone(verdicts.entry(name.to_owned()).or_default())
+    };
+    // Each is compiled once a process, however many tests ask: the large tools take seconds.
+    let judged = verdict
+        .get_or_init(async || validate(runtime(), &tollgate_fixtures::packed_bytes(name)).await);
+    judged.await.clone()
 }
 
 /// A fixture that the gate admits.
