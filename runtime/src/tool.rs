@@ -185,13 +185,11 @@ fn run_export(component: &Component) -> Option<ComponentExportIndex> {
 }
 
 fn compile_failed(error: &wasmtime::Error) -> Violation {
-    Violation::new(
-        "compile_failed",
-        format!(
-            "the tool does not compile: {}",
-            quoted(&format!("{error:#}"))
-        ),
-    )
+    let message = format!(
+        "the tool does not compile: {}",
+        quoted(&format!("{error:#}"))
+    );
+    Violation::new("compile_failed", message).in_section("code")
 }
 
 /// The names were checked before; what is left is an interface that lacks a function, or has it with another type.

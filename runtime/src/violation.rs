@@ -88,8 +88,14 @@ impl Place {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)?;
-        if !self.place.is_empty() {
-            write!(f, " ({})", self.place)?;
+        // Messages about a value begin with its pointer already.
+        let is_said = |pointer: &String| self.message.starts_with(pointer.as_str());
+        let place = Place {
+            pointer: self.place.pointer.clone().filter(|it| !is_said(it)),
+            ..self.place.clone()
+        };
+        if !place.is_empty() {
+            write!(f, " ({place})")?;
         }
         Ok(())
     }

@@ -125,7 +125,11 @@ async fn mutate_and_judge(seeds: Vec<Seed>, mut random: Random, mutations: u64) 
         let verdict = validate(runtime(), &bytes).await;
         let Some(tool) = verdict.tool else {
             check(&verdict.violations, seed);
-            count(format!("admitted, then {}", verdict.violations[0].code));
+            let first = &verdict.violations[0];
+            if first.code == "compile_failed" {
+                eprintln!("{}: {first}", seed.fixture.name);
+            }
+            count(format!("admitted, then {}", first.code));
             continue;
         };
         let ended = run(&tool, seed.fixture, &mut random).await;

@@ -1,6 +1,7 @@
 //! 9. Exports: the functions a tool offers, their types, and that each name means one.
 
 use super::Kind;
+use super::kind::is_run_interface;
 use crate::command::CommandPlan;
 use crate::docs::PackageDocs;
 use crate::interface::{Function, Interface, Signature};
@@ -8,7 +9,10 @@ use crate::manifest::Manifest;
 use crate::survey::Survey;
 use crate::value::{Describer, Parameter};
 use crate::violation::{Violation, quoted};
-use wasmparser::component_types::{ComponentEntityType, ComponentFuncType, ComponentFuncTypeId};
+use wasmparser::component_types::{
+    ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentFuncTypeId,
+    ComponentValType,
+};
 use wasmparser::types::{EntityType, Types};
 
 /// Interfaces that toolchains add for themselves, with the reason each is no function of the tool.
@@ -41,7 +45,7 @@ pub(super) fn check(
         }
         Kind::Typed => typed(survey, types, chosen),
         Kind::Command | Kind::Preview1Command => {
-            check_entry(types, kind)?;
+            check_entry(survey, types, kind)?;
             let plan = CommandPlan::new(command)?;
             let function = Function {
                 name: "run".to_owned(),
@@ -53,22 +57,64 @@ pub(super) fn check(
     }
 }
 
-/// `_start` takes and gives nothing. (Of `wasi:cli/run` the engine's own linking knows the type.)
-fn check_entry(types: &Types, kind: Kind) -> Result<(), Vec<Violation>> {
-    let mut exports = types.as_ref().core_exports().into_iter().flatten();
-    let start = exports.find(|(name, _)| *name == "_start");
-    match start {
-        Some((_, EntityType::Func(id))) if kind == Kind::Preview1Command => {
-            let ty = types[id].unwrap_func();
-            if ty.params().is_empty() && ty.results().is_empty() {
-                return Ok(());
-            }
+/// The entry of a command is there, takes nothing, and gives nothing (0.1) or a bare `result` (0.2).
+fn check_entry(survey: &Survey<'_>, types: &Types, kind: Kind) -> Result<(), Vec<Violation>> {
+    let (is_entry, name, message) = match kind {
+        Kind::Typed => return Ok(()),
+        Kind::Preview1Command => {
             let message = "`_start` must take no parameters and give no results";
-            let violation = Violation::new("kind_unknown", message);
-            Err(vec![violation.in_section("export").in_function("_start")])
+            (has_start(types), "_start", message)
         }
-        _ => Ok(()),
+        Kind::Command => {
+            let message =
+                "`wasi:cli/run` must have a function `run` that takes nothing and gives a `result`";
+            (has_run(survey, types), "run", message)
+        }
+    };
+    if is_entry {
+        return Ok(());
     }
+    let violation = Violation::new("kind_unknown", message);
+    Err(vec![violation.in_section("export").in_function(name)])
+}
+
+fn has_start(types: &Types) -> bool {
+    let mut exports = types.as_ref().core_exports().into_iter().flatten();
+    match exports.find(|(name, _)| *name == "_start") {
+        Some((_, EntityType::Func(id))) => {
+            let ty = types[id].unwrap_func();
+            ty.params().is_empty() && ty.results().is_empty()
+        }
+        _ => false,
+    }
+}
+
+fn has_run(survey: &Survey<'_>, types: &Types) -> bool {
+    let mut functions = found(survey, types).into_iter();
+    let run = functions
+        .find(|it| it.function == "run" && it.interface.as_deref().is_some_and(is_run_interface));
+    run.is_some_and(|run| {
+        let ComponentFuncType {
+            async_,
+            params,
+            result,
+            ..
+        } = &types[run.ty];
+        let is_result = match result {
+            Some(ComponentValType::Type(id)) => {
+                matches!(
+                    types[*id],
+                    ComponentDefinedType::Result {
+                        ok: None,
+                        err: None,
+                        ..
+                    }
+                )
+            }
+            _ => false,
+        };
+        !async_ && params.is_empty() && is_result
+    })
 }
 
 fn typed(

@@ -6,18 +6,20 @@ use crate::violation::Violation;
 
 pub(super) fn check(survey: &Survey<'_>, rules: &Rules) -> Vec<Violation> {
     let (counts, fixed, memory_max) = (survey.counts, &rules.fixed, rules.limits.memory_bytes);
+    let memories = counts.memories.max(survey.memories_per_module_max);
+    let tables = counts.tables.max(survey.tables_per_module_max);
     let mut violations = Vec::new();
-    if counts.memories > fixed.memories {
+    if memories > fixed.memories {
         let message = format!(
-            "the tool has {} memories; at most {} are allowed",
-            counts.memories, fixed.memories
+            "the tool has {memories} memories; at most {} are allowed",
+            fixed.memories
         );
         violations.push(Violation::new("memories_too_many", message).in_section("memory"));
     }
-    if counts.tables > fixed.tables {
+    if tables > fixed.tables {
         let message = format!(
-            "the tool has {} tables; at most {} are allowed",
-            counts.tables, fixed.tables
+            "the tool has {tables} tables; at most {} are allowed",
+            fixed.tables
         );
         violations.push(Violation::new("tables_too_many", message).in_section("table"));
     }
@@ -93,6 +95,12 @@ mod tests {
         assert_eq!(
             codes(&format!("(module {})", "(table 1 funcref)".repeat(17))),
             ["tables_too_many"]
+        );
+        let idle = format!("(component (core module {}))", "(memory 1)".repeat(9));
+        assert_eq!(
+            codes(&idle),
+            ["memories_too_many"],
+            "though nothing instantiates it"
         );
         assert_eq!(codes("(module (table 100000 funcref))"), [""; 0]);
         assert_eq!(

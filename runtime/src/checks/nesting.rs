@@ -9,44 +9,49 @@ use crate::violation::Violation;
 pub(super) fn check(survey: &Survey<'_>, fixed: &StaticLimits) -> Vec<Violation> {
     let counts = survey.counts;
     let mut violations = Vec::new();
-    let mut over = |code, what: &str, value: u64, max: u64| {
+    let bounds = [
+        (
+            "instances_too_many",
+            "core instances",
+            counts.core_instances,
+            fixed.core_instances,
+            "core instance",
+        ),
+        (
+            "nested_too_many",
+            "component instances",
+            counts.component_instances,
+            fixed.component_instances,
+            "instance",
+        ),
+        (
+            "nested_too_many",
+            "instantiations in its definitions",
+            survey.instantiations,
+            fixed.instantiations,
+            "instance",
+        ),
+        (
+            "nested_too_many",
+            "components nested in each other",
+            survey.component_depth,
+            fixed.component_depth,
+            "component",
+        ),
+        (
+            "types_too_many",
+            "component types",
+            survey.component_types,
+            fixed.component_types,
+            "type",
+        ),
+    ];
+    for (code, what, value, max, section) in bounds {
         if value > max {
-            violations.push(Violation::new(
-                code,
-                format!("the tool has {value} {what}; at most {max} are allowed"),
-            ));
+            let message = format!("the tool has {value} {what}; at most {max} are allowed");
+            violations.push(Violation::new(code, message).in_section(section));
         }
-    };
-    over(
-        "instances_too_many",
-        "core instances",
-        counts.core_instances,
-        fixed.core_instances,
-    );
-    over(
-        "nested_too_many",
-        "component instances",
-        counts.component_instances,
-        fixed.component_instances,
-    );
-    over(
-        "nested_too_many",
-        "instantiations in its definitions",
-        survey.instantiations,
-        fixed.instantiations,
-    );
-    over(
-        "nested_too_many",
-        "components nested in each other",
-        survey.component_depth,
-        fixed.component_depth,
-    );
-    over(
-        "types_too_many",
-        "component types",
-        survey.component_types,
-        fixed.component_types,
-    );
+    }
     // One is enough to know: what is passed around could be instantiated any number of times.
     if let Some((offset, how)) = survey.passed.first() {
         let message = format!(

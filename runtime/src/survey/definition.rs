@@ -69,6 +69,9 @@ impl<'a> Survey<'a> {
         let Some(mut closed) = open.pop() else { return };
         if closed.is_module {
             closed.counts.core_instances = 1;
+            let (memories, tables) = (closed.counts.memories, closed.counts.tables);
+            self.memories_per_module_max = self.memories_per_module_max.max(memories);
+            self.tables_per_module_max = self.tables_per_module_max.max(tables);
         } else {
             closed.counts.component_instances = closed.counts.component_instances.saturating_add(1);
         }

@@ -27,6 +27,10 @@ pub struct Survey<'a> {
     pub memories: Vec<Memory>,
     /// See [`Survey::memories`].
     pub tables: Vec<Table>,
+    /// The most memories that one module defines, whether or not it is instantiated.
+    pub memories_per_module_max: u64,
+    /// The most tables, likewise.
+    pub tables_per_module_max: u64,
     /// Instantiations that are written down, in any definition, whether or not it is itself instantiated: each is
     /// work for whoever validates the file.
     pub instantiations: u64,
@@ -152,6 +156,8 @@ pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, Unreadable> {
         counts: Counts::default(),
         memories: Vec::new(),
         tables: Vec::new(),
+        memories_per_module_max: 0,
+        tables_per_module_max: 0,
         instantiations: 0,
         component_types: 0,
         component_depth: 0,
