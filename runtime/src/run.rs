@@ -107,15 +107,16 @@ impl Tool {
         let asked_at = Instant::now();
         let mut job = self.prepare(&run)?;
         let shared = &self.loaded.shared;
-        // What the guest starts with is taken before it starts: waiting here is not its time. Values made of the
-        // input are many times its size and are not kept while waiting.
         let memory_bytes = self.counts().memory_bytes;
-        let memory = shared.lease(&shared.guest_memory, memory_bytes).await;
-        let memory = memory.map_err(|_| Refused::AtCapacity)?;
         let held_bytes = held_bytes(&run.input) + job.request.bytes();
+        let mut memory = shared.guest_memory.lease();
         let mut buffers = shared.host_buffers.lease();
-        if buffers.try_grow(held_bytes).is_err() {
-            drop(job);
+        if memory.try_grow(memory_bytes).is_err() || buffers.try_grow(held_bytes).is_err() {
+            // Waiting is not the guest's time. Values made of the input are many times its size and are not kept
+            // meanwhile.
+            drop((job, memory, buffers));
+            let waited = shared.lease(&shared.guest_memory, memory_bytes).await;
+            memory = waited.map_err(|_| Refused::AtCapacity)?;
             let waited = shared.lease(&shared.host_buffers, held_bytes).await;
             buffers = waited.map_err(|_| Refused::AtCapacity)?;
             job = self.prepare(&run)?;
