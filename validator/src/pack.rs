@@ -32,7 +32,7 @@ pub fn pack(
 pub fn documentation(wit: &Path) -> Result<Vec<u8>, Violation> {
     let unreadable = |error: &dyn std::fmt::Display| {
         let message = format!("{}: {}", wit.display(), quoted(&error.to_string()));
-        Violation::new("documentation_unreadable", message)
+        Violation::new("documentation_unreadable", message).in_section(docs::SECTION)
     };
     let mut resolve = Resolve::default();
     let (package, _) = resolve

@@ -81,14 +81,18 @@ fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
 
 /// WebAssembly text as bytes.
 pub fn assemble(text: &str) -> Result<Vec<u8>, Violation> {
-    wat::parse_str(text)
-        .map_err(|error| Violation::new("format_malformed", quoted(&error.to_string())))
+    wat::parse_str(text).map_err(|error| {
+        Violation::new("format_malformed", quoted(&error.to_string())).in_section("text")
+    })
 }
 
 fn assemble_file(path: &Path, text: &[u8]) -> Result<Vec<u8>, SourceError> {
     let assembled = wat::parse_bytes(text).map_err(|mut error| {
         error.set_path(path);
-        SourceError::invalid(path, Violation::new("format_malformed", error.to_string()))
+        SourceError::invalid(
+            path,
+            Violation::new("format_malformed", error.to_string()).in_section("text"),
+        )
     })?;
     Ok(assembled.into_owned())
 }

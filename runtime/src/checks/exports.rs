@@ -152,7 +152,7 @@ fn typed(
             "the tool offers {} functions; at most {FUNCTIONS_MAX} are allowed",
             functions.len()
         );
-        violations.push(Violation::new("functions_too_many", message));
+        violations.push(Violation::new("functions_too_many", message).in_section("export"));
     }
     if functions.is_empty() && violations.is_empty() && chosen.is_none() {
         let message =
