@@ -7,7 +7,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tollgate-host-api", &[]),
     ("tollgate-runtime", &["tollgate-host-api"]),
     ("tollgate-validator", &["tollgate-runtime"]),
-    ("tollgate", &["tollgate-runtime", "tollgate-validator"]),
+    (
+        "tollgate",
+        &["tollgate-runtime", "tollgate-store", "tollgate-validator"],
+    ),
+    ("tollgate-store", &[]),
     ("tollgate-fixtures", &["tollgate-validator"]),
     (
         "tollgate-tests",
@@ -26,7 +30,8 @@ const KEPT_APART: &[(&str, &[&str])] = &[
     ("clap", &["tollgate"]),
     ("indicatif", &["tollgate"]),
     ("anyhow", &["tollgate"]),
-    ("sqlx", &[]),
+    ("sqlx", &["tollgate-store"]),
+    ("object_store", &["tollgate-store"]),
     ("wasmtime", &["tollgate-host-api", "tollgate-runtime"]),
     ("wasmtime-wasi", &["tollgate-host-api"]),
     ("wasmtime-wasi-http", &["tollgate-host-api"]),
