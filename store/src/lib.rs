@@ -1,1 +1,46 @@
-//! Durable state.
+//! Durable state: who may call, what is published, what ran. Embedded SQLite, with the bytes of tools beside it.
+//!
+//! [`Store::open`] takes a folder for itself. Reads go to a pool of connections; every write goes through one
+//! writer, which commits what is queued in one transaction and answers once that is on the disk: what was
+//! acknowledged is not lost.
+
+mod artifact;
+mod database;
+mod environment;
+mod error;
+mod files;
+mod folder;
+mod id;
+mod idempotency;
+mod key;
+mod life;
+mod migrations;
+mod page;
+mod release;
+mod run;
+mod secret;
+mod statements;
+mod tenancy;
+#[cfg(test)]
+mod tests;
+mod time;
+mod vault;
+mod writer;
+
+pub use artifact::{Artifact, Draft, NewDraft, Upload, VerdictRecord, VerdictStatus};
+pub use database::{OpenError, Settings, Store};
+pub use environment::{Entry, EntryScope, NewEntry, SecretEntry};
+pub use error::StoreError;
+pub use files::Digest;
+pub use folder::FolderError;
+pub use id::{ArtifactId, Id, InvalidId, KeyId, OrgId, ProjectId, ReleaseId, RunId};
+pub use idempotency::{KeptAnswer, Slot};
+pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};
+pub use life::Retention;
+pub use page::Page;
+pub use release::{Published, Release};
+pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
+pub use secret::KeyText;
+pub use tenancy::NewOrg;
+pub use time::Time;
+pub use vault::VaultError;

@@ -1,0 +1,369 @@
+//! Artifacts of the catalogue and their drafts.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::files::Digest;
+use crate::id::{ArtifactId, OrgId, ProjectId};
+use crate::page::{Page, one_more};
+use crate::release::{Release, release_in};
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use serde_json::Value;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// An entry of the catalogue, with what it offers now and what is being prepared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Artifact {
+    /// Its identifier.
+    pub id: ArtifactId,
+    /// Whose it is.
+    pub owner: (OrgId, ProjectId),
+    /// Unique in its project.
+    pub name: String,
+    /// Whether others see it.
+    pub listed: bool,
+    /// When it was made.
+    pub created_at: Time,
+    /// The next release, until it is published.
+    pub draft: Option<Draft>,
+    /// What runs.
+    pub active: Option<Release>,
+}
+
+/// A tool that is not published yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Its bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub size_bytes: u64,
+    /// What the gate said, once it was asked.
+    pub verdict: Option<VerdictRecord>,
+}
+
+/// What the gate said, or that it has not yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerdictRecord {
+    /// In one word.
+    pub status: VerdictStatus,
+    /// JSON array: the reasons against it.
+    pub violations: Value,
+    /// JSON array: what is worth knowing.
+    pub notes: Value,
+    /// What the tool says of itself, where it is admitted.
+    pub about: Option<Value>,
+    /// The version it wants to be released as.
+    pub version: Option<String>,
+}
+
+/// A verdict in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictStatus {
+    /// The gate was asked.
+    Pending,
+    /// It may be published.
+    Admitted,
+    /// It may not.
+    Rejected,
+}
+
+impl VerdictStatus {
+    /// As in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            VerdictStatus::Pending => "PENDING",
+            VerdictStatus::Admitted => "ADMITTED",
+            VerdictStatus::Rejected => "REJECTED",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let all = [Self::Pending, Self::Admitted, Self::Rejected];
+        all.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// Bytes that were kept, to become a draft.
+#[derive(Debug, Clone, Copy)]
+pub struct NewDraft {
+    /// The bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub size_bytes: u64,
+}
+
+/// How making an artifact ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upload {
+    /// It is there, with its draft.
+    Made(ArtifactId),
+    /// The project has one of that name.
+    NameTaken(ArtifactId),
+}
+
+impl Store {
+    /// Makes an artifact with its draft.
+    pub async fn create_artifact(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        name: String,
+        draft: NewDraft,
+    ) -> Result<Upload, StoreError> {
+        let id = ArtifactId::new();
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let inserted = sqlx::query(statements::INSERT_ARTIFACT)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .bind(&name)
+                        .bind(Time::now())
+                        .execute(&mut *transaction)
+                        .await?;
+                    if inserted.rows_affected() == 0 {
+                        let taken = sqlx::query_scalar(statements::ARTIFACT_NAMED)
+                            .bind(org)
+                            .bind(project)
+                            .bind(&name)
+                            .fetch_one(transaction)
+                            .await?;
+                        return Ok(Upload::NameTaken(taken));
+                    }
+                    insert_draft(transaction, (org, id), draft).await?;
+                    Ok(Upload::Made(id))
+                })
+            })
+            .await
+    }
+
+    /// Gives an artifact a draft. `false` where it has one.
+    pub async fn put_draft(
+        &self,
+        artifact: (OrgId, ArtifactId),
+        draft: NewDraft,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| Box::pin(insert_draft(transaction, artifact, draft)))
+            .await
+    }
+
+    /// Takes a draft away. `false` where there is none.
+    pub async fn delete_draft(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let deleted = sqlx::query(statements::DELETE_DRAFT)
+                        .bind(org)
+                        .bind(id)
+                        .execute(transaction)
+                        .await?;
+                    Ok(deleted.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    /// An artifact, whoever asks.
+    pub async fn artifact(&self, id: ArtifactId) -> Result<Option<Artifact>, StoreError> {
+        let row = sqlx::query(statements::ARTIFACT)
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.as_ref().map(artifact).transpose()?)
+    }
+
+    /// The artifacts of a project and, unless only those are asked for, all that are listed; newest first.
+    pub async fn artifacts(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        only_mine: bool,
+        text: &str,
+        before: Option<ArtifactId>,
+        limit: usize,
+    ) -> Result<Page<Artifact, ArtifactId>, StoreError> {
+        let rows = sqlx::query(statements::ARTIFACTS)
+            .bind(org)
+            .bind(project)
+            .bind(before.unwrap_or_else(ArtifactId::last))
+            .bind(i64::from(only_mine))
+            .bind(pattern(text))
+            .bind(one_more(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let artifacts = rows.iter().map(artifact).collect::<Result<_, _>>()?;
+        Ok(Page::cut(artifacts, limit, |artifact: &Artifact| {
+            artifact.id
+        }))
+    }
+
+    /// Shows an artifact to others, or no longer. `false` where it was never published.
+    pub async fn set_listed(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+        listed: bool,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let set = sqlx::query(statements::SET_LISTED)
+                        .bind(org)
+                        .bind(id)
+                        .bind(i64::from(listed))
+                        .execute(transaction)
+                        .await?;
+                    Ok(set.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    /// Notes that the gate is asked about a draft. `false` where it was asked already, or there is none.
+    pub async fn ask_validation(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let asked = sqlx::query(statements::ASK_VALIDATION)
+                        .bind(org)
+                        .bind(id)
+                        .bind(Time::now())
+                        .execute(transaction)
+                        .await?;
+                    Ok(asked.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    /// The drafts that the gate was asked about and has not judged, in the order they were asked about.
+    pub async fn pending_validations(&self) -> Result<Vec<(OrgId, ArtifactId)>, StoreError> {
+        let pending = sqlx::query_as(statements::PENDING_VALIDATIONS)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(pending)
+    }
+
+    /// Records what the gate said of a draft's bytes. `false` where the draft is no longer those bytes.
+    pub async fn record_verdict(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+        digest: Digest,
+        verdict: VerdictRecord,
+        log: String,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let recorded = sqlx::query(statements::RECORD_VERDICT)
+                        .bind(org)
+                        .bind(id)
+                        .bind(digest.as_bytes())
+                        .bind(verdict.status.name())
+                        .bind(verdict.violations.to_string())
+                        .bind(verdict.notes.to_string())
+                        .bind(verdict.about.map(|about| about.to_string()))
+                        .bind(verdict.version)
+                        .bind(log)
+                        .execute(transaction)
+                        .await?;
+                    Ok(recorded.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+}
+
+async fn insert_draft(
+    transaction: &mut Transaction,
+    (org, id): (OrgId, ArtifactId),
+    draft: NewDraft,
+) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(statements::INSERT_DRAFT)
+        .bind(org)
+        .bind(id)
+        .bind(draft.digest.as_bytes())
+        .bind(i64::try_from(draft.size_bytes).unwrap_or(i64::MAX))
+        .bind(Time::now())
+        .execute(transaction)
+        .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// What LIKE looks for, with the text's own wildcards meaning themselves.
+fn pattern(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut pattern = String::from("%");
+    for character in text.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {
+    let draft_digest: Option<Vec<u8>> = row.try_get("draft_digest")?;
+    let draft = match draft_digest {
+        Some(digest) => Some(draft(row, &digest)?),
+        None => None,
+    };
+    let has_release: Option<Vec<u8>> = row.try_get("release_id")?;
+    let active = match has_release {
+        Some(_) => Some(release_in(row, true)?),
+        None => None,
+    };
+    Ok(Artifact {
+        id: row.try_get("artifact_id")?,
+        owner: (row.try_get("org_id")?, row.try_get("project_id")?),
+        name: row.try_get("name")?,
+        listed: row.try_get::<i64, _>("listed")? == 1,
+        created_at: row.try_get("created_at")?,
+        draft,
+        active,
+    })
+}
+
+fn draft(row: &SqliteRow, digest: &[u8]) -> Result<Draft, sqlx::Error> {
+    let verdict = verdict_in(row, "draft_about", "draft_version")?;
+    let size_bytes: i64 = row.try_get("size_bytes")?;
+    Ok(Draft {
+        digest: digest_in(digest)?,
+        size_bytes: u64::try_from(size_bytes).unwrap_or(0),
+        verdict,
+    })
+}
+
+pub(crate) fn verdict_in(
+    row: &SqliteRow,
+    about: &str,
+    version: &str,
+) -> Result<Option<VerdictRecord>, sqlx::Error> {
+    let status: Option<String> = row.try_get("verdict")?;
+    let Some(status) = status else {
+        return Ok(None);
+    };
+    let status = VerdictStatus::named(&status)
+        .ok_or_else(|| sqlx::Error::Decode(format!("verdict `{status}`").into()))?;
+    let about: Option<String> = row.try_get(about)?;
+    Ok(Some(VerdictRecord {
+        status,
+        violations: json_in(row.try_get("violations")?)?,
+        notes: json_in(row.try_get("notes")?)?,
+        about: about.as_deref().map(json_in).transpose()?,
+        version: row.try_get(version)?,
+    }))
+}
+
+pub(crate) fn json_in(text: &str) -> Result<Value, sqlx::Error> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+pub(crate) fn digest_in(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
+    Digest::from_bytes(bytes).ok_or_else(|| sqlx::Error::Decode("a digest has 32 bytes".into()))
+}

@@ -1,0 +1,131 @@
+//! Opening: the folder is locked, SQLite's version is asserted, migrations are run, the master key is checked.
+
+use crate::files::Files;
+use crate::folder::{Folder, FolderError};
+use crate::migrations::migrate;
+use crate::vault::{Vault, VaultError};
+use crate::writer::Writer;
+use secrecy::SecretString;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Older versions can corrupt a write-ahead log.
+const SQLITE_VERSION_MIN: &str = "3.51.3";
+/// Connections that read.
+const READERS: u32 = 4;
+/// How long a statement waits for a lock that somebody else holds, such as a backup's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a store is opened.
+#[derive(Debug)]
+pub struct Settings {
+    /// The folder, which is made where it is not there.
+    pub folder: PathBuf,
+    /// 64 hexadecimal digits; without it, the file `master.key` in the folder, made on the first start.
+    pub master_key: Option<SecretString>,
+}
+
+/// Durable state. Everything about it goes through its methods, one file each kind.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) readers: SqlitePool,
+    pub(crate) writer: Writer,
+    pub(crate) files: Files,
+    pub(crate) vault: Vault,
+    /// Held until the store is gone.
+    _folder: Folder,
+}
+
+/// The store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The program was built with the wrong SQLite.
+    #[error(
+        "SQLite {0} is linked; {SQLITE_VERSION_MIN} or newer is needed, older ones can corrupt a database"
+    )]
+    SqliteTooOld(String),
+    /// The database was written by a newer version of this program.
+    #[error(
+        "the database was written by a newer version (its migration {0} is not known here): upgrade this program"
+    )]
+    FromTheFuture(i64),
+    /// A migration that was run is not the one known here, or was left half done.
+    #[error("the database's migrations do not fit this program: {0}")]
+    Migrations(sqlx::migrate::MigrateError),
+    /// The database.
+    #[error("the database could not be opened: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The master key.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The folder for tools' files.
+    #[error("the folder for tools could not be opened: {0}")]
+    Files(#[from] object_store::Error),
+}
+
+impl Store {
+    /// Opens what is in the folder, or begins it.
+    pub async fn open(settings: Settings) -> Result<Self, OpenError> {
+        let folder = Folder::open(&settings.folder)?;
+        assert_version()?;
+        let database = SqliteConnectOptions::new()
+            .filename(folder.database())
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true);
+        migrate(&database).await?;
+        let writer = Writer::start(database.clone()).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(database.read_only(true).create_if_missing(false))
+            .await?;
+        let master = folder.master_key(settings.master_key)?;
+        let vault = Vault::open(&master, &readers, &writer).await?;
+        let files = Files::open(&folder.tools())?;
+        Ok(Self {
+            readers,
+            writer,
+            files,
+            vault,
+            _folder: folder,
+        })
+    }
+
+    /// Whether the database answers and the disk takes a write.
+    pub async fn check(&self) -> Result<(), crate::StoreError> {
+        self.writer.write(|_| Box::pin(async { Ok(()) })).await?;
+        sqlx::query(crate::statements::READY)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends what is queued and closes the database.
+    pub async fn close(self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+fn assert_version() -> Result<(), OpenError> {
+    // SAFETY: the function takes nothing, and its result is a static string.
+    let linked = unsafe { std::ffi::CStr::from_ptr(libsqlite3_sys::sqlite3_libversion()) };
+    let linked = linked.to_string_lossy();
+    let parts = |version: &str| {
+        version
+            .split('.')
+            .map(|part| part.parse().unwrap_or(0))
+            .collect::<Vec<u32>>()
+    };
+    if parts(&linked) < parts(SQLITE_VERSION_MIN) {
+        return Err(OpenError::SqliteTooOld(linked.into_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! The environment: buyers' secrets, sealed, with where each may go.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::id::{ArtifactId, OrgId, ProjectId};
+use crate::page::{Page, one_more};
+use crate::statements;
+use crate::time::Time;
+use crate::vault::{DataKey, VaultError};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
+
+/// Whose an entry is: a project's, or of a project's runs of one artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryScope {
+    /// The project.
+    pub project: (OrgId, ProjectId),
+    /// The artifact, where it is for one only.
+    pub artifact: Option<ArtifactId>,
+}
+
+/// A secret to be kept.
+#[derive(Debug)]
+pub struct NewEntry {
+    /// The environment variable.
+    pub name: String,
+    /// The secret.
+    pub value: SecretString,
+    /// Where it may go: `host` or `host:port`.
+    pub hosts: Vec<String>,
+    /// Whether tools that declare `expose` may see it.
+    pub allow_expose: bool,
+}
+
+/// An entry as it is shown: never its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The environment variable.
+    pub name: String,
+    /// The artifact it is for, where it is for one only.
+    pub artifact: Option<ArtifactId>,
+    /// Where it may go.
+    pub hosts: Vec<String>,
+    /// Whether tools that declare `expose` may see it.
+    pub allow_expose: bool,
+    /// How it ends.
+    pub last4: String,
+    /// When it was first set.
+    pub created_at: Time,
+    /// When it was last set.
+    pub updated_at: Time,
+}
+
+/// A secret as a run needs it.
+#[derive(Debug)]
+pub struct SecretEntry {
+    /// The secret.
+    pub value: SecretString,
+    /// Where it may go.
+    pub hosts: Vec<String>,
+    /// Whether tools that declare `expose` may see it.
+    pub allow_expose: bool,
+}
+
+impl Store {
+    /// Keeps a secret, in place of the one that was there.
+    pub async fn set_entry(&self, scope: EntryScope, new: NewEntry) -> Result<Entry, StoreError> {
+        let (org, project) = scope.project;
+        let sealed = self
+            .data_key(org)
+            .await?
+            .seal(&new.value, &purpose(scope, &new.name));
+        let mut entry = Entry {
+            last4: last4(&new.value),
+            name: new.name,
+            artifact: scope.artifact,
+            hosts: new.hosts,
+            allow_expose: new.allow_expose,
+            created_at: Time::now(),
+            updated_at: Time::now(),
+        };
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    entry.created_at = sqlx::query_scalar(statements::SET_ENTRY)
+                        .bind(org)
+                        .bind(project)
+                        .bind(column(scope.artifact))
+                        .bind(&entry.name)
+                        .bind(sealed)
+                        .bind(serde_json::json!(entry.hosts).to_string())
+                        .bind(i64::from(entry.allow_expose))
+                        .bind(&entry.last4)
+                        .bind(entry.updated_at)
+                        .fetch_one(transaction)
+                        .await?;
+                    Ok(entry)
+                })
+            })
+            .await
+    }
+
+    /// Forgets a secret, at once.
+    pub async fn delete_entry(&self, scope: EntryScope, name: String) -> Result<(), StoreError> {
+        let (org, project) = scope.project;
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    sqlx::query(statements::DELETE_ENTRY)
+                        .bind(org)
+                        .bind(project)
+                        .bind(column(scope.artifact))
+                        .bind(name)
+                        .execute(transaction)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// A project's entries by name, after the one of that name and artifact.
+    pub async fn entries(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        after: Option<(String, Option<ArtifactId>)>,
+        limit: usize,
+    ) -> Result<Page<Entry, (String, Option<ArtifactId>)>, StoreError> {
+        let (name, artifact) = after.unwrap_or_default();
+        let rows = sqlx::query(statements::ENTRIES)
+            .bind(org)
+            .bind(project)
+            .bind(name)
+            .bind(column(artifact))
+            .bind(one_more(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
+        Ok(Page::cut(entries, limit, |entry: &Entry| {
+            (entry.name.clone(), entry.artifact)
+        }))
+    }
+
+    /// How many entries a project has.
+    pub async fn entries_count(
+        &self,
+        (org, project): (OrgId, ProjectId),
+    ) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(statements::ENTRIES_COUNT)
+            .bind(org)
+            .bind(project)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// The secrets a project has set for runs of an artifact, by name: those for the artifact win over the project's.
+    pub async fn secrets(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        artifact: ArtifactId,
+    ) -> Result<BTreeMap<String, SecretEntry>, StoreError> {
+        let rows = sqlx::query(statements::SECRETS)
+            .bind(org)
+            .bind(project)
+            .bind(artifact)
+            .bind(ArtifactId::none())
+            .fetch_all(&self.readers)
+            .await?;
+        if rows.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let data_key = self.data_key(org).await?;
+        let mut secrets = BTreeMap::new();
+        for row in rows {
+            let name: String = row.try_get("name")?;
+            if secrets.contains_key(&name) {
+                continue;
+            }
+            let scope = EntryScope {
+                project: (org, project),
+                artifact: artifact_in(row.try_get("artifact_id")?),
+            };
+            let value = data_key.open(row.try_get("sealed")?, &purpose(scope, &name))?;
+            let secret = SecretEntry {
+                value,
+                hosts: hosts_in(&row)?,
+                allow_expose: row.try_get::<i64, _>("allow_expose")? == 1,
+            };
+            secrets.insert(name, secret);
+        }
+        Ok(secrets)
+    }
+
+    async fn data_key(&self, org: OrgId) -> Result<DataKey, StoreError> {
+        let wrapped: Option<Vec<u8>> = sqlx::query_scalar(statements::DATA_KEY)
+            .bind(org)
+            .fetch_optional(&self.readers)
+            .await?;
+        self.vault
+            .data_key(org, &wrapped.ok_or(VaultError::Unopenable)?)
+    }
+}
+
+/// What is authenticated with a secret: whose it is, for what, and its name.
+fn purpose(scope: EntryScope, name: &str) -> Vec<u8> {
+    let (org, project) = scope.project;
+    let artifact = column(scope.artifact);
+    let ids = [org.as_bytes(), project.as_bytes(), artifact.as_bytes()];
+    let mut purpose: Vec<u8> = ids.into_iter().flatten().copied().collect();
+    purpose.extend_from_slice(name.as_bytes());
+    purpose
+}
+
+fn column(artifact: Option<ArtifactId>) -> ArtifactId {
+    artifact.unwrap_or_else(ArtifactId::none)
+}
+
+fn artifact_in(column: ArtifactId) -> Option<ArtifactId> {
+    (column != ArtifactId::none()).then_some(column)
+}
+
+/// Secrets are ASCII; of anything else nothing is shown.
+fn last4(value: &SecretString) -> String {
+    let value = value.expose_secret();
+    let start = value.len().saturating_sub(4);
+    value.get(start..).unwrap_or("").to_owned()
+}
+
+fn hosts_in(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
+    let hosts = row.try_get("hosts")?;
+    serde_json::from_str(hosts).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+    Ok(Entry {
+        name: row.try_get("name")?,
+        artifact: artifact_in(row.try_get("artifact_id")?),
+        hosts: hosts_in(row)?,
+        allow_expose: row.try_get::<i64, _>("allow_expose")? == 1,
+        last4: row.try_get("last4")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}

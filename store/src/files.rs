@@ -1,0 +1,101 @@
+//! The bytes of tools: content-addressed, written once, never changed.
+
+use crate::error::StoreError;
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// SHA-256 of a tool's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl serde::Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where tools' bytes are kept.
+#[derive(Debug)]
+pub(crate) struct Files {
+    objects: Arc<dyn ObjectStore>,
+}
+
+impl Files {
+    pub(crate) fn open(folder: &Path) -> Result<Self, object_store::Error> {
+        std::fs::create_dir_all(folder).map_err(|error| object_store::Error::Generic {
+            store: "tools",
+            source: Box::new(error),
+        })?;
+        let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        Ok(Self {
+            objects: Arc::new(objects),
+        })
+    }
+
+    /// Keeps bytes. Those that are there already are the same ones.
+    pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, StoreError> {
+        let digest = Digest::of(&bytes);
+        let options = PutOptions::from(PutMode::Create);
+        match self
+            .objects
+            .put_opts(&path(&digest), bytes.into(), options)
+            .await
+        {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(digest),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The bytes, where they are still what they were.
+    pub(crate) async fn get(&self, digest: &Digest) -> Result<Bytes, StoreError> {
+        let bytes = self.objects.get(&path(digest)).await?.bytes().await?;
+        if Digest::of(&bytes) != *digest {
+            return Err(StoreError::FileDamaged(*digest));
+        }
+        Ok(bytes)
+    }
+}
+
+fn path(digest: &Digest) -> ObjectPath {
+    let name = data_encoding::HEXLOWER.encode(&digest.0);
+    ObjectPath::from(format!("{}/{name}.wasm", &name[..2]))
+}
+
+impl crate::Store {
+    /// Keeps a tool's bytes.
+    pub async fn keep_tool(&self, bytes: Bytes) -> Result<Digest, StoreError> {
+        self.files.put(bytes).await
+    }
+
+    /// A tool's bytes.
+    pub async fn tool(&self, digest: &Digest) -> Result<Bytes, StoreError> {
+        self.files.get(digest).await
+    }
+}

@@ -1,0 +1,217 @@
+//! Identifiers: 16 bytes that sort by time, written with a prefix that says of what.
+
+use data_encoding::BASE32_DNSSEC;
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
+use sqlx::{Decode, Encode, Type};
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// The identifier of a `K`.
+pub struct Id<K> {
+    bytes: [u8; 16],
+    of: PhantomData<fn() -> K>,
+}
+
+/// What identifiers are of.
+pub trait Kind {
+    /// What the text form begins with.
+    const PREFIX: &'static str;
+}
+
+macro_rules! kinds {
+    ($($of:ident $id:ident $prefix:literal $doc:literal;)*) => {$(
+        #[doc = $doc]
+        #[derive(Debug)]
+        pub enum $of {}
+        impl Kind for $of {
+            const PREFIX: &'static str = $prefix;
+        }
+        #[doc = concat!("`", $prefix, "…`")]
+        pub type $id = Id<$of>;
+    )*};
+}
+
+kinds! {
+    OfOrg OrgId "org_" "An org.";
+    OfProject ProjectId "prj_" "A project.";
+    OfKey KeyId "key_" "A key.";
+    OfArtifact ArtifactId "art_" "An artifact.";
+    OfRelease ReleaseId "rel_" "A release.";
+    OfRun RunId "run_" "A run.";
+}
+
+/// Text that is no identifier of the kind asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier of this kind")]
+pub struct InvalidId;
+
+impl<K> Id<K> {
+    /// A fresh one, later than those before it.
+    pub fn new() -> Self {
+        Self::from_bytes(Uuid::now_v7().into_bytes())
+    }
+
+    /// From its bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self {
+            bytes,
+            of: PhantomData,
+        }
+    }
+
+    /// Sorts before every other: stands for "none" in keys of tables.
+    pub(crate) fn none() -> Self {
+        Self::from_bytes([0; 16])
+    }
+
+    /// Sorts after every other.
+    pub(crate) fn last() -> Self {
+        Self::from_bytes([0xff; 16])
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.bytes
+    }
+}
+
+impl<K> Default for Id<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", K::PREFIX, BASE32_DNSSEC.encode(&self.bytes))
+    }
+}
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let digits = text.strip_prefix(K::PREFIX).ok_or(InvalidId)?;
+        // One text for one identifier: the decoder takes upper case, too.
+        if digits.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(InvalidId);
+        }
+        let bytes = BASE32_DNSSEC
+            .decode(digits.as_bytes())
+            .map_err(|_| InvalidId)?;
+        let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| InvalidId)?;
+        Ok(Self::from_bytes(bytes))
+    }
+}
+
+impl<K: Kind> serde::Serialize for Id<K> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Id<K> {}
+
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl<K> Eq for Id<K> {}
+
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.bytes.cmp(&other.bytes)
+    }
+}
+
+impl<K> std::hash::Hash for Id<K> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
+    }
+}
+
+impl<K> Type<Sqlite> for Id<K> {
+    fn type_info() -> SqliteTypeInfo {
+        <[u8] as Type<Sqlite>>::type_info()
+    }
+
+    fn compatible(info: &SqliteTypeInfo) -> bool {
+        <[u8] as Type<Sqlite>>::compatible(info)
+    }
+}
+
+impl<K> Encode<'_, Sqlite> for Id<K> {
+    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        <Vec<u8> as Encode<'_, Sqlite>>::encode(self.bytes.to_vec(), buffer)
+    }
+}
+
+impl<'r, K> Decode<'r, Sqlite> for Id<K> {
+    fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
+        let bytes = <&[u8] as Decode<'r, Sqlite>>::decode(value)?;
+        Ok(Self::from_bytes(bytes.try_into()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_bytes_stand_for_each_other_and_sort_alike() {
+        let ids: Vec<_> = (0..100).map(|_| RunId::new()).collect();
+        for pair in ids.windows(2) {
+            assert!(pair[0] < pair[1] && pair[0].to_string() < pair[1].to_string());
+        }
+        for id in ids {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.to_string().len(), "run_".len() + 26);
+        }
+    }
+
+    #[test]
+    fn what_is_no_identifier_of_the_kind_is_refused() {
+        let id = RunId::new().to_string();
+        let cases = [
+            ("empty", String::new()),
+            ("prefix only", "run_".to_owned()),
+            ("another kind", id.replace("run_", "art_")),
+            ("too short", id[..id.len() - 1].to_owned()),
+            ("too long", format!("{id}0")),
+            ("upper case", id.to_uppercase()),
+            (
+                "upper case digits",
+                format!("run_{}", id[4..].to_uppercase()),
+            ),
+            ("path", "run_../../../../etc/passwd_____".to_owned()),
+            ("not ASCII", "run_ÄÄÄÄÄÄÄÄÄÄÄÄÄ".to_owned()),
+        ];
+        for (label, text) in cases {
+            assert!(text.parse::<RunId>().is_err(), "{label}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Answers kept for repeated requests.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::id::{OrgId, ProjectId, RunId};
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+/// Where a request's answer is kept: one for each project, method, path with query, and idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// Whose request.
+    pub owner: (OrgId, ProjectId),
+    request_sha256: [u8; 32],
+}
+
+impl Slot {
+    /// The slot of a request.
+    pub fn new(owner: (OrgId, ProjectId), method: &str, path_and_query: &str, key: &str) -> Self {
+        let mut hasher = Sha256::new();
+        for part in [method, path_and_query, key] {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Self {
+            owner,
+            request_sha256: hasher.finalize().into(),
+        }
+    }
+}
+
+/// The answer of an earlier request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// What its body was.
+    pub body_sha256: [u8; 32],
+    /// The run it started, whose record has the rest where there is no status.
+    pub run: Option<RunId>,
+    /// The status it was answered with.
+    pub status: Option<u16>,
+    /// Its `Location`.
+    pub location: Option<String>,
+    /// Its body, without secrets.
+    pub body: Option<String>,
+}
+
+impl Store {
+    /// The answer kept in a slot since a time.
+    pub async fn kept_answer(
+        &self,
+        slot: Slot,
+        since: Time,
+    ) -> Result<Option<KeptAnswer>, StoreError> {
+        let row = sqlx::query(statements::KEPT_ANSWER)
+            .bind(slot.owner.0)
+            .bind(slot.owner.1)
+            .bind(slot.request_sha256.as_slice())
+            .bind(since)
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let body_sha256: &[u8] = row.try_get("body_sha256")?;
+        let status: Option<u16> = row.try_get("status")?;
+        Ok(Some(KeptAnswer {
+            body_sha256: body_sha256
+                .try_into()
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            run: row.try_get("run_id")?,
+            status,
+            location: row.try_get("location")?,
+            body: row.try_get("body")?,
+        }))
+    }
+
+    /// Keeps an answer.
+    pub async fn keep_answer(&self, slot: Slot, answer: KeptAnswer) -> Result<(), StoreError> {
+        self.writer
+            .write(move |transaction| Box::pin(keep_answer(transaction, slot, answer)))
+            .await
+    }
+}
+
+pub(crate) async fn keep_answer(
+    transaction: &mut Transaction,
+    slot: Slot,
+    answer: KeptAnswer,
+) -> Result<(), StoreError> {
+    sqlx::query(statements::KEEP_ANSWER)
+        .bind(slot.owner.0)
+        .bind(slot.owner.1)
+        .bind(slot.request_sha256.as_slice())
+        .bind(answer.body_sha256.as_slice())
+        .bind(answer.run)
+        .bind(answer.status)
+        .bind(answer.location)
+        .bind(answer.body)
+        .bind(Time::now())
+        .execute(transaction)
+        .await?;
+    Ok(())
+}

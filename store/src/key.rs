@@ -1,0 +1,351 @@
+//! Keys: who calls, and what they may do. Only a hash of their text is kept.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::id::{KeyId, OrgId, ProjectId};
+use crate::page::{Page, one_more};
+use crate::secret::KeyText;
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Run tools and read runs.
+    Run,
+    /// Upload, validate and publish tools.
+    Publish,
+    /// Everything of a project, keys and environment included.
+    Manage,
+    /// The platform's own calls.
+    Operator,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Scope; 4] = [Scope::Run, Scope::Publish, Scope::Manage, Scope::Operator];
+
+    /// As written in requests and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Run => "run",
+            Scope::Publish => "publish",
+            Scope::Manage => "manage",
+            Scope::Operator => "operator",
+        }
+    }
+
+    /// The scope of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// A set of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes([bool; 4]);
+
+impl Scopes {
+    /// These.
+    pub fn of(scopes: impl IntoIterator<Item = Scope>) -> Self {
+        let mut set = Self::default();
+        for scope in scopes {
+            set.0[scope as usize] = true;
+        }
+        set
+    }
+
+    /// Whether a call that needs `scope` is covered: `manage` covers `run` and `publish`, `operator` covers `manage`
+    /// (in its own project).
+    pub fn cover(&self, scope: Scope) -> bool {
+        let has = |scope: Scope| self.0[scope as usize];
+        match scope {
+            Scope::Run => has(scope) || self.cover(Scope::Manage),
+            Scope::Publish => has(scope) || self.cover(Scope::Manage),
+            Scope::Manage => has(scope) || has(Scope::Operator),
+            Scope::Operator => has(scope),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Those in the set.
+    pub fn iter(&self) -> impl Iterator<Item = Scope> {
+        let set = self.0;
+        Scope::ALL
+            .into_iter()
+            .filter(move |scope| set[*scope as usize])
+    }
+
+    fn text(&self) -> String {
+        self.iter().map(Scope::name).collect::<Vec<_>>().join(" ")
+    }
+
+    fn read(text: &str) -> Self {
+        Self::of(text.split(' ').filter_map(Scope::named))
+    }
+}
+
+/// A key as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its identifier, which stays when its text is rotated.
+    pub id: KeyId,
+    /// For people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// How its text begins.
+    pub prefix: String,
+    /// How its text ends.
+    pub last4: String,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was taken back.
+    pub revoked_at: Option<Time>,
+}
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// For people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+/// A key with its text, which is not kept.
+#[derive(Debug, Clone)]
+pub struct KeyMade {
+    /// The key.
+    pub key: Key,
+    /// Its text, to be shown once.
+    pub text: KeyText,
+}
+
+/// Whom a key's text belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownKey {
+    /// The org.
+    pub org: OrgId,
+    /// The project.
+    pub project: ProjectId,
+    /// The key.
+    pub key: KeyId,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+impl Store {
+    /// Whom a text belongs to, where it is a key that is neither revoked nor replaced.
+    pub async fn known_key(&self, text: &KeyText) -> Result<Option<KnownKey>, StoreError> {
+        let hash = text.hash();
+        let row = sqlx::query(statements::KNOWN_KEY)
+            .bind(hash.as_slice())
+            .bind(Time::now())
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let kept: Vec<u8> = row.try_get("hash")?;
+        if !bool::from(kept.as_slice().ct_eq(&hash)) {
+            return Ok(None);
+        }
+        Ok(Some(KnownKey {
+            org: row.try_get("org_id")?,
+            project: row.try_get("project_id")?,
+            key: row.try_get("key_id")?,
+            scopes: Scopes::read(row.try_get("scopes")?),
+        }))
+    }
+
+    /// Makes a key.
+    pub async fn create_key(
+        &self,
+        owner: (OrgId, ProjectId),
+        new: NewKey,
+    ) -> Result<KeyMade, StoreError> {
+        let (org, project) = owner;
+        self.writer
+            .write(move |transaction| {
+                let place = (org, project, KeyId::new());
+                Box::pin(insert_key(transaction, place, new, KeyText::new()))
+            })
+            .await
+    }
+
+    /// A project's keys, newest first.
+    pub async fn keys(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        before: Option<KeyId>,
+        limit: usize,
+    ) -> Result<Page<Key, KeyId>, StoreError> {
+        let rows = sqlx::query(statements::KEYS)
+            .bind(org)
+            .bind(project)
+            .bind(before.unwrap_or_else(KeyId::last))
+            .bind(one_more(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let keys = rows.iter().map(key).collect::<Result<_, _>>()?;
+        Ok(Page::cut(keys, limit, |key: &Key| key.id))
+    }
+
+    /// Gives a key a new text. The old one is good for `overlap` longer. `None` where there is no such key, or it is
+    /// revoked.
+    pub async fn rotate_key(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: KeyId,
+        overlap: Duration,
+    ) -> Result<Option<KeyMade>, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let now = Time::now();
+                    let expiring = sqlx::query(statements::EXPIRE_KEY_TEXTS)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .bind(now.after(overlap))
+                        .bind(now)
+                        .execute(&mut *transaction)
+                        .await?;
+                    if expiring.rows_affected() == 0 {
+                        return Ok(None);
+                    }
+                    let text = KeyText::new();
+                    insert_text(transaction, (org, project, id), &text).await?;
+                    let row = sqlx::query(statements::KEY)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .fetch_one(transaction)
+                        .await?;
+                    Ok(Some(KeyMade {
+                        key: key(&row)?,
+                        text,
+                    }))
+                })
+            })
+            .await
+    }
+
+    /// Takes a key back, at once. `false` where there is no such key.
+    pub async fn revoke_key(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: KeyId,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let revoked = sqlx::query(statements::REVOKE_KEY)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .bind(Time::now())
+                        .execute(transaction)
+                        .await?;
+                    Ok(revoked.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+}
+
+/// Where a key belongs.
+type KeyPlace = (OrgId, ProjectId, KeyId);
+
+pub(crate) async fn insert_key(
+    transaction: &mut Transaction,
+    place: KeyPlace,
+    new: NewKey,
+    text: KeyText,
+) -> Result<KeyMade, StoreError> {
+    let (org, project, id) = place;
+    let created_at = Time::now();
+    sqlx::query(statements::INSERT_KEY)
+        .bind(org)
+        .bind(project)
+        .bind(id)
+        .bind(&new.name)
+        .bind(new.scopes.text())
+        .bind(created_at)
+        .execute(&mut *transaction)
+        .await?;
+    insert_text(transaction, place, &text).await?;
+    let key = Key {
+        id,
+        name: new.name,
+        scopes: new.scopes,
+        prefix: text.prefix().to_owned(),
+        last4: text.last4().to_owned(),
+        created_at,
+        revoked_at: None,
+    };
+    Ok(KeyMade { key, text })
+}
+
+async fn insert_text(
+    transaction: &mut Transaction,
+    (org, project, id): KeyPlace,
+    text: &KeyText,
+) -> Result<(), StoreError> {
+    sqlx::query(statements::INSERT_KEY_TEXT)
+        .bind(org)
+        .bind(project)
+        .bind(id)
+        .bind(text.hash().as_slice())
+        .bind(text.prefix())
+        .bind(text.last4())
+        .bind(Time::now())
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+fn key(row: &SqliteRow) -> Result<Key, sqlx::Error> {
+    Ok(Key {
+        id: row.try_get("key_id")?,
+        name: row.try_get("name")?,
+        scopes: Scopes::read(row.try_get("scopes")?),
+        prefix: row.try_get("prefix")?,
+        last4: row.try_get("last4")?,
+        created_at: row.try_get("created_at")?,
+        revoked_at: row.try_get("revoked_at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_cover_what_the_contract_says() {
+        use Scope::{Manage, Operator, Publish, Run};
+        let cases = [
+            (Run, [true, false, false, false]),
+            (Publish, [false, true, false, false]),
+            (Manage, [true, true, true, false]),
+            (Operator, [true, true, true, true]),
+        ];
+        for (scope, covered) in cases {
+            let scopes = Scopes::of([scope]);
+            assert_eq!(
+                Scope::ALL.map(|asked| scopes.cover(asked)),
+                covered,
+                "{scope:?}"
+            );
+            assert_eq!(Scopes::read(&scopes.text()), scopes);
+        }
+    }
+}

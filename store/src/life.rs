@@ -1,0 +1,96 @@
+//! What a crash, a full day and age end.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::statements;
+use crate::time::Time;
+use serde_json::json;
+use std::time::Duration;
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Outputs of async and idempotent runs.
+    pub outputs: Duration,
+    /// Logs of runs.
+    pub logs: Duration,
+    /// Records of runs.
+    pub runs: Duration,
+    /// Answers to repeated requests.
+    pub answers: Duration,
+    /// Runs that wait for their turn.
+    pub queued: Duration,
+}
+
+impl Store {
+    /// At start: runs that a server that died was at are `lost`. Says how many.
+    pub async fn lose_running(&self) -> Result<u64, StoreError> {
+        let failure = json!({"kind": "lost", "message": "the server died during the run"});
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let lost = sqlx::query(statements::LOSE_RUNNING)
+                        .bind(Time::now())
+                        .bind(failure.to_string())
+                        .execute(&mut *transaction)
+                        .await?;
+                    sqlx::query(statements::DROP_ENDED_INPUTS)
+                        .execute(transaction)
+                        .await?;
+                    Ok(lost.rows_affected())
+                })
+            })
+            .await
+    }
+
+    /// Ends runs that waited too long as `expired`. Says how many.
+    pub async fn expire_queued(&self, retention: Retention) -> Result<u64, StoreError> {
+        let message = format!(
+            "the run waited for more than {} s",
+            retention.queued.as_secs()
+        );
+        let failure = json!({"kind": "expired", "message": message});
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let now = Time::now();
+                    let expired = sqlx::query(statements::EXPIRE_QUEUED)
+                        .bind(now)
+                        .bind(failure.to_string())
+                        .bind(now.before(retention.queued))
+                        .execute(&mut *transaction)
+                        .await?;
+                    if expired.rows_affected() > 0 {
+                        sqlx::query(statements::DROP_ENDED_INPUTS)
+                            .execute(transaction)
+                            .await?;
+                    }
+                    Ok(expired.rows_affected())
+                })
+            })
+            .await
+    }
+
+    /// Forgets what is older than it is kept.
+    pub async fn purge(&self, retention: Retention) -> Result<(), StoreError> {
+        let old = [
+            (statements::PURGE_OUTPUTS, retention.outputs),
+            (statements::PURGE_LOGS, retention.logs),
+            (statements::PURGE_ANSWERS, retention.answers),
+            (statements::PURGE_RUNS, retention.runs),
+        ];
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    for (statement, kept_for) in old {
+                        sqlx::query(statement)
+                            .bind(Time::now().before(kept_for))
+                            .execute(&mut *transaction)
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}

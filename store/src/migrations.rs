@@ -1,0 +1,34 @@
+//! The database's shape, step by step.
+
+use crate::database::OpenError;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+use std::borrow::Cow;
+
+/// In order; one that was released is never changed.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(
+    1,
+    "the run path",
+    include_str!("migrations/0001_run_path.sql"),
+)];
+
+pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {
+    let migrations = MIGRATIONS.iter().map(|(version, description, sql)| {
+        Migration::new(
+            *version,
+            Cow::Borrowed(*description),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    let migrator = Migrator::with_migrations(migrations.collect());
+    let mut connection = database.connect().await?;
+    let run = migrator.run_direct(None, &mut connection, false).await;
+    connection.close().await?;
+    run.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => OpenError::FromTheFuture(version),
+        other => OpenError::Migrations(other),
+    })
+}

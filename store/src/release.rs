@@ -1,0 +1,234 @@
+//! Releases: what was published, which of them runs.
+
+use crate::Store;
+use crate::artifact::{VerdictRecord, VerdictStatus, digest_in, json_in, verdict_in};
+use crate::error::StoreError;
+use crate::files::Digest;
+use crate::id::{ArtifactId, OrgId, ReleaseId};
+use crate::page::{Page, one_more};
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use serde_json::Value;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// A published tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// Its identifier.
+    pub id: ReleaseId,
+    /// Unique in its artifact.
+    pub version: String,
+    /// Its bytes.
+    pub digest: Digest,
+    /// What it says of itself.
+    pub about: Value,
+    /// When it was published.
+    pub created_at: Time,
+    /// Whether it is the one that runs.
+    pub active: bool,
+}
+
+/// How publishing a draft ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Published {
+    /// It runs now.
+    Made(Release),
+    /// There is no draft.
+    NoDraft,
+    /// The gate has not admitted it.
+    NotAdmitted(Option<VerdictRecord>),
+    /// That version was released.
+    VersionExists(String),
+}
+
+impl Store {
+    /// Makes a release of an artifact's draft, active and listed from now.
+    pub async fn publish(&self, (org, id): (OrgId, ArtifactId)) -> Result<Published, StoreError> {
+        self.writer
+            .write(move |transaction| Box::pin(publish(transaction, org, id)))
+            .await
+    }
+
+    /// An artifact's releases, newest first.
+    pub async fn releases(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+        before: Option<ReleaseId>,
+        limit: usize,
+    ) -> Result<Page<Release, ReleaseId>, StoreError> {
+        let rows = sqlx::query(statements::RELEASES)
+            .bind(org)
+            .bind(id)
+            .bind(before.unwrap_or_else(ReleaseId::last))
+            .bind(one_more(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let releases = rows.iter().map(release).collect::<Result<_, _>>()?;
+        Ok(Page::cut(releases, limit, |release: &Release| release.id))
+    }
+
+    /// How a release was judged.
+    pub async fn release_log(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+        release: ReleaseId,
+    ) -> Result<Option<String>, StoreError> {
+        let log = sqlx::query_scalar(statements::RELEASE_LOG)
+            .bind(org)
+            .bind(id)
+            .bind(release)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(log)
+    }
+
+    /// Lets a release run, or the one published before the one that runs. `None` where it is not there.
+    pub async fn activate(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+        release: Option<ReleaseId>,
+    ) -> Result<Option<Release>, StoreError> {
+        self.writer
+            .write(move |transaction| Box::pin(activate(transaction, org, id, release)))
+            .await
+    }
+}
+
+async fn publish(
+    transaction: &mut Transaction,
+    org: OrgId,
+    id: ArtifactId,
+) -> Result<Published, StoreError> {
+    let draft = sqlx::query(statements::DRAFT_TO_PUBLISH)
+        .bind(org)
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(draft) = draft else {
+        return Ok(Published::NoDraft);
+    };
+    let verdict = verdict_in(&draft, "about", "version")?;
+    let (about, version) = match verdict {
+        Some(VerdictRecord {
+            status: VerdictStatus::Admitted,
+            about: Some(about),
+            version,
+            ..
+        }) => (about, version),
+        verdict => return Ok(Published::NotAdmitted(verdict)),
+    };
+    let versions: Vec<String> = sqlx::query_scalar(statements::VERSIONS)
+        .bind(org)
+        .bind(id)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let version = match version {
+        Some(version) if versions.contains(&version) => {
+            return Ok(Published::VersionExists(version));
+        }
+        Some(version) => version,
+        None => next_version(&versions),
+    };
+    let release = Release {
+        id: ReleaseId::new(),
+        version,
+        digest: digest_in(draft.try_get("digest")?)?,
+        about,
+        created_at: Time::now(),
+        active: true,
+    };
+    let log: String = draft.try_get("log")?;
+    sqlx::query(statements::INSERT_RELEASE)
+        .bind(org)
+        .bind(id)
+        .bind(release.id)
+        .bind(&release.version)
+        .bind(release.digest.as_bytes())
+        .bind(release.about.to_string())
+        .bind(log)
+        .bind(release.created_at)
+        .execute(&mut *transaction)
+        .await?;
+    for statement in [statements::LIST, statements::DELETE_DRAFT] {
+        sqlx::query(statement)
+            .bind(org)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    set_active(transaction, org, id, release.id).await?;
+    Ok(Published::Made(release))
+}
+
+/// The first of 0.0.1, 0.0.2, … after as many as there are that is free.
+fn next_version(versions: &[String]) -> String {
+    let mut patch = versions.len() + 1;
+    loop {
+        let version = format!("0.0.{patch}");
+        if !versions.contains(&version) {
+            return version;
+        }
+        patch += 1;
+    }
+}
+
+async fn activate(
+    transaction: &mut Transaction,
+    org: OrgId,
+    id: ArtifactId,
+    asked: Option<ReleaseId>,
+) -> Result<Option<Release>, StoreError> {
+    let asked = match asked {
+        Some(asked) => Some(asked),
+        None => {
+            sqlx::query_scalar(statements::RELEASE_BEFORE)
+                .bind(org)
+                .bind(id)
+                .fetch_optional(&mut *transaction)
+                .await?
+        }
+    };
+    let Some(asked) = asked else { return Ok(None) };
+    let row = sqlx::query(statements::RELEASE)
+        .bind(org)
+        .bind(id)
+        .bind(asked)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    set_active(transaction, org, id, asked).await?;
+    Ok(Some(release_in(&row, true)?))
+}
+
+async fn set_active(
+    transaction: &mut Transaction,
+    org: OrgId,
+    id: ArtifactId,
+    release: ReleaseId,
+) -> Result<(), StoreError> {
+    sqlx::query(statements::ACTIVATE)
+        .bind(org)
+        .bind(id)
+        .bind(release)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+fn release(row: &SqliteRow) -> Result<Release, sqlx::Error> {
+    let active: Option<i64> = row.try_get("active")?;
+    release_in(row, active == Some(1))
+}
+
+pub(crate) fn release_in(row: &SqliteRow, active: bool) -> Result<Release, sqlx::Error> {
+    Ok(Release {
+        id: row.try_get("release_id")?,
+        version: row.try_get("version")?,
+        digest: digest_in(row.try_get("digest")?)?,
+        about: json_in(row.try_get("about")?)?,
+        created_at: row.try_get("released_at")?,
+        active,
+    })
+}

@@ -1,0 +1,226 @@
+//! Every statement, in the subset of SQL that SQLite and Postgres both take, unless its name says otherwise.
+
+pub(crate) const READY: &str = "SELECT 1";
+
+pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
+pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
+
+// Tenancy.
+pub(crate) const HAS_ORGS: &str = "SELECT EXISTS (SELECT 1 FROM orgs)";
+pub(crate) const INSERT_ORG: &str =
+    "INSERT INTO orgs (org_id, name, data_key, created_at) VALUES ($1, $2, $3, $4)";
+pub(crate) const INSERT_PROJECT: &str =
+    "INSERT INTO projects (org_id, project_id, name, created_at) VALUES ($1, $2, $3, $4)";
+pub(crate) const DATA_KEY: &str = "SELECT data_key FROM orgs WHERE org_id = $1";
+
+// Keys.
+pub(crate) const INSERT_KEY: &str =
+    "INSERT INTO keys (org_id, project_id, key_id, name, scopes, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6)";
+pub(crate) const INSERT_KEY_TEXT: &str =
+    "INSERT INTO key_texts (org_id, project_id, key_id, hash, prefix, last4, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(crate) const KNOWN_KEY: &str = "SELECT t.hash, t.org_id, t.project_id, t.key_id, k.scopes
+    FROM key_texts t
+    JOIN keys k ON k.org_id = t.org_id AND k.project_id = t.project_id AND k.key_id = t.key_id
+    WHERE t.hash = $1 AND (t.expires_at IS NULL OR t.expires_at > $2) AND k.revoked_at IS NULL";
+pub(crate) const KEY: &str =
+    "SELECT k.key_id, k.name, k.scopes, k.created_at, k.revoked_at, t.prefix, t.last4
+    FROM keys k
+    JOIN key_texts t ON t.org_id = k.org_id AND t.project_id = k.project_id AND t.key_id = k.key_id
+        AND t.expires_at IS NULL
+    WHERE k.org_id = $1 AND k.project_id = $2 AND k.key_id = $3";
+pub(crate) const KEYS: &str =
+    "SELECT k.key_id, k.name, k.scopes, k.created_at, k.revoked_at, t.prefix, t.last4
+    FROM keys k
+    JOIN key_texts t ON t.org_id = k.org_id AND t.project_id = k.project_id AND t.key_id = k.key_id
+        AND t.expires_at IS NULL
+    WHERE k.org_id = $1 AND k.project_id = $2 AND k.key_id < $3
+    ORDER BY k.key_id DESC LIMIT $4";
+pub(crate) const EXPIRE_KEY_TEXTS: &str = "UPDATE key_texts SET expires_at = $4
+    WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND (expires_at IS NULL OR expires_at > $4)
+        AND EXISTS (SELECT 1 FROM keys k WHERE k.org_id = $1 AND k.project_id = $2 AND k.key_id = $3
+            AND k.revoked_at IS NULL)";
+pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = COALESCE(revoked_at, $4)
+    WHERE org_id = $1 AND project_id = $2 AND key_id = $3";
+
+// Artifacts. Which of them a caller may see is decided by the caller of this crate, from the owner in the row.
+pub(crate) const INSERT_ARTIFACT: &str =
+    "INSERT INTO artifacts (org_id, project_id, artifact_id, name, created_at) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (org_id, project_id, name) DO NOTHING";
+pub(crate) const ARTIFACT_NAMED: &str =
+    "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
+pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
+        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
+        d.version AS draft_version,
+        r.release_id, r.version, r.digest, r.about, r.created_at AS released_at
+    FROM artifacts a
+    LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
+    LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
+        AND r.release_id = a.active_release_id
+    WHERE a.artifact_id = $1";
+pub(crate) const ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
+        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
+        d.version AS draft_version,
+        r.release_id, r.version, r.digest, r.about, r.created_at AS released_at
+    FROM artifacts a
+    LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
+    LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
+        AND r.release_id = a.active_release_id
+    WHERE a.artifact_id < $3
+        AND ((a.org_id = $1 AND a.project_id = $2) OR (a.listed = 1 AND $4 = 0))
+        AND ($5 = '' OR LOWER(a.name) LIKE $5 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $5 ESCAPE '!')
+    ORDER BY a.artifact_id DESC LIMIT $6";
+pub(crate) const SET_LISTED: &str = "UPDATE artifacts SET listed = $3
+    WHERE org_id = $1 AND artifact_id = $2 AND active_release_id IS NOT NULL";
+
+// Drafts.
+pub(crate) const INSERT_DRAFT: &str =
+    "INSERT INTO drafts (org_id, artifact_id, digest, size_bytes, created_at) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (org_id, artifact_id) DO NOTHING";
+pub(crate) const DELETE_DRAFT: &str = "DELETE FROM drafts WHERE org_id = $1 AND artifact_id = $2";
+pub(crate) const ASK_VALIDATION: &str =
+    "UPDATE drafts SET verdict = 'PENDING', violations = '[]', notes = '[]', about = NULL, version = NULL,
+        asked_at = $3
+    WHERE org_id = $1 AND artifact_id = $2 AND (verdict IS NULL OR verdict <> 'PENDING')";
+pub(crate) const PENDING_VALIDATIONS: &str =
+    "SELECT org_id, artifact_id FROM drafts WHERE verdict = 'PENDING' ORDER BY asked_at";
+pub(crate) const RECORD_VERDICT: &str =
+    "UPDATE drafts SET verdict = $4, violations = $5, notes = $6, about = $7, version = $8, log = $9
+    WHERE org_id = $1 AND artifact_id = $2 AND digest = $3 AND verdict = 'PENDING'";
+pub(crate) const DRAFT_TO_PUBLISH: &str =
+    "SELECT digest, size_bytes, verdict, violations, notes, about, version, log
+    FROM drafts WHERE org_id = $1 AND artifact_id = $2";
+
+// Releases.
+pub(crate) const VERSIONS: &str =
+    "SELECT version FROM releases WHERE org_id = $1 AND artifact_id = $2";
+pub(crate) const INSERT_RELEASE: &str =
+    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(crate) const ACTIVATE: &str =
+    "UPDATE artifacts SET active_release_id = $3 WHERE org_id = $1 AND artifact_id = $2";
+pub(crate) const LIST: &str =
+    "UPDATE artifacts SET listed = 1 WHERE org_id = $1 AND artifact_id = $2";
+pub(crate) const RELEASES: &str =
+    "SELECT r.release_id, r.version, r.digest, r.about, r.created_at AS released_at,
+        (a.active_release_id = r.release_id) AS active
+    FROM releases r
+    JOIN artifacts a ON a.artifact_id = r.artifact_id
+    WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id < $3
+    ORDER BY r.release_id DESC LIMIT $4";
+pub(crate) const RELEASE: &str =
+    "SELECT r.release_id, r.version, r.digest, r.about, r.created_at AS released_at,
+        (a.active_release_id = r.release_id) AS active
+    FROM releases r
+    JOIN artifacts a ON a.artifact_id = r.artifact_id
+    WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id = $3";
+pub(crate) const RELEASE_BEFORE: &str = "SELECT r.release_id FROM releases r
+    JOIN artifacts a ON a.artifact_id = r.artifact_id
+    WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id < a.active_release_id
+    ORDER BY r.release_id DESC LIMIT 1";
+pub(crate) const RELEASE_LOG: &str =
+    "SELECT log FROM releases WHERE org_id = $1 AND artifact_id = $2 AND release_id = $3";
+
+// Environment.
+pub(crate) const SET_ENTRY: &str = "INSERT INTO environment
+        (org_id, project_id, artifact_id, name, sealed, hosts, allow_expose, last4, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+    ON CONFLICT (org_id, project_id, name, artifact_id) DO UPDATE SET sealed = excluded.sealed,
+        hosts = excluded.hosts, allow_expose = excluded.allow_expose, last4 = excluded.last4,
+        updated_at = excluded.updated_at
+    RETURNING created_at";
+pub(crate) const DELETE_ENTRY: &str = "DELETE FROM environment WHERE org_id = $1 AND project_id = $2 AND artifact_id = $3 AND name = $4";
+pub(crate) const ENTRIES: &str =
+    "SELECT name, artifact_id, hosts, allow_expose, last4, created_at, updated_at
+    FROM environment
+    WHERE org_id = $1 AND project_id = $2 AND (name > $3 OR (name = $3 AND artifact_id > $4))
+    ORDER BY name, artifact_id LIMIT $5";
+pub(crate) const ENTRIES_COUNT: &str =
+    "SELECT COUNT(*) FROM environment WHERE org_id = $1 AND project_id = $2";
+/// The artifact's own entries come first.
+pub(crate) const SECRETS: &str =
+    "SELECT name, artifact_id, sealed, hosts, allow_expose FROM environment
+    WHERE org_id = $1 AND project_id = $2 AND artifact_id IN ($3, $4)
+    ORDER BY artifact_id DESC";
+
+// Runs.
+/// Also ends a run that is durable already, unless it was ended or started again meanwhile.
+pub(crate) const FINISH_RUN: &str = "INSERT INTO runs
+        (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
+        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, attempt,
+        status, failure, usage, charged, output_sha256, output_bytes, started_at, finished_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+        $24, $25)
+    ON CONFLICT (org_id, project_id, run_id) DO UPDATE SET status = excluded.status, failure = excluded.failure,
+        usage = excluded.usage, charged = excluded.charged, output_sha256 = excluded.output_sha256,
+        output_bytes = excluded.output_bytes, started_at = excluded.started_at, finished_at = excluded.finished_at
+    WHERE runs.status = 'RUNNING' AND runs.attempt = excluded.attempt";
+pub(crate) const BEGIN_RUN: &str = "INSERT INTO runs
+        (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
+        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, attempt, status, started_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+pub(crate) const FORGET_RUN: &str =
+    "DELETE FROM runs WHERE org_id = $1 AND project_id = $2 AND run_id = $3";
+pub(crate) const FORGET_SLOT_OF_RUN: &str =
+    "DELETE FROM idempotency WHERE org_id = $1 AND project_id = $2 AND run_id = $3";
+pub(crate) const KEEP_INPUT: &str =
+    "INSERT INTO run_inputs (org_id, run_id, input) VALUES ($1, $2, $3)";
+pub(crate) const DROP_INPUT: &str = "DELETE FROM run_inputs WHERE org_id = $1 AND run_id = $2";
+pub(crate) const KEEP_OUTPUT: &str =
+    "INSERT INTO run_outputs (org_id, run_id, output, kept_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, run_id) DO NOTHING";
+pub(crate) const KEEP_LOGS: &str =
+    "INSERT INTO run_logs (org_id, run_id, lines, kept_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, run_id) DO NOTHING";
+/// The oldest queued run of an org that is not in `$1`, a JSON array of hexadecimal ids.
+pub(crate) const NEXT_QUEUED_SQLITE: &str = "SELECT * FROM runs
+    WHERE status = 'QUEUED' AND LOWER(HEX(org_id)) NOT IN (SELECT value FROM json_each($1))
+    ORDER BY run_id LIMIT 1";
+pub(crate) const CLAIM_RUN: &str =
+    "UPDATE runs SET status = 'RUNNING', attempt = attempt + 1, started_at = $4
+    WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'QUEUED'";
+pub(crate) const RUN_INPUT: &str = "SELECT input FROM run_inputs WHERE org_id = $1 AND run_id = $2";
+pub(crate) const REQUEUE_RUN: &str = "UPDATE runs SET status = 'QUEUED', started_at = NULL
+    WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'RUNNING' AND attempt = $4";
+pub(crate) const CANCEL_QUEUED: &str = "UPDATE runs SET status = 'CANCELLED', finished_at = $4
+    WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'QUEUED'";
+pub(crate) const RUN: &str = "SELECT r.*, o.output FROM runs r
+    LEFT JOIN run_outputs o ON o.org_id = r.org_id AND o.run_id = r.run_id
+    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id = $3";
+pub(crate) const RUNS: &str = "SELECT r.*, NULL AS output FROM runs r
+    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3
+        AND ($4 IS NULL OR r.artifact_id = $4)
+        AND ($5 IS NULL OR r.status = $5)
+        AND ($6 IS NULL OR r.external_id = $6)
+    ORDER BY r.run_id DESC LIMIT $7";
+pub(crate) const RUN_LOGS: &str = "SELECT lines FROM run_logs WHERE org_id = $1 AND run_id = $2";
+pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
+    WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
+    ORDER BY r.run_id DESC LIMIT $3";
+
+// Idempotency.
+pub(crate) const KEPT_ANSWER: &str =
+    "SELECT body_sha256, run_id, status, location, body FROM idempotency
+    WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3 AND kept_at > $4";
+pub(crate) const KEEP_ANSWER: &str = "INSERT INTO idempotency
+        (org_id, project_id, request_sha256, body_sha256, run_id, status, location, body, kept_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (org_id, project_id, request_sha256) DO UPDATE SET body_sha256 = excluded.body_sha256,
+        run_id = excluded.run_id, status = excluded.status, location = excluded.location, body = excluded.body,
+        kept_at = excluded.kept_at";
+
+// What time and crashes end.
+pub(crate) const LOSE_RUNNING: &str =
+    "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
+    WHERE status = 'RUNNING'";
+pub(crate) const EXPIRE_QUEUED: &str =
+    "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
+    WHERE status = 'QUEUED' AND created_at < $3";
+pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs WHERE EXISTS (SELECT 1 FROM runs r
+    WHERE r.org_id = run_inputs.org_id AND r.run_id = run_inputs.run_id AND r.status NOT IN ('QUEUED', 'RUNNING'))";
+pub(crate) const PURGE_OUTPUTS: &str = "DELETE FROM run_outputs WHERE kept_at < $1";
+pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
+pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
+pub(crate) const PURGE_RUNS: &str =
+    "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')";

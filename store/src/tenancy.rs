@@ -1,0 +1,113 @@
+//! Orgs and their projects.
+
+use crate::error::StoreError;
+use crate::id::{OrgId, ProjectId};
+use crate::key::{KeyMade, NewKey, Scope, Scopes, insert_key};
+use crate::secret::KeyText;
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use crate::{KeyId, Store};
+
+/// A new org: its first project and that project's key.
+#[derive(Debug, Clone)]
+pub struct NewOrg {
+    /// The org.
+    pub org: OrgId,
+    /// Its first project.
+    pub project: ProjectId,
+    /// The project's key.
+    pub key: KeyMade,
+}
+
+impl Store {
+    /// On the first start: an org, a project and an operator's key, which is `chosen` or a fresh one.
+    pub async fn first_start(
+        &self,
+        chosen: Option<KeyText>,
+    ) -> Result<Option<KeyText>, StoreError> {
+        let has_orgs: bool = sqlx::query_scalar(statements::HAS_ORGS)
+            .fetch_one(&self.readers)
+            .await?;
+        if has_orgs {
+            return Ok(None);
+        }
+        let text = chosen.unwrap_or_default();
+        let scopes = Scopes::of([Scope::Operator, Scope::Manage]);
+        let made = self.make_org("operator".to_owned(), scopes, text).await?;
+        Ok(Some(made.key.text))
+    }
+
+    /// Makes an org with a project and a key that manages it.
+    pub async fn create_org(&self, name: String) -> Result<NewOrg, StoreError> {
+        let scopes = Scopes::of([Scope::Manage]);
+        self.make_org(name, scopes, KeyText::new()).await
+    }
+
+    async fn make_org(
+        &self,
+        name: String,
+        scopes: Scopes,
+        text: KeyText,
+    ) -> Result<NewOrg, StoreError> {
+        let (org, project) = (OrgId::new(), ProjectId::new());
+        let data_key = self.vault.new_data_key(org);
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    sqlx::query(statements::INSERT_ORG)
+                        .bind(org)
+                        .bind(&name)
+                        .bind(data_key)
+                        .bind(Time::now())
+                        .execute(&mut *transaction)
+                        .await?;
+                    let owner = (org, project);
+                    let key = insert_project(transaction, owner, "default", scopes, text).await?;
+                    Ok(NewOrg { org, project, key })
+                })
+            })
+            .await
+    }
+
+    /// Makes a project with a key that manages it.
+    pub async fn create_project(
+        &self,
+        org: OrgId,
+        name: String,
+    ) -> Result<(ProjectId, KeyMade), StoreError> {
+        let project = ProjectId::new();
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let scopes = Scopes::of([Scope::Manage]);
+                    let owner = (org, project);
+                    let key =
+                        insert_project(transaction, owner, &name, scopes, KeyText::new()).await?;
+                    Ok((project, key))
+                })
+            })
+            .await
+    }
+}
+
+async fn insert_project(
+    transaction: &mut Transaction,
+    (org, project): (OrgId, ProjectId),
+    name: &str,
+    scopes: Scopes,
+    text: KeyText,
+) -> Result<KeyMade, StoreError> {
+    sqlx::query(statements::INSERT_PROJECT)
+        .bind(org)
+        .bind(project)
+        .bind(name)
+        .bind(Time::now())
+        .execute(&mut *transaction)
+        .await?;
+    let first = NewKey {
+        name: name.to_owned(),
+        scopes,
+    };
+    insert_key(transaction, (org, project, KeyId::new()), first, text).await
+}

@@ -1,0 +1,641 @@
+//! The store on a real database in a folder of its own.
+
+use crate::*;
+use std::time::Duration;
+
+struct Opened {
+    store: Store,
+    folder: tempfile::TempDir,
+}
+
+async fn open() -> Opened {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open_in(&folder).await.expect("opens");
+    Opened { store, folder }
+}
+
+async fn open_in(folder: &tempfile::TempDir) -> Result<Store, OpenError> {
+    let settings = Settings {
+        folder: folder.path().to_owned(),
+        master_key: None,
+    };
+    Store::open(settings).await
+}
+
+async fn org(store: &Store) -> NewOrg {
+    store.create_org("acme".to_owned()).await.expect("made")
+}
+
+fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
+    NewRun {
+        id: RunId::new(),
+        owner: (made.org, made.project),
+        key: made.key.key.id,
+        artifact,
+        release: None,
+        digest: Digest::of(b"tool"),
+        function: None,
+        external_id: Some("mine".to_owned()),
+        traceparent: None,
+        timeout_ms: None,
+        is_own: true,
+        share_diagnostics: true,
+        input_sha256: [7; 32],
+        input_bytes: 2,
+        created_at: Time::now(),
+    }
+}
+
+fn succeeded(output: &str) -> Finish {
+    Finish {
+        status: FinishStatus::Succeeded,
+        failure: None,
+        usage: Some(serde_json::json!({"wall_us": 1})),
+        charged: 0,
+        output: Some(output.to_owned()),
+        keeps_output: true,
+        logs: Some("[]".to_owned()),
+        started_at: Some(Time::now()),
+        finished_at: Time::now(),
+    }
+}
+
+#[tokio::test]
+async fn one_folder_serves_one_store() {
+    let opened = open().await;
+    let error = open_in(&opened.folder).await.expect_err("in use");
+    assert!(
+        error.to_string().contains("in use by another server"),
+        "{error}"
+    );
+    opened.store.close().await;
+    open_in(&opened.folder)
+        .await
+        .expect("free again")
+        .close()
+        .await;
+}
+
+#[tokio::test]
+async fn a_wrong_master_key_does_not_open() {
+    let opened = open().await;
+    opened.store.close().await;
+    let settings = |text: &str| Settings {
+        folder: opened.folder.path().to_owned(),
+        master_key: Some(text.to_owned().into()),
+    };
+    let wrong = Store::open(settings(&"0".repeat(64))).await;
+    assert!(
+        matches!(wrong, Err(OpenError::Vault(VaultError::WrongMasterKey))),
+        "{wrong:?}"
+    );
+    let malformed = Store::open(settings("abc")).await;
+    assert!(matches!(
+        malformed,
+        Err(OpenError::Folder(FolderError::KeyMalformed(_)))
+    ));
+    let right = std::fs::read_to_string(opened.folder.path().join("master.key")).expect("a key");
+    Store::open(settings(&right))
+        .await
+        .expect("the right key")
+        .close()
+        .await;
+}
+
+#[tokio::test]
+async fn a_master_key_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let opened = open().await;
+    opened.store.close().await;
+    let key = opened.folder.path().join("master.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("changed");
+    let error = open_in(&opened.folder).await.expect_err("exposed");
+    assert!(error.to_string().contains("chmod 600"), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_or_altered_migration_is_refused() {
+    for (label, statement) in [
+        (
+            "newer",
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (999, 'later', 1, x'00', 0)",
+        ),
+        ("altered", "UPDATE _sqlx_migrations SET checksum = x'00'"),
+    ] {
+        let opened = open().await;
+        opened
+            .store
+            .writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    sqlx::query(statement).execute(transaction).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .expect("altered");
+        opened.store.close().await;
+        let error = open_in(&opened.folder).await.expect_err(label);
+        let is_newer = matches!(error, OpenError::FromTheFuture(999));
+        assert_eq!(is_newer, label == "newer", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_known_until_it_is_revoked_or_replaced() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let made = org(&store).await;
+    let owner = (made.org, made.project);
+    let known = store
+        .known_key(&made.key.text)
+        .await
+        .expect("read")
+        .expect("known");
+    assert_eq!(
+        (known.org, known.project, known.key),
+        (made.org, made.project, made.key.key.id)
+    );
+    assert_eq!(store.known_key(&KeyText::new()).await.expect("read"), None);
+
+    let overlap = Duration::from_secs(60);
+    let rotated = store
+        .rotate_key(owner, made.key.key.id, overlap)
+        .await
+        .expect("written")
+        .expect("there");
+    for text in [&made.key.text, &rotated.text] {
+        assert!(store.known_key(text).await.expect("read").is_some());
+    }
+    let again = store
+        .rotate_key(owner, made.key.key.id, Duration::ZERO)
+        .await
+        .expect("written")
+        .expect("there");
+    for text in [&made.key.text, &rotated.text] {
+        assert!(store.known_key(text).await.expect("read").is_none());
+    }
+    assert!(
+        store
+            .revoke_key(owner, made.key.key.id)
+            .await
+            .expect("written")
+    );
+    assert!(store.known_key(&again.text).await.expect("read").is_none());
+    assert!(
+        store
+            .rotate_key(owner, made.key.key.id, overlap)
+            .await
+            .expect("written")
+            .is_none()
+    );
+    assert!(
+        !store
+            .revoke_key(owner, KeyId::new())
+            .await
+            .expect("written")
+    );
+}
+
+#[tokio::test]
+async fn a_draft_becomes_a_release_once_it_is_admitted() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let made = org(&store).await;
+    let digest = store
+        .keep_tool(b"tool".as_slice().into())
+        .await
+        .expect("kept");
+    let draft = NewDraft {
+        digest,
+        size_bytes: 4,
+    };
+    let owner = (made.org, made.project);
+    let Upload::Made(id) = store
+        .create_artifact(owner, "a".to_owned(), draft)
+        .await
+        .expect("written")
+    else {
+        panic!("the name is free");
+    };
+    assert_eq!(
+        store
+            .create_artifact(owner, "a".to_owned(), draft)
+            .await
+            .expect("written"),
+        Upload::NameTaken(id)
+    );
+    let place = (made.org, id);
+    assert!(!store.put_draft(place, draft).await.expect("written"));
+    assert_eq!(
+        store.publish(place).await.expect("written"),
+        Published::NotAdmitted(None)
+    );
+    let admitted = |version: Option<&str>| VerdictRecord {
+        status: VerdictStatus::Admitted,
+        violations: serde_json::json!([]),
+        notes: serde_json::json!([]),
+        about: Some(serde_json::json!({"description": "a tool"})),
+        version: version.map(str::to_owned),
+    };
+    let mut versions = Vec::new();
+    for wanted in [None, Some("1.0.0"), None, Some("1.0.0")] {
+        store.put_draft(place, draft).await.expect("written");
+        assert!(store.ask_validation(place).await.expect("written"));
+        assert!(!store.ask_validation(place).await.expect("asked already"));
+        assert_eq!(
+            store.pending_validations().await.expect("read"),
+            vec![place]
+        );
+        let other =
+            store.record_verdict(place, Digest::of(b"other"), admitted(wanted), String::new());
+        assert!(!other.await.expect("written"), "a verdict of other bytes");
+        let recorded = store.record_verdict(place, digest, admitted(wanted), "log".to_owned());
+        assert!(recorded.await.expect("written"));
+        match store.publish(place).await.expect("written") {
+            Published::Made(release) => versions.push(release.version),
+            other => assert_eq!(other, Published::VersionExists("1.0.0".to_owned())),
+        }
+    }
+    assert_eq!(versions, ["0.0.1", "1.0.0", "0.0.3"]);
+    let back = store
+        .activate(place, None)
+        .await
+        .expect("written")
+        .expect("one before");
+    assert_eq!(back.version, "1.0.0");
+    let active = store
+        .artifact(id)
+        .await
+        .expect("read")
+        .expect("there")
+        .active
+        .expect("active");
+    assert_eq!((active.id, active.version.as_str()), (back.id, "1.0.0"));
+    assert!(
+        store
+            .activate(place, None)
+            .await
+            .expect("written")
+            .is_some()
+    );
+    assert!(
+        store
+            .activate(place, None)
+            .await
+            .expect("written")
+            .is_none(),
+        "nothing before the first"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_is_kept_sealed_and_the_artifact_s_own_wins() {
+    let Opened { store, folder } = open().await;
+    let made = org(&store).await;
+    let owner = (made.org, made.project);
+    let artifact = ArtifactId::new();
+    for (scope, value) in [
+        (None, "of-the-project-0123"),
+        (Some(artifact), "of-the-artifact-0123"),
+    ] {
+        let scope = EntryScope {
+            project: owner,
+            artifact: scope,
+        };
+        let new = NewEntry {
+            name: "KEY".to_owned(),
+            value: value.to_owned().into(),
+            hosts: vec!["a.example".to_owned()],
+            allow_expose: false,
+        };
+        let entry = store.set_entry(scope, new).await.expect("written");
+        assert_eq!(entry.last4, "0123");
+    }
+    let value = async |artifact| {
+        let secrets = store.secrets(owner, artifact).await.expect("read");
+        secrecy::ExposeSecret::expose_secret(&secrets["KEY"].value).to_owned()
+    };
+    assert_eq!(value(artifact).await, "of-the-artifact-0123");
+    assert_eq!(value(ArtifactId::new()).await, "of-the-project-0123");
+    let all = store.entries(owner, None, 1).await.expect("read");
+    assert_eq!((all.items.len(), all.next.is_some()), (1, true));
+    let rest = store.entries(owner, all.next, 1).await.expect("read");
+    assert_eq!((rest.items[0].artifact, rest.next), (Some(artifact), None));
+    for file in ["tollgate.db", "tollgate.db-wal"] {
+        let bytes = std::fs::read(folder.path().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|it| it == b"of-the-"), "{file}");
+    }
+    let scope = EntryScope {
+        project: owner,
+        artifact: Some(artifact),
+    };
+    store
+        .delete_entry(scope, "KEY".to_owned())
+        .await
+        .expect("written");
+    assert_eq!(value(artifact).await, "of-the-project-0123");
+}
+
+#[tokio::test]
+async fn rows_of_secrets_cannot_be_exchanged() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let made = org(&store).await;
+    let project = (made.org, made.project);
+    for name in ["ONE", "TWO"] {
+        let new = NewEntry {
+            name: name.to_owned(),
+            value: format!("secret of {name}").into(),
+            hosts: Vec::new(),
+            allow_expose: false,
+        };
+        let scope = EntryScope {
+            project,
+            artifact: None,
+        };
+        store.set_entry(scope, new).await.expect("written");
+    }
+    let swap =
+        "UPDATE environment SET sealed = (SELECT sealed FROM environment WHERE name = 'TWO')";
+    store
+        .writer
+        .write(move |transaction| {
+            Box::pin(async move {
+                sqlx::query(swap).execute(transaction).await?;
+                Ok(())
+            })
+        })
+        .await
+        .expect("swapped");
+    assert!(store.secrets(project, ArtifactId::new()).await.is_err());
+}
+
+#[tokio::test]
+async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let (one, other) = (org(&store).await, org(&store).await);
+    let artifact = ArtifactId::new();
+    let runs = [&one, &one, &other].map(|made| new_run(made, artifact));
+    for run in &runs {
+        store
+            .queue_run(run.clone(), "{}".to_owned(), None)
+            .await
+            .expect("queued");
+    }
+    let passed_over = store
+        .claim_run(&[one.org])
+        .await
+        .expect("written")
+        .expect("one of the other's");
+    assert_eq!(passed_over.run, runs[2]);
+    let claimed = store
+        .claim_run(&[])
+        .await
+        .expect("written")
+        .expect("the first");
+    assert_eq!((claimed.run.id, claimed.input.as_str()), (runs[0].id, "{}"));
+    store.requeue_run(&claimed).await.expect("put back");
+    let again = store
+        .claim_run(&[])
+        .await
+        .expect("written")
+        .expect("the first again");
+    assert_eq!(
+        (again.run.id, again.attempt),
+        (runs[0].id, claimed.attempt + 1)
+    );
+    let late = store.finish_run(claimed.run, Some(claimed.attempt), succeeded("1"));
+    assert!(
+        !late.await.expect("written"),
+        "an earlier start must not end a later one"
+    );
+    let ended = store.finish_run(again.run, Some(again.attempt), succeeded("2"));
+    assert!(ended.await.expect("written"));
+    let record = store
+        .run(runs[0].owner, runs[0].id)
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        (record.status.as_str(), record.output.as_deref()),
+        ("SUCCEEDED", Some("2"))
+    );
+    assert!(
+        store
+            .run(runs[2].owner, runs[0].id)
+            .await
+            .expect("read")
+            .is_none()
+    );
+    assert!(
+        store
+            .cancel_queued(runs[1].owner, runs[1].id)
+            .await
+            .expect("written")
+    );
+    assert!(
+        !store
+            .cancel_queued(runs[1].owner, runs[1].id)
+            .await
+            .expect("written")
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
+    let opened = open().await;
+    let made = org(&opened.store).await;
+    let (running, queued) = (
+        new_run(&made, ArtifactId::new()),
+        new_run(&made, ArtifactId::new()),
+    );
+    let slot = Slot::new(running.owner, "POST", "/v1/artifacts/x/run", "once");
+    let answer = KeptAnswer {
+        body_sha256: [1; 32],
+        run: Some(running.id),
+        status: None,
+        location: None,
+        body: None,
+    };
+    opened
+        .store
+        .begin_run(running.clone(), Some((slot, answer.clone())))
+        .await
+        .expect("begun");
+    opened
+        .store
+        .queue_run(queued.clone(), "{}".to_owned(), None)
+        .await
+        .expect("queued");
+    opened.store.close().await;
+    let store = open_in(&opened.folder).await.expect("opens");
+    assert_eq!(store.lose_running().await.expect("written"), 1);
+    let lost = store
+        .run(running.owner, running.id)
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        (
+            lost.status.as_str(),
+            &lost.failure.expect("a failure")["kind"]
+        ),
+        ("FAILED", &"lost".into())
+    );
+    let hour_ago = Time::now().before(Duration::from_secs(3600));
+    assert_eq!(
+        store.kept_answer(slot, hour_ago).await.expect("read"),
+        Some(answer)
+    );
+    assert_eq!(
+        store
+            .claim_run(&[])
+            .await
+            .expect("written")
+            .map(|it| it.run),
+        Some(queued)
+    );
+    let failures = store
+        .failures(running.artifact, None, 10)
+        .await
+        .expect("read");
+    assert_eq!(failures.items.len(), 1);
+}
+
+#[tokio::test]
+async fn time_ends_what_waits_and_forgets_what_is_old() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let made = org(&store).await;
+    let now = Duration::ZERO;
+    let long = Duration::from_secs(3600);
+    let keep = Retention {
+        outputs: long,
+        logs: long,
+        runs: long,
+        answers: long,
+        queued: long,
+    };
+    let (queued, ended) = (
+        new_run(&made, ArtifactId::new()),
+        new_run(&made, ArtifactId::new()),
+    );
+    store
+        .queue_run(queued.clone(), "{}".to_owned(), None)
+        .await
+        .expect("queued");
+    store
+        .finish_run(ended.clone(), None, succeeded("1"))
+        .await
+        .expect("ended");
+    assert_eq!(store.expire_queued(keep).await.expect("written"), 0);
+    store.purge(keep).await.expect("written");
+    let read = async |run: &NewRun| store.run(run.owner, run.id).await.expect("read");
+    assert!(read(&ended).await.expect("kept").output.is_some());
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!(
+        store
+            .expire_queued(Retention {
+                queued: now,
+                ..keep
+            })
+            .await
+            .expect("written"),
+        1
+    );
+    assert_eq!(
+        read(&queued).await.expect("there").failure.expect("why")["kind"],
+        "expired"
+    );
+    store
+        .purge(Retention {
+            outputs: now,
+            logs: now,
+            ..keep
+        })
+        .await
+        .expect("written");
+    assert!(read(&ended).await.expect("kept").output.is_none());
+    assert!(
+        store
+            .run_logs(made.org, ended.id)
+            .await
+            .expect("read")
+            .is_none()
+    );
+    store
+        .purge(Retention { runs: now, ..keep })
+        .await
+        .expect("written");
+    assert!(read(&ended).await.is_none());
+}
+
+#[tokio::test]
+async fn a_command_that_fails_or_panics_leaves_nothing_and_harms_no_other() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let failing = store.writer.write::<(), _>(|transaction| {
+        Box::pin(async move {
+            sqlx::query("INSERT INTO meta (name, value) VALUES ('half', x'00')")
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("INSERT INTO nothing VALUES (1)")
+                .execute(transaction)
+                .await?;
+            Ok(())
+        })
+    });
+    let panicking = store
+        .writer
+        .write::<(), _>(|_| Box::pin(async { panic!("a fault of ours") }));
+    let fine = store.create_org("fine".to_owned());
+    let (failed, panicked, fine) = tokio::join!(failing, panicking, fine);
+    assert!(failed.is_err() && panicked.is_err() && fine.is_ok());
+    let half: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
+        .bind("half")
+        .fetch_optional(&store.readers)
+        .await
+        .expect("read");
+    assert_eq!(half, None);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_never_handed_out() {
+    let Opened { store, folder } = open().await;
+    let digest = store
+        .keep_tool(b"tool".as_slice().into())
+        .await
+        .expect("kept");
+    assert_eq!(
+        store
+            .keep_tool(b"tool".as_slice().into())
+            .await
+            .expect("kept again"),
+        digest
+    );
+    let name = digest.to_string().replace("sha256:", "");
+    let path = folder
+        .path()
+        .join("tools")
+        .join(&name[..2])
+        .join(format!("{name}.wasm"));
+    std::fs::write(&path, b"loot").expect("altered");
+    assert!(matches!(
+        store.tool(&digest).await,
+        Err(StoreError::FileDamaged(_))
+    ));
+}

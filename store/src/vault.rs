@@ -1,0 +1,204 @@
+//! Buyers' secrets at rest: XChaCha20-Poly1305 under a key of the org's, which the master key wraps. What a secret
+//! is for is authenticated with it, so that rows cannot be exchanged.
+
+use crate::error::StoreError;
+use crate::id::OrgId;
+use crate::statements;
+use crate::writer::Writer;
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use rand::Rng;
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use sqlx::SqlitePool;
+use std::fmt;
+
+const NONCE_BYTES: usize = 24;
+const KEY_BYTES: usize = 32;
+const CHECK_NAME: &str = "master_key_check";
+const CHECK_TEXT: &[u8] = b"tollgate";
+
+/// Something sealed could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The master key is not the one that the data was sealed with.
+    #[error("the master key is not the one this data folder was begun with: give that one")]
+    WrongMasterKey,
+    /// A sealed value is damaged, or not where it was written.
+    #[error("a sealed value cannot be opened")]
+    Unopenable,
+    /// The database failed while the master key was checked.
+    #[error("the master key could not be checked: the database failed")]
+    Unchecked,
+}
+
+/// The key that protects all others.
+pub(crate) struct MasterKey(SecretBox<[u8; KEY_BYTES]>);
+
+impl MasterKey {
+    pub(crate) fn new() -> Self {
+        Self(fresh_key())
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
+        let bytes = <[u8; KEY_BYTES]>::try_from(bytes).ok()?;
+        Some(Self(SecretBox::new(Box::new(bytes))))
+    }
+
+    pub(crate) fn text(&self) -> SecretString {
+        HEXLOWER_PERMISSIVE.encode(self.0.expose_secret()).into()
+    }
+}
+
+fn fresh_key() -> SecretBox<[u8; KEY_BYTES]> {
+    SecretBox::init_with_mut(|bytes: &mut [u8; KEY_BYTES]| rand::rng().fill_bytes(bytes))
+}
+
+/// Seals and opens.
+pub(crate) struct Vault {
+    master: XChaCha20Poly1305,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(…)")
+    }
+}
+
+impl Vault {
+    /// A vault whose master key opens what is there; on the first start, whose key will have to.
+    pub(crate) async fn open(
+        master: &MasterKey,
+        readers: &SqlitePool,
+        writer: &Writer,
+    ) -> Result<Self, VaultError> {
+        let vault = Self {
+            master: cipher(&master.0),
+        };
+        let check: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
+            .bind(CHECK_NAME)
+            .fetch_optional(readers)
+            .await
+            .map_err(|_| VaultError::Unchecked)?;
+        match check {
+            Some(sealed) => match open(&vault.master, &sealed, CHECK_NAME.as_bytes()) {
+                Some(text) if text == CHECK_TEXT => Ok(vault),
+                _ => Err(VaultError::WrongMasterKey),
+            },
+            None => {
+                let sealed = seal(&vault.master, CHECK_TEXT, CHECK_NAME.as_bytes());
+                let set = writer.write(move |transaction| {
+                    Box::pin(async move {
+                        sqlx::query(statements::SET_META)
+                            .bind(CHECK_NAME)
+                            .bind(sealed)
+                            .execute(transaction)
+                            .await?;
+                        Ok(())
+                    })
+                });
+                set.await.map_err(|_| VaultError::Unchecked)?;
+                Ok(vault)
+            }
+        }
+    }
+
+    /// A fresh data key for an org, wrapped.
+    pub(crate) fn new_data_key(&self, org: OrgId) -> Vec<u8> {
+        seal(&self.master, fresh_key().expose_secret(), org.as_bytes())
+    }
+
+    /// An org's data key.
+    pub(crate) fn data_key(&self, org: OrgId, wrapped: &[u8]) -> Result<DataKey, StoreError> {
+        let bytes = open(&self.master, wrapped, org.as_bytes()).ok_or(VaultError::Unopenable)?;
+        let bytes = <[u8; KEY_BYTES]>::try_from(bytes).map_err(|_| VaultError::Unopenable)?;
+        let key = SecretBox::new(Box::new(bytes));
+        Ok(DataKey(cipher(&key)))
+    }
+}
+
+/// The key of one org's secrets.
+pub(crate) struct DataKey(XChaCha20Poly1305);
+
+impl DataKey {
+    pub(crate) fn seal(&self, secret: &SecretString, purpose: &[u8]) -> Vec<u8> {
+        seal(&self.0, secret.expose_secret().as_bytes(), purpose)
+    }
+
+    pub(crate) fn open(&self, sealed: &[u8], purpose: &[u8]) -> Result<SecretString, StoreError> {
+        let bytes = open(&self.0, sealed, purpose).ok_or(VaultError::Unopenable)?;
+        let text = String::from_utf8(bytes).map_err(|_| VaultError::Unopenable)?;
+        Ok(text.into())
+    }
+}
+
+fn cipher(key: &SecretBox<[u8; KEY_BYTES]>) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.expose_secret().into())
+}
+
+/// A random nonce, then the sealed bytes.
+fn seal(cipher: &XChaCha20Poly1305, plain: &[u8], purpose: &[u8]) -> Vec<u8> {
+    let mut sealed = vec![0; NONCE_BYTES];
+    rand::rng().fill_bytes(&mut sealed);
+    let payload = Payload {
+        msg: plain,
+        aad: purpose,
+    };
+    let nonce = sealed.as_slice().into();
+    #[expect(
+        clippy::expect_used,
+        reason = "the cipher fails above 256 GiB only; nothing here is larger than a secret"
+    )]
+    let text = cipher.encrypt(nonce, payload).expect("a short text");
+    sealed.extend(text);
+    sealed
+}
+
+fn open(cipher: &XChaCha20Poly1305, sealed: &[u8], purpose: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, text) = sealed.split_at_checked(NONCE_BYTES)?;
+    let payload = Payload {
+        msg: text,
+        aad: purpose,
+    };
+    cipher.decrypt(nonce.into(), payload).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault(master: &MasterKey) -> Vault {
+        Vault {
+            master: cipher(&master.0),
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_key_and_purpose_only() {
+        let (master, org) = (MasterKey::new(), OrgId::new());
+        let wrapped = vault(&master).new_data_key(org);
+        let key = vault(&master).data_key(org, &wrapped).expect("its own key");
+        let sealed = key.seal(&"0123456789abcdef".into(), b"purpose");
+        let opened = key.open(&sealed, b"purpose").expect("opens");
+        assert_eq!(opened.expose_secret(), "0123456789abcdef");
+        assert!(key.open(&sealed, b"another purpose").is_err());
+        assert!(vault(&master).data_key(OrgId::new(), &wrapped).is_err());
+        assert!(vault(&MasterKey::new()).data_key(org, &wrapped).is_err());
+        for at in 0..sealed.len() {
+            let mut flipped = sealed.clone();
+            flipped[at] ^= 1;
+            assert!(key.open(&flipped, b"purpose").is_err(), "byte {at}");
+        }
+        assert!(key.open(&sealed[..NONCE_BYTES - 1], b"purpose").is_err());
+    }
+
+    #[test]
+    fn a_master_key_is_64_hexadecimal_digits() {
+        let key = MasterKey::new().text();
+        assert!(MasterKey::parse(key.expose_secret()).is_some());
+        for text in ["", "00", &"0".repeat(63), &"g".repeat(64), &"0".repeat(66)] {
+            assert!(MasterKey::parse(text).is_none(), "{text}");
+        }
+    }
+}
