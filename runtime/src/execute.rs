@@ -6,13 +6,14 @@ use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::outcome::{Failure, FailureKind, Outcome};
 use crate::output::{collect_files, command_output, missing_file, typed_output};
-use crate::run::Refused;
+use crate::run::{Refused, Started};
 use crate::runtime::RunState;
 use crate::tool::{Loaded, Program};
 use crate::usage::{Metered, ReadySince, Spent, Usage, micros};
 use crate::value::Type;
 use crate::violation::Violation;
 use bytes::Bytes;
+use std::fmt;
 use std::mem::take;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,12 +31,21 @@ const COMPONENT_HANDLES_MAX: usize = 16 * 1024;
 /// The last bytes of standard error that go with a failure.
 const DIAGNOSTICS_BYTES_MAX: usize = 4 * 1024;
 
-/// A run that nothing speaks against any more.
+/// What is made of a run's request.
 pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<str>,
+    pub(crate) started: Started,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
 }
 
 pub(crate) enum Request {
@@ -83,6 +93,7 @@ pub(crate) async fn execute(
     };
     let mut store = surroundings(&tool, &mut job, memory, &logs, stdout.clone()).await?;
 
+    job.started.mark();
     let started = Instant::now();
     let (ended, spent) = run_guest(&tool.program, &mut store, &job, ready_since).await;
     let result = match ended {

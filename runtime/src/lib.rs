@@ -54,7 +54,7 @@ pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingRe
 pub use interface::{Function, Interface, UnknownFunction};
 pub use limits::{DEPTH_MAX, Limits, ProcessLimits, StaticLimits, TOOL_BYTES_MAX};
 pub use outcome::{Failure, FailureKind, Frame, Outcome, Status};
-pub use run::{Refused, Run};
+pub use run::{Prepared, Refused, Run, Started};
 pub use runtime::{HostImports, RunState, Runtime, RuntimeConfig, StartError};
 pub use tollgate_host_api::Guest;
 pub use tollgate_host_api::logs::{LogLine, LogStream, plain_text};

@@ -235,6 +235,12 @@ impl Manifest {
     }
 }
 
+/// The name a manifest gives its tool, whatever else is wrong with it.
+pub fn name_in(text: &str) -> Option<String> {
+    let table: toml::Table = toml::from_str(text).ok()?;
+    table.get("name")?.as_str().map(str::to_owned)
+}
+
 /// A manifest's text as it goes into the file: without `[build]`, which is the seller's own affair.
 pub fn packed_text(text: &str) -> Result<String, Violation> {
     Manifest::parse(text)?;

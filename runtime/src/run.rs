@@ -12,8 +12,8 @@ use crate::value::decode_parameters;
 use crate::violation::Violation;
 use serde_json::Value;
 use std::io::Write;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime};
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -101,28 +101,65 @@ fn names(missing: &[Missing]) -> String {
         .join(", ")
 }
 
-impl Tool {
+/// When a run's guest started, for whoever keeps its record. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Started(Arc<OnceLock<SystemTime>>);
+
+impl Started {
+    /// By the machine's clock; `None` while the run waits for its turn or is being loaded.
+    pub fn at(&self) -> Option<SystemTime> {
+        self.0.get().copied()
+    }
+
+    pub(crate) fn mark(&self) {
+        let _ = self.0.set(SystemTime::now());
+    }
+}
+
+/// A run that nothing speaks against: its function is there, its input fits, its credentials are set.
+#[derive(Debug)]
+pub struct Prepared {
+    tool: Tool,
+    run: Run,
+    job: Job,
+    asked_at: Instant,
+}
+
+impl Prepared {
+    /// When its guest starts.
+    pub fn started(&self) -> Started {
+        self.job.started.clone()
+    }
+
     /// Runs the tool. Dropping the future cancels the run.
-    pub async fn run(&self, run: Run) -> Result<Outcome, Refused> {
-        let asked_at = Instant::now();
-        let mut job = self.prepare(&run)?;
-        let shared = &self.loaded.shared;
-        let memory_bytes = self.counts().memory_bytes;
+    pub async fn start(self) -> Result<Outcome, Refused> {
+        let Self {
+            tool,
+            run,
+            mut job,
+            asked_at,
+        } = self;
+        let shared = &tool.loaded.shared;
+        let memory_bytes = tool.counts().memory_bytes;
         let held_bytes = held_bytes(&run.input) + job.request.bytes();
         let mut memory = shared.guest_memory.lease();
         let mut buffers = shared.host_buffers.lease();
         if memory.try_grow(memory_bytes).is_err() || buffers.try_grow(held_bytes).is_err() {
             // Waiting is not the guest's time. Values made of the input are many times its size and are not kept
             // meanwhile.
+            let started = job.started.clone();
             drop((job, memory, buffers));
             let waited = shared.lease(&shared.guest_memory, memory_bytes).await;
             memory = waited.map_err(|_| Refused::AtCapacity)?;
             let waited = shared.lease(&shared.host_buffers, held_bytes).await;
             buffers = waited.map_err(|_| Refused::AtCapacity)?;
-            job = self.prepare(&run)?;
+            job = Job {
+                started,
+                ..tool.job(&run)?
+            };
         }
         let ready_since = ReadySince::new();
-        let loaded = Arc::clone(&self.loaded);
+        let loaded = Arc::clone(&tool.loaded);
         let work = execute(
             loaded,
             job,
@@ -134,9 +171,27 @@ impl Tool {
         let ended = shared.scheduler.spawn(work, ready_since).await;
         ended.unwrap_or_else(|Panicked| Ok(Outcome::internal()))
     }
+}
 
-    /// Everything that can be refused without the guest.
-    fn prepare(&self, run: &Run) -> Result<Job, Refused> {
+impl Tool {
+    /// Runs the tool. Dropping the future cancels the run.
+    pub async fn run(&self, run: Run) -> Result<Outcome, Refused> {
+        self.prepare(run)?.start().await
+    }
+
+    /// Everything that can be refused before the tool runs.
+    pub fn prepare(&self, run: Run) -> Result<Prepared, Refused> {
+        let asked_at = Instant::now();
+        let job = self.job(&run)?;
+        Ok(Prepared {
+            tool: self.clone(),
+            run,
+            job,
+            asked_at,
+        })
+    }
+
+    fn job(&self, run: &Run) -> Result<Job, Refused> {
         let loaded = &self.loaded;
         let index = self
             .interface()
@@ -176,6 +231,7 @@ impl Tool {
             environment,
             limits,
             owner: Arc::clone(&run.owner),
+            started: Started::default(),
         })
     }
 }

@@ -6,7 +6,9 @@
 mod checks;
 pub mod pack;
 pub mod source;
+pub mod upload;
 
+pub use checks::{is_credential_name, is_host, is_tool_name};
 use serde::Serialize;
 use tollgate_runtime::{Rejected, Runtime, Tool, Violation};
 

@@ -14,7 +14,7 @@ mod size;
 use crate::interface::Interface;
 use crate::limits::{Limits, StaticLimits};
 use crate::manifest::Manifest;
-use crate::survey::Counts;
+use crate::survey::{Counts, Survey};
 use crate::violation::Violation;
 pub use kind::Kind;
 
@@ -46,11 +46,17 @@ pub struct Admissible {
     pub notes: Vec<Violation>,
 }
 
+/// Reads a file's structure, which is what can be said of an upload while its sender waits: it is WebAssembly of a
+/// size that is taken, or why not.
+pub fn readable(bytes: &[u8]) -> Result<Survey<'_>, Vec<Violation>> {
+    size::check(bytes)?;
+    format::check(bytes)
+}
+
 /// Judges a file, with every violation at once. Where the bytes cannot be read as WebAssembly at all there is
 /// nothing else to judge and only that is reported.
 pub fn admit(bytes: &[u8], rules: &Rules) -> Result<Admissible, Vec<Violation>> {
-    size::check(bytes)?;
-    let survey = format::check(bytes)?;
+    let survey = readable(bytes)?;
     let mut violations = nesting::check(&survey, &rules.fixed);
     violations.extend(limits::check(&survey, rules));
     // What is too much of something is not validated: that is where its cost would be.

@@ -18,7 +18,7 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
     }
     for (name, credential) in &manifest.credentials {
         let pointer = format!("/credentials/{name}");
-        if !is_variable(name) {
+        if !is_credential_name(name) {
             let message = format!(
                 "`{}` must be A-Z, 0-9 and `_`, beginning with a letter: it becomes an environment variable",
                 quoted(name)
@@ -45,7 +45,8 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
     violations
 }
 
-fn is_variable(name: &str) -> bool {
+/// Whether a credential may have that name: it becomes an environment variable.
+pub fn is_credential_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|c: char| c.is_ascii_uppercase())
         && name
@@ -53,8 +54,8 @@ fn is_variable(name: &str) -> bool {
             .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// `host` or `host:port`.
-pub(super) fn is_host(text: &str) -> bool {
+/// Whether a text is an exact `host` or `host:port`, in lower case.
+pub fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (text, None),

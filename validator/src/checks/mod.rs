@@ -6,6 +6,8 @@ mod examples;
 mod limits;
 mod name;
 
+pub use credentials::{is_credential_name, is_host};
+pub use name::is_tool_name;
 use tollgate_runtime::checks::Admissible;
 use tollgate_runtime::{Limits, Violation};
 

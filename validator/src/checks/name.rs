@@ -11,7 +11,7 @@ const PRICE_MAX: u64 = 1 << 50;
 
 pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
     let mut violations = Vec::new();
-    if !is_name(&manifest.name) {
+    if !is_tool_name(&manifest.name) {
         let message = format!(
             "the name `{}` must be 1 to {NAME_BYTES_MAX} of a-z, 0-9 and `-`, beginning with a letter",
             quoted(&manifest.name)
@@ -40,7 +40,8 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
     violations
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a tool may have that name.
+pub fn is_tool_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
@@ -66,9 +67,9 @@ mod tests {
             ("1a", false),
             ("a b", false),
         ] {
-            assert_eq!(is_name(name), is_valid, "{name}");
+            assert_eq!(is_tool_name(name), is_valid, "{name}");
         }
-        assert!(is_name(&"a".repeat(64)) && !is_name(&"a".repeat(65)));
+        assert!(is_tool_name(&"a".repeat(64)) && !is_tool_name(&"a".repeat(65)));
         let violations = check(&super::super::manifest("description = \"a\\u001b[31m\""));
         assert_eq!(violations[0].place.pointer.as_deref(), Some("/description"));
     }
