@@ -1,0 +1,169 @@
+//! Request bodies: bounded in size, in time, and over all requests together.
+
+use super::state::{Server, Shared};
+use crate::problem::{Kind, Problem};
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tollgate_runtime::value::strict;
+use tollgate_runtime::{Violation, quoted};
+
+/// Bytes of a JSON body that is not a run's.
+pub(crate) const JSON_BYTES_MAX: u64 = 64 * 1024;
+/// What a body takes out of the budget at a time.
+const PIECE_BYTES: u64 = 4096;
+/// How long a body waits for its part of the budget.
+const BUDGET_WAIT: Duration = Duration::from_secs(2);
+
+/// The budget of all bodies together.
+pub(crate) struct Bodies {
+    pieces: Arc<Semaphore>,
+}
+
+impl Bodies {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let pieces = usize::try_from(bytes / PIECE_BYTES).unwrap_or(usize::MAX);
+        Self {
+            pieces: Arc::new(Semaphore::new(pieces.clamp(1, Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// Slow senders hold only what they have sent.
+    async fn take(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Problem> {
+        let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
+        let taking = Arc::clone(&self.pieces).acquire_many_owned(pieces);
+        match tokio::time::timeout(BUDGET_WAIT, taking).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(Problem::of(Kind::AtCapacity)),
+        }
+    }
+}
+
+/// A body that was read whole, with its part of the budget.
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    _parts: Vec<OwnedSemaphorePermit>,
+}
+
+/// What a request brought, not read yet: whoever reads it decides first whether the caller may.
+pub(crate) struct Sent {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+}
+
+impl FromRequest<Shared> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        Ok(Self {
+            headers: parts.headers,
+            body,
+        })
+    }
+}
+
+impl Sent {
+    /// The body as JSON of a known shape.
+    pub(crate) async fn json<T: DeserializeOwned>(self, server: &Server) -> Result<T, Problem> {
+        let body = read(server, self.body, JSON_BYTES_MAX).await?;
+        shaped(parsed(&self.headers, &body.bytes)?)
+    }
+
+    /// The same where nothing may be sent, too.
+    pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(
+        self,
+        server: &Server,
+    ) -> Result<T, Problem> {
+        let body = read(server, self.body, JSON_BYTES_MAX).await?;
+        if body.bytes.is_empty() {
+            return Ok(T::default());
+        }
+        shaped(parsed(&self.headers, &body.bytes)?)
+    }
+}
+
+/// Reads a body whole.
+pub(crate) async fn read(server: &Server, body: Body, bytes_max: u64) -> Result<Held, Problem> {
+    let patience = Duration::from_millis(server.config.body_timeout_ms);
+    let reading = read_pieces(&server.bodies, body, bytes_max);
+    match tokio::time::timeout(patience, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::of(Kind::RequestTimeout)),
+    }
+}
+
+async fn read_pieces(bodies: &Bodies, mut body: Body, bytes_max: u64) -> Result<Held, Problem> {
+    let too_large = || {
+        let message = format!("the body has more than the {bytes_max} bytes that are taken here");
+        Problem::of(Kind::FileTooLarge).with_violation(Violation::new("body_too_large", message))
+    };
+    // One that says beforehand that it is too large is not read at all.
+    if http_body::Body::size_hint(&body).lower() > bytes_max {
+        return Err(too_large());
+    }
+    let (mut bytes, mut parts, mut held) = (BytesMut::new(), Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let broken = |_| {
+            let message = "the body ended before it was whole";
+            Problem::malformed(Violation::new("body_incomplete", message))
+        };
+        let Ok(piece) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
+        let length = (bytes.len() + piece.len()) as u64;
+        if length > bytes_max {
+            return Err(too_large());
+        }
+        if length > held {
+            parts.push(bodies.take(length - held).await?);
+            held += (length - held).next_multiple_of(PIECE_BYTES);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Held {
+        bytes: bytes.freeze(),
+        _parts: parts,
+    })
+}
+
+/// JSON as it was sent: of the right content type, well-formed, without duplicate keys.
+pub(crate) fn parsed(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, Problem> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    if !content_type.is_some_and(is_json) {
+        let sent = content_type.map_or("none".to_owned(), quoted);
+        let message = format!("the content type must be application/json; it is {sent}");
+        return Err(Problem::malformed(Violation::new("content_type", message)));
+    }
+    strict::parse(bytes).map_err(|error| {
+        Problem::malformed(Violation::new("json_malformed", format!("the body is not JSON: {error}")))
+    })
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or("").trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// JSON of a known shape.
+pub(crate) fn shaped<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
+    serde_json::from_value(json).map_err(|error| unprocessable("body_invalid", quoted(&error.to_string()), None))
+}
+
+/// A body that is well-formed but does not make sense.
+pub(crate) fn unprocessable(code: &'static str, message: impl Into<String>, pointer: Option<&str>) -> Problem {
+    let violation = Violation::new(code, message);
+    let violation = match pointer {
+        Some(pointer) => violation.at_pointer(pointer),
+        None => violation,
+    };
+    Problem::of(Kind::Unprocessable).with_violation(violation)
+}
