@@ -3,7 +3,7 @@
 use super::{judge, read, runtime};
 use crate::exit::{End, interruptible};
 use crate::options::RunOptions;
-use crate::problem::Problem;
+use crate::problem::{Kind as ProblemKind, Problem};
 use crate::terminal;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -103,12 +103,7 @@ fn show(outcome: Outcome, options: &RunOptions) -> End {
         Ok(Value::String(text)) => terminal::text(text.strip_suffix('\n').unwrap_or(&text)),
         Ok(output) => terminal::result(format_args!("{output:#}")),
         Err(failure) if options.json => terminal::result(Problem::failed(failure).body()),
-        Err(failure) => {
-            let problem = Problem::failed(failure);
-            if let Some(failure) = &problem.failure {
-                terminal::failure(problem.detail, failure);
-            }
-        }
+        Err(failure) => terminal::failure(ProblemKind::from(failure.kind).row().detail, &failure),
     }
     end
 }
@@ -120,11 +115,10 @@ fn refuse(problem: Problem, options: &RunOptions) -> End {
     }
     terminal::error(problem.detail);
     problem
-        .violations
-        .iter()
+        .violations()
         .for_each(|violation| terminal::note(terminal::violation(violation)));
     terminal::missing(&problem.missing);
-    if !problem.violations.is_empty() {
+    if problem.violations().next().is_some() {
         terminal::note(format_args!(
             "`tollgate inspect {}` shows what the tool takes",
             options.tool.display()
