@@ -1,6 +1,7 @@
 //! The program `tollgate`. So far its command line; the HTTP front comes with the server.
 
 mod commands;
+mod config;
 mod exit;
 mod options;
 mod problem;

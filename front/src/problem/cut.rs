@@ -31,7 +31,7 @@ impl Problem {
             if let Some(Value::Array(frames)) = failure.get_mut("backtrace")
                 && frames.len() > FRAMES_KEPT
             {
-                frames.truncate(frames.len() / 2);
+                frames.truncate((frames.len() / 2).max(FRAMES_KEPT));
                 return true;
             }
             if let Some(Value::String(text)) = failure.get_mut("diagnostics")

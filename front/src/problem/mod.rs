@@ -180,6 +180,11 @@ impl Problem {
         })
     }
 
+    fn with_request(mut self, id: &str) -> Self {
+        self.request_id = Some(id.to_owned());
+        self
+    }
+
     fn with_reasons(mut self, mut reasons: Vec<Reason>) -> Self {
         self.violations_total = Some(reasons.len());
         reasons.truncate(VIOLATIONS_SHOWN);

@@ -45,7 +45,14 @@ async fn the_frameworks_own_answers_are_problems() {
         ("POST", "/upload", json_type, "[", 400, "bad_request"),
         ("POST", "/upload", json_type, "{}", 422, "unprocessable"),
         ("POST", "/upload", "text/html", "[]", 400, "bad_request"),
-        ("POST", "/upload", json_type, "[1,2,3,4,5]", 413, "file_too_large"),
+        (
+            "POST",
+            "/upload",
+            json_type,
+            "[1,2,3,4,5]",
+            413,
+            "file_too_large",
+        ),
         ("GET", "/fault", "", "", 500, "internal"),
     ];
     for (method, path, content_type, body, status, code) in cases {
@@ -133,10 +140,11 @@ async fn what_was_answered_before_is_answered_again() {
 
 #[test]
 fn who_is_turned_away_gets_a_whole_answer() {
-    let answer = turned_away();
+    let answer = turned_away("req_1");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
     assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
     let problem: Value = serde_json::from_str(body).expect("JSON");
     assert_eq!(problem["code"], "at_capacity");
+    assert_eq!(problem["request_id"], "req_1");
 }

@@ -1,0 +1,112 @@
+//! What each value may be.
+
+use super::{Config, KIB, MIB};
+use anyhow::{bail, ensure};
+use secrecy::ExposeSecret;
+use std::fmt::Display;
+
+/// The longest time that is kept or waited for, in seconds: ten years.
+const SECONDS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
+/// An hour, in milliseconds.
+const HOUR_MS: u64 = 60 * 60 * 1000;
+/// No machine has more.
+const BYTES_MAX: u64 = 1 << 50;
+
+impl Config {
+    /// Refuses the first value that is out of its bounds, by its key.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.check_edge()?;
+        self.check_limits()?;
+        self.check_retention()?;
+        self.check_text()
+    }
+
+    fn check_edge(&self) -> anyhow::Result<()> {
+        within("connections", self.connections, 1, 1_000_000)?;
+        within("header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS)?;
+        within("body_timeout_ms", self.body_timeout_ms, 1, HOUR_MS)?;
+        within("drain_ms", self.drain_ms, 0, HOUR_MS)?;
+        within("uploads", self.uploads, 1, 10_000)?;
+        within("async_runs", self.async_runs, 1, 100_000)?;
+        within("validations", self.validations, 1, 1000)?;
+        within("tool_cache_bytes", self.tool_cache_bytes, 0, BYTES_MAX)?;
+        ensure!(
+            self.admin_listen != Some(self.listen) || self.listen.port() == 0,
+            "admin_listen: {} is where the API listens",
+            self.listen
+        );
+        Ok(())
+    }
+
+    fn check_limits(&self) -> anyhow::Result<()> {
+        let limits = &self.limits;
+        within("limits.timeout_ms", limits.timeout_ms, 1, 30_000)?;
+        // A page is the least a memory can have; 4 GiB is the most of a 32-bit one.
+        let memory_max = 4096 * MIB;
+        within(
+            "limits.memory_bytes",
+            limits.memory_bytes,
+            64 * KIB,
+            memory_max,
+        )?;
+        within("limits.input_bytes", limits.input_bytes, 1, 8 * MIB)?;
+        within("limits.output_bytes", limits.output_bytes, 1, 8 * MIB)?;
+        within("limits.scratch_bytes", limits.scratch_bytes, 0, BYTES_MAX)?;
+        let process = self.process();
+        let memory = process.guest_memory_bytes;
+        within("process.guest_memory_bytes", memory, 64 * KIB, BYTES_MAX)?;
+        let buffers = process.host_buffer_bytes;
+        within("process.host_buffer_bytes", buffers, 64 * KIB, BYTES_MAX)?;
+        within("process.scratch_bytes", process.scratch_bytes, 0, BYTES_MAX)?;
+        within("process.runs", process.runs, 1, 100_000)?;
+        within("process.wait_ms", self.process.wait_ms, 0, HOUR_MS)
+    }
+
+    fn check_retention(&self) -> anyhow::Result<()> {
+        let retention = &self.retention;
+        for (key, seconds) in [
+            ("retention.output_s", retention.output_s),
+            ("retention.logs_s", retention.logs_s),
+            ("retention.runs_s", retention.runs_s),
+            ("retention.idempotency_s", retention.idempotency_s),
+            ("retention.queued_s", retention.queued_s),
+        ] {
+            within(key, seconds, 1, SECONDS_MAX)?;
+        }
+        Ok(())
+    }
+
+    fn check_text(&self) -> anyhow::Result<()> {
+        if self.data.as_os_str().is_empty() {
+            bail!("data: a folder is needed");
+        }
+        // What is said of a secret does not repeat it.
+        if let Some(key) = &self.operator_key {
+            let key = key.expose_secret();
+            ensure!(
+                key.starts_with("tg_") && key.bytes().all(|it| it.is_ascii_graphic()),
+                "operator_key: a key is `tg_` and visible ASCII characters"
+            );
+        }
+        if let Some(key) = &self.master_key {
+            let key = key.expose_secret();
+            ensure!(
+                key.len() == 64 && key.bytes().all(|it| it.is_ascii_hexdigit()),
+                "master_key: 64 hexadecimal digits are needed"
+            );
+        }
+        let level = tracing_subscriber::EnvFilter::try_new(&self.log.level);
+        if level.is_err() || self.log.level.is_empty() {
+            bail!("log.level: {:?} is no level such as `info`", self.log.level);
+        }
+        Ok(())
+    }
+}
+
+fn within<T: PartialOrd + Display>(key: &str, value: T, least: T, most: T) -> anyhow::Result<()> {
+    ensure!(
+        least <= value && value <= most,
+        "{key}: {value} is not from {least} to {most}"
+    );
+    Ok(())
+}
