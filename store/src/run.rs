@@ -233,8 +233,12 @@ impl Store {
     }
 
     /// Puts a run that was taken up back, to be taken up again.
-    pub async fn requeue_run(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        let ((org, project), id, attempt) = (claimed.run.owner, claimed.run.id, claimed.attempt);
+    pub async fn requeue_run(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: RunId,
+        attempt: i64,
+    ) -> Result<(), StoreError> {
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {

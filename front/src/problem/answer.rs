@@ -56,6 +56,13 @@ pub(crate) struct Replayed {
     pub(crate) body: Bytes,
 }
 
+/// Marks an answer that an equal request before this one got.
+pub(crate) fn replayed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
 /// Marks a problem whose body is a record's.
 #[derive(Debug, Clone)]
 struct Recorded;

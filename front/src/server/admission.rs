@@ -1,0 +1,197 @@
+//! A run, from request to answer, in the contract's order: the first step that does not hold answers.
+//!
+//! Rate limits, subscriptions, suspension, budgets and holds are steps that come with the platform's state: until then
+//! every project may run a listed artifact, and nothing is charged.
+
+use super::caller::{Caller, identify};
+use super::idempotency::{Entered, First, enter, slot};
+use super::live::{Durable, RunEnd, Start, start};
+use super::run_request::{Preference, RunRequest, traceparent};
+use super::state::{Server, Shared};
+use super::{body, jobs, prepare, recall, visible};
+use crate::problem::{Kind, Problem};
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::response::Response;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use tollgate_runtime::Violation;
+use tollgate_store::{
+    Artifact, Digest, KeptAnswer, NewRun, ReleaseId, RunId, Scope, Time, VerdictRecord, VerdictStatus,
+};
+
+/// Bytes of a run's body beside its input.
+const ENVELOPE_BYTES: u64 = 64 * 1024;
+
+/// A request for a run.
+pub(crate) struct Call {
+    pub(crate) artifact: String,
+    pub(crate) of: Of,
+    pub(crate) parts: Parts,
+    pub(crate) body: Body,
+}
+
+/// What is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// What was published last, or rolled back to.
+    ActiveRelease,
+    /// What is not published yet, for its own project.
+    Draft,
+}
+
+/// The steps. Nothing of the tool has run before the last.
+pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem> {
+    let headers = &call.parts.headers;
+    let caller = identify(server, headers).await?; //                           1  401
+    let artifact = tenancy(server, &caller, &call).await?; //                   3  404, 403 not listed
+    let body_bytes_max = 2 * server.config.limits.input_bytes + ENVELOPE_BYTES;
+    let body = body::read(server, call.body, body_bytes_max).await?;
+    let slot = slot(&caller, &call.parts.method, &call.parts.uri, headers)?;
+    let first = match slot {
+        Some(slot) => match enter(server, slot, &body.bytes).await? {
+            Entered::Kept(kept) => return recall::answer(server, &caller, kept).await,
+            Entered::First(first) => Some(first),
+        },
+        None => None,
+    };
+    scope(&caller, call.of)?; //                                                4  403
+    let (release, digest) = release(&artifact, call.of)?; //                    5  400, 409
+    let request = RunRequest::read(headers, &body.bytes)?; //                   6  400, 422
+    let preference = Preference::read(headers);
+    let (run, input) = new_run(&caller, &artifact, release, digest, request, traceparent(headers));
+    let (prepared, load) = prepare::prepare(server, &run, input.clone()).await?; // 6, 7  422, 428
+    place(server)?; //                                                          9  503
+    let accepted = match preference {
+        Preference::Answer => {
+            let durable = if first.is_some() { Durable::Begun } else { Durable::No };
+            let start = Start { run, prepared, load, durable };
+            return begun(server, start, first).await; //                        10, 11  200, 502, 504
+        }
+        Preference::Async { wait } => jobs::queue(server, run, input, first, wait),
+    };
+    accepted.await //                                                           10  202
+}
+
+async fn tenancy(server: &Server, caller: &Caller, call: &Call) -> Result<Artifact, Problem> {
+    match call.of {
+        Of::ActiveRelease => visible::own_or_listed(server, caller, &call.artifact).await,
+        Of::Draft => visible::own(server, caller, &call.artifact).await,
+    }
+}
+
+fn scope(caller: &Caller, of: Of) -> Result<(), Problem> {
+    match of {
+        Of::ActiveRelease => caller.needs(Scope::Run),
+        Of::Draft => caller.needs(Scope::Publish),
+    }
+}
+
+fn release(artifact: &Artifact, of: Of) -> Result<(Option<ReleaseId>, Digest), Problem> {
+    let draft = artifact.draft.as_ref();
+    match (of, &artifact.active, draft) {
+        (Of::ActiveRelease, Some(active), _) => Ok((Some(active.id), active.digest)),
+        (Of::ActiveRelease, None, _) => {
+            admitted(draft.and_then(|draft| draft.verdict.as_ref()))?;
+            Err(Problem::of(Kind::NoActiveRelease))
+        }
+        (Of::Draft, _, Some(draft)) => {
+            admitted(draft.verdict.as_ref())?;
+            Ok((None, draft.digest))
+        }
+        (Of::Draft, _, None) => Err(Problem::of(Kind::DraftNotFound)),
+    }
+}
+
+/// Refuses what no verdict admits, with the verdict's violations.
+pub(crate) fn admitted(verdict: Option<&VerdictRecord>) -> Result<(), Problem> {
+    let not_validated = Problem::of(Kind::NotValidated);
+    match verdict.map(|verdict| (verdict.status, verdict)) {
+        Some((VerdictStatus::Admitted, _)) => Ok(()),
+        Some((VerdictStatus::Rejected, verdict)) => {
+            let violations = verdict.violations.as_array().cloned().unwrap_or_default();
+            Err(not_validated.with_recorded_violations(violations))
+        }
+        Some((VerdictStatus::Pending, _)) => {
+            let message = "the draft is being validated; `GET …/draft/validation` says when it is done";
+            let violation = Violation::new("validation_pending", message);
+            Err(not_validated.with_violation(violation).retryable(true))
+        }
+        None => {
+            let message = "nobody asked for a validation; `POST …/draft/validation` does";
+            Err(not_validated.with_violation(Violation::new("validation_missing", message)))
+        }
+    }
+}
+
+fn new_run(
+    caller: &Caller,
+    artifact: &Artifact,
+    release: Option<ReleaseId>,
+    digest: Digest,
+    request: RunRequest,
+    traceparent: Option<String>,
+) -> (NewRun, serde_json::Value) {
+    let is_own = artifact.owner == caller.owner();
+    let input = json!(request.input).to_string();
+    let run = NewRun {
+        id: RunId::new(),
+        owner: caller.owner(),
+        key: caller.key.key,
+        artifact: artifact.id,
+        release,
+        digest,
+        function: request.function,
+        external_id: request.external_id,
+        traceparent,
+        timeout_ms: request.timeout_ms,
+        is_own,
+        share_diagnostics: request.share_diagnostics.unwrap_or(is_own),
+        input_sha256: Sha256::digest(input.as_bytes()).into(),
+        input_bytes: input.len() as u64,
+        created_at: Time::now(),
+    };
+    (run, request.input)
+}
+
+/// A server that is ending starts nothing.
+fn place(server: &Server) -> Result<(), Problem> {
+    match server.is_draining() {
+        true => Err(Problem::of(Kind::AtCapacity)),
+        false => Ok(()),
+    }
+}
+
+/// Starts a run, durably where its answer is kept, and waits for its end.
+async fn begun(server: &Shared, begin: Start, first: Option<First>) -> Result<Response, Problem> {
+    let live = match first {
+        None => start(server, begin),
+        Some(first) => {
+            // In a task: a caller that leaves here must not leave a row that nobody ends.
+            let beginning = tokio::spawn(begin_durably(Arc::clone(server), begin, first));
+            beginning.await.unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?
+        }
+    };
+    match live.awaited().await {
+        RunEnd::Recorded(record) => Ok(super::run_view::answer(&record)),
+        RunEnd::Refused(problem) => Err(*problem),
+    }
+}
+
+async fn begin_durably(
+    server: Shared,
+    begin: Start,
+    first: First,
+) -> Result<Arc<super::live::LiveRun>, Problem> {
+    let kept = KeptAnswer {
+        body_sha256: first.body_sha256,
+        run: Some(begin.run.id),
+        status: None,
+        location: None,
+        body: None,
+    };
+    let slot = Some((first.slot, kept));
+    server.store.begin_run(begin.run.clone(), slot).await?;
+    Ok(start(&server, begin))
+}

@@ -1,0 +1,185 @@
+//! Repeated requests: the first is done, the others get its answer.
+
+use super::body;
+use super::caller::{Caller, identify};
+use super::state::Shared;
+use crate::problem::answer::Replayed;
+use crate::problem::{Kind, Problem};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tollgate_runtime::{TOOL_BYTES_MAX, Violation};
+use tollgate_store::{KeptAnswer, Slot, Time};
+
+const KEY_LENGTH: std::ops::RangeInclusive<usize> = 1..=255;
+/// The longest body there is: an upload with its manifest.
+const BODY_BYTES_MAX: u64 = (TOOL_BYTES_MAX + super::upload::FORM_BYTES_MAX) as u64;
+
+/// Requests with an idempotency key that are under way.
+#[derive(Default)]
+pub(crate) struct Slots {
+    flights: Mutex<HashMap<Slot, Flight>>,
+}
+
+struct Flight {
+    body_sha256: [u8; 32],
+    /// Dropped when the first request is over.
+    over: watch::Sender<()>,
+}
+
+/// A request's place among those of the same key.
+pub(crate) enum Entered {
+    /// It is the first.
+    First(First),
+    /// It was answered before.
+    Kept(KeptAnswer),
+}
+
+/// Held by the first of equal requests until its answer is kept, or there is none; the others wait for that.
+pub(crate) struct First {
+    server: Shared,
+    pub(crate) slot: Slot,
+    pub(crate) body_sha256: [u8; 32],
+}
+
+impl Drop for First {
+    fn drop(&mut self) {
+        self.server.slots.lock().remove(&self.slot);
+    }
+}
+
+impl Slots {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Slot, Flight>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request is the first of its slot now. Where it is not, the first is waited for.
+    async fn is_first(&self, slot: Slot, body_sha256: [u8; 32]) -> Result<bool, Problem> {
+        let mut over = {
+            let mut flights = self.lock();
+            match flights.get(&slot) {
+                Some(flight) if flight.body_sha256 != body_sha256 => {
+                    return Err(Problem::of(Kind::IdempotencyConflict));
+                }
+                Some(flight) => flight.over.subscribe(),
+                None => {
+                    let over = watch::Sender::new(());
+                    flights.insert(slot, Flight { body_sha256, over });
+                    return Ok(true);
+                }
+            }
+        };
+        // An error is what is waited for: the first is over.
+        let _ = over.changed().await;
+        Ok(false)
+    }
+}
+
+/// The place of a request with an idempotency key.
+pub(crate) async fn enter(server: &Shared, slot: Slot, body: &[u8]) -> Result<Entered, Problem> {
+    let body_sha256: [u8; 32] = Sha256::digest(body).into();
+    let kept_for = Duration::from_secs(server.config.retention.idempotency_s);
+    while !server.slots.is_first(slot, body_sha256).await? {}
+    let first = First {
+        server: Arc::clone(server),
+        slot,
+        body_sha256,
+    };
+    let since = Time::now().before(kept_for);
+    match server.store.kept_answer(slot, since).await? {
+        Some(kept) if kept.body_sha256 != body_sha256 => {
+            Err(Problem::of(Kind::IdempotencyConflict))
+        }
+        Some(kept) => Ok(Entered::Kept(kept)),
+        None => Ok(Entered::First(first)),
+    }
+}
+
+/// The slot that a request names, where it names one.
+pub(crate) fn slot(caller: &Caller, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<Slot>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key.to_str().ok().filter(|key| KEY_LENGTH.contains(&key.len())).ok_or_else(|| {
+        let message = "Idempotency-Key must be 1 to 255 printable ASCII characters";
+        Problem::malformed(Violation::new("idempotency_key", message))
+    })?;
+    let path_and_query = uri.path_and_query().map_or(uri.path(), |it| it.as_str());
+    Ok(Some(Slot::new(caller.owner(), method.as_str(), path_and_query, key)))
+}
+
+/// Keeps good answers of POSTs. A run's is kept by the run itself.
+pub(crate) async fn keep(State(server): State<Shared>, request: Request, next: Next) -> Result<Response, Problem> {
+    if request.method() != Method::POST || !request.headers().contains_key("idempotency-key") {
+        return Ok(next.run(request).await);
+    }
+    let caller = identify(&server, request.headers()).await?;
+    let Some(slot) = slot(&caller, request.method(), request.uri(), request.headers())? else {
+        return Ok(next.run(request).await);
+    };
+    let (parts, body) = request.into_parts();
+    let body = body::read(&server, body, BODY_BYTES_MAX).await?;
+    let first = match enter(&server, slot, &body.bytes).await? {
+        Entered::Kept(kept) => return Ok(replay(kept)),
+        Entered::First(first) => first,
+    };
+    let request = Request::from_parts(parts, Body::from(body.bytes));
+    // A caller that leaves now asks again later, and must find the answer.
+    let answering = tokio::spawn(answer_once(server, first, request, next));
+    answering.await.unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))
+}
+
+async fn answer_once(server: Shared, first: First, request: Request, next: Next) -> Result<Response, Problem> {
+    let response = next.run(request).await;
+    if !response.status().is_success() {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await;
+    let bytes = bytes.map_err(|_| Problem::of(Kind::Internal))?;
+    let answer = KeptAnswer {
+        body_sha256: first.body_sha256,
+        run: None,
+        status: Some(parts.status.as_u16()),
+        location: location(&parts.headers),
+        body: Some(without_secrets(&bytes)),
+    };
+    server.store.keep_answer(first.slot, answer).await?;
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// A kept answer, sent again.
+pub(crate) fn replay(kept: KeptAnswer) -> Response {
+    let replayed = Replayed {
+        status: kept.status.unwrap_or_default(),
+        content_type: kept.body.as_ref().filter(|it| !it.is_empty()).map(|_| "application/json".to_owned()),
+        location: kept.location,
+        body: kept.body.unwrap_or_default().into(),
+    };
+    replayed.into_response()
+}
+
+fn location(headers: &HeaderMap) -> Option<String> {
+    headers.get(LOCATION)?.to_str().ok().map(str::to_owned)
+}
+
+/// What is shown once is not shown again.
+fn without_secrets(body: &[u8]) -> String {
+    let Ok(mut json) = serde_json::from_slice::<Value>(body) else {
+        return String::from_utf8_lossy(body).into_owned();
+    };
+    if let Some(fields) = json.as_object_mut() {
+        fields.shift_remove("key");
+        fields.shift_remove("token");
+    }
+    json.to_string()
+}

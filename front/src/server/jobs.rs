@@ -1,0 +1,182 @@
+//! Async runs: durable before they are answered, started from their rows, so that they survive a restart.
+
+use super::idempotency::First;
+use super::live::{self, Durable, Start};
+use super::run_view::{answer, view};
+use super::state::{Server, Shared};
+use super::prepare;
+use crate::problem::answer::Accepted;
+use crate::problem::{Kind, Problem};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tollgate_store::{Claimed, KeptAnswer, NewRun, OrgId, RunRecord};
+
+/// How often the queue is looked at where nobody says that something was queued.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Async runs under way.
+pub(crate) struct Jobs {
+    runs_max: usize,
+    queued: Notify,
+    ended: Notify,
+    running: Mutex<HashMap<OrgId, usize>>,
+}
+
+impl Jobs {
+    pub(crate) fn new(runs_max: usize) -> Self {
+        Self {
+            runs_max,
+            queued: Notify::new(),
+            ended: Notify::new(),
+            running: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<OrgId, usize>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Orgs that have their share; an org takes at most half, and nobody takes more than there is.
+    fn passed_over(&self) -> Option<Vec<OrgId>> {
+        let running = self.lock();
+        if running.values().sum::<usize>() >= self.runs_max {
+            return None;
+        }
+        let share = (self.runs_max / 2).max(1);
+        let has_share = running.iter().filter(|(_, runs)| **runs >= share);
+        Some(has_share.map(|(org, _)| *org).collect())
+    }
+}
+
+/// Queues a run and answers 202, or with the run's own answer where it has ended within `wait`.
+pub(crate) async fn queue(
+    server: &Shared,
+    run: NewRun,
+    input: Value,
+    first: Option<First>,
+    wait: Duration,
+) -> Result<Response, Problem> {
+    let (owner, id) = (run.owner, run.id);
+    let deadline = Instant::now() + wait;
+    // In a task: a caller that leaves here finds its run, and its answer, when it asks again.
+    let queueing = tokio::spawn(queue_durably(Arc::clone(server), run, input, first));
+    let accepted = queueing.await.unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?;
+    loop {
+        let ended = server.jobs.ended.notified();
+        if wait.is_zero() || tokio::time::timeout_at(deadline, ended).await.is_err() {
+            return Ok(accepted.into_response());
+        }
+        let record = server.store.run(owner, id).await?;
+        if let Some(record) = record.filter(|record| record.finished_at.is_some()) {
+            return Ok(answer(&record));
+        }
+    }
+}
+
+async fn queue_durably(
+    server: Shared,
+    run: NewRun,
+    input: Value,
+    first: Option<First>,
+) -> Result<Accepted<Value>, Problem> {
+    let location = format!("/v1/runs/{}", run.id);
+    let body = json!(view(queued(run.clone())));
+    let slot = first.as_ref().map(|first| {
+        let kept = KeptAnswer {
+            body_sha256: first.body_sha256,
+            run: Some(run.id),
+            status: Some(202),
+            location: Some(location.clone()),
+            body: Some(body.to_string()),
+        };
+        (first.slot, kept)
+    });
+    server.store.queue_run(run, input.to_string(), slot).await?;
+    server.jobs.queued.notify_one();
+    Ok(Accepted {
+        location,
+        body,
+        preference_applied: true,
+    })
+}
+
+fn queued(run: NewRun) -> RunRecord {
+    RunRecord {
+        run,
+        status: "QUEUED".to_owned(),
+        failure: None,
+        usage: None,
+        charged: 0,
+        output: None,
+        started_at: None,
+        finished_at: None,
+    }
+}
+
+/// Starts queued runs until the server drains.
+pub(crate) async fn work(server: Shared) {
+    while !server.is_draining() {
+        match claim(&server).await {
+            Ok(Some(claimed)) => {
+                let server = Arc::clone(&server);
+                tokio::spawn(async move { run(&server, claimed).await });
+            }
+            Ok(None) => {
+                let _ = tokio::time::timeout(LOOK, server.jobs.queued.notified()).await;
+            }
+            Err(problem) => {
+                tracing::warn!(detail = problem.detail, "queued runs cannot be read");
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
+
+async fn claim(server: &Server) -> Result<Option<Claimed>, Problem> {
+    let Some(passed_over) = server.jobs.passed_over() else {
+        return Ok(None);
+    };
+    let claimed = server.store.claim_run(&passed_over).await?;
+    if let Some(claimed) = &claimed {
+        *server.jobs.lock().entry(claimed.run.owner.0).or_default() += 1;
+    }
+    Ok(claimed)
+}
+
+async fn run(server: &Shared, claimed: Claimed) {
+    let org = claimed.run.owner.0;
+    run_claimed(server, claimed).await;
+    let mut running = server.jobs.lock();
+    if let Some(runs) = running.get_mut(&org) {
+        *runs -= 1;
+        if *runs == 0 {
+            running.remove(&org);
+        }
+    }
+    drop(running);
+    server.jobs.ended.notify_waiters();
+    server.jobs.queued.notify_one();
+}
+
+async fn run_claimed(server: &Shared, claimed: Claimed) {
+    let durable = Durable::Claimed(claimed.attempt);
+    let run = claimed.run;
+    let input = serde_json::from_str(&claimed.input).unwrap_or_default();
+    match prepare::prepare(server, &run, input).await {
+        Ok((prepared, load)) => {
+            let start = Start { run, prepared, load, durable };
+            live::start(server, start).ended().await;
+        }
+        Err(problem) => {
+            if problem.kind() == Kind::AtCapacity {
+                tokio::time::sleep(LOOK).await;
+            }
+            live::take_back(server, run, durable, problem).await;
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Runs under way. Each is a task of its own that owns the record: a caller that leaves does not end it.
+
+use super::state::Shared;
+use crate::problem::{Kind, Problem};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tollgate_runtime::{LogLine, LogStream, Outcome, Prepared, Started, Status};
+use tollgate_store::{Finish, FinishStatus, NewRun, RunId, RunRecord, StoreError, Time};
+
+/// How often a record is tried to be written while the store refuses, a second apart.
+const RECORD_TRIES: u32 = 10;
+
+/// The runs under way, by id.
+#[derive(Default)]
+pub(crate) struct Live {
+    runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+}
+
+/// A run to be started.
+pub(crate) struct Start {
+    pub(crate) run: NewRun,
+    pub(crate) prepared: Prepared,
+    /// What loading the tool took.
+    pub(crate) load: Duration,
+    /// Whether it has a row already, and which start of it this is where it was queued.
+    pub(crate) durable: Durable,
+}
+
+/// What the store has of a run before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durable {
+    /// Nothing: it is written once, when it ends.
+    No,
+    /// A row, since its answer is kept for a repeated request.
+    Begun,
+    /// A row that was queued; the number counts its starts.
+    Claimed(i64),
+}
+
+/// A run under way.
+pub(crate) struct LiveRun {
+    pub(crate) run: NewRun,
+    started: Started,
+    /// Callers that wait for its answer.
+    waiting: AtomicUsize,
+    stop: watch::Sender<Option<Stop>>,
+    end: watch::Sender<Option<RunEnd>>,
+}
+
+/// Why a run is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Somebody of the project cancelled it.
+    Cancelled,
+    /// Its caller left before it started.
+    Abandoned,
+}
+
+/// What became of a run.
+#[derive(Clone)]
+pub(crate) enum RunEnd {
+    /// It ended and its record is durable.
+    Recorded(Arc<RunRecord>),
+    /// It did not start, or could not be recorded: there is no record, and nothing is charged.
+    Refused(Box<Problem>),
+}
+
+impl Live {
+    pub(crate) fn get(&self, id: RunId) -> Option<Arc<LiveRun>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LiveRun {
+    /// What became of it, once it is known.
+    pub(crate) async fn ended(&self) -> RunEnd {
+        let mut end = self.end.subscribe();
+        match end.wait_for(Option::is_some).await {
+            Ok(end) => end.clone().unwrap_or_else(lost),
+            Err(_) => lost(),
+        }
+    }
+
+    /// Stops it, whether it waits or runs.
+    pub(crate) fn cancel(&self) {
+        self.stop.send_replace(Some(Stop::Cancelled));
+    }
+
+    /// The same for a caller that waits for its answer. Once all of those have left, the run is stopped where its
+    /// guest has not started.
+    pub(crate) async fn awaited(&self) -> RunEnd {
+        let _waiting = Waiting::new(self);
+        self.ended().await
+    }
+
+    /// As a record has it, while there is none.
+    pub(crate) fn record(&self) -> RunRecord {
+        let started_at = self.started.at().map(Time::from);
+        RunRecord {
+            run: self.run.clone(),
+            status: if started_at.is_some() { "RUNNING" } else { "QUEUED" }.to_owned(),
+            failure: None,
+            usage: None,
+            charged: 0,
+            output: None,
+            started_at,
+            finished_at: None,
+        }
+    }
+}
+
+/// A caller that waits, or has just left.
+struct Waiting<'r>(&'r LiveRun);
+
+impl<'r> Waiting<'r> {
+    fn new(live: &'r LiveRun) -> Self {
+        live.waiting.fetch_add(1, Ordering::AcqRel);
+        Self(live)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let was_last = self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1;
+        if was_last && self.0.started.at().is_none() {
+            let is_free = |stop: &mut Option<Stop>| {
+                let is_free = stop.is_none();
+                stop.get_or_insert(Stop::Abandoned);
+                is_free
+            };
+            self.0.stop.send_if_modified(is_free);
+        }
+    }
+}
+
+fn lost() -> RunEnd {
+    RunEnd::Refused(Box::new(Problem::of(Kind::Internal)))
+}
+
+/// Starts a run in a task of its own.
+pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
+    let live = Arc::new(LiveRun {
+        run: start.run.clone(),
+        started: start.prepared.started(),
+        waiting: AtomicUsize::new(0),
+        stop: watch::Sender::new(None),
+        end: watch::Sender::new(None),
+    });
+    server.live.lock().insert(live.run.id, Arc::clone(&live));
+    let (server, running) = (Arc::clone(server), Arc::clone(&live));
+    tokio::spawn(async move {
+        let end = run(&server, &running, start).await;
+        running.end.send_replace(Some(end));
+        server.live.lock().remove(&running.run.id);
+    });
+    live
+}
+
+async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
+    let Start { run, prepared, load, durable } = start;
+    let mut stopped = live.stop.subscribe();
+    let outcome = tokio::select! {
+        biased;
+        stop = stopped.wait_for(Option::is_some) => Err(stop.ok().and_then(|stop| *stop)),
+        outcome = prepared.start() => Ok(outcome),
+    };
+    let started_at = live.started.at().map(Time::from);
+    let finish = match outcome {
+        Ok(Ok(outcome)) => finish_of(outcome, load, durable, started_at),
+        Ok(Err(refused)) => return take_back(server, run, durable, refused.into()).await,
+        Err(Some(Stop::Cancelled)) => cancelled(started_at),
+        Err(Some(Stop::Abandoned) | None) => {
+            let problem = Problem::of(Kind::RunCancelled);
+            return take_back(server, run, durable, problem).await;
+        }
+    };
+    count(&finish);
+    settle(server, run, durable, finish).await
+}
+
+/// Writes the record; the answer is given once that is on the disk.
+async fn settle(server: &Shared, run: NewRun, durable: Durable, finish: Finish) -> RunEnd {
+    let attempt = match durable {
+        Durable::Claimed(attempt) => Some(attempt),
+        Durable::No | Durable::Begun => None,
+    };
+    let mut tries = 0;
+    loop {
+        let written = server.store.finish_run(run.clone(), attempt, finish.clone()).await;
+        tries += 1;
+        match written {
+            Ok(true) => return RunEnd::Recorded(Arc::new(record_of(run, finish))),
+            Ok(false) => {
+                tracing::warn!(run_id = %run.id, "a run had ended otherwise already");
+                return lost();
+            }
+            Err(error) if error.is_refusing() && tries < RECORD_TRIES => {
+                tracing::warn!(%error, run_id = %run.id, "a run's record is tried again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return RunEnd::Refused(Box::new(Problem::from(error).with_run(run.id))),
+        }
+    }
+}
+
+/// Leaves no record of a run that was not started. A queued one is put back where it may be started later.
+pub(crate) async fn take_back(server: &Shared, run: NewRun, durable: Durable, problem: Problem) -> RunEnd {
+    let taken_back: Result<(), StoreError> = match durable {
+        Durable::No => Ok(()),
+        Durable::Begun => server.store.forget_run(run.owner, run.id).await,
+        Durable::Claimed(attempt) if problem.kind() == Kind::AtCapacity => {
+            server.store.requeue_run(run.owner, run.id, attempt).await
+        }
+        Durable::Claimed(_) => {
+            let finish = not_started(&problem);
+            return settle(server, run, durable, finish).await;
+        }
+    };
+    if let Err(error) = taken_back {
+        tracing::error!(%error, run_id = %run.id, "a run that was not started stays in the records");
+    }
+    RunEnd::Refused(Box::new(problem))
+}
+
+fn finish_of(outcome: Outcome, load: Duration, durable: Durable, started_at: Option<Time>) -> Finish {
+    let status = match outcome.status() {
+        Status::Succeeded => FinishStatus::Succeeded,
+        Status::Failed => FinishStatus::Failed,
+        Status::TimedOut => FinishStatus::TimedOut,
+    };
+    let mut usage = outcome.usage;
+    usage.load_us += u64::try_from(load.as_micros()).unwrap_or(u64::MAX);
+    let (output, failure) = match outcome.result {
+        Ok(output) => (Some(output.to_string()), None),
+        Err(failure) => (None, Some(json!(failure))),
+    };
+    Finish {
+        status,
+        failure,
+        usage: Some(json!(usage)),
+        charged: 0,
+        output,
+        keeps_output: durable != Durable::No,
+        logs: (!outcome.logs.is_empty()).then(|| log_lines(&outcome.logs).to_string()),
+        started_at,
+        finished_at: Time::now(),
+    }
+}
+
+fn cancelled(started_at: Option<Time>) -> Finish {
+    Finish {
+        status: FinishStatus::Cancelled,
+        failure: None,
+        usage: None,
+        charged: 0,
+        output: None,
+        keeps_output: false,
+        logs: None,
+        started_at,
+        finished_at: Time::now(),
+    }
+}
+
+/// A queued run whose circumstances changed before its turn: what it needed was taken away.
+fn not_started(problem: &Problem) -> Finish {
+    let names: Vec<_> = problem.missing.iter().map(|it| it.name.as_str()).collect();
+    let text = format!("cancelled before it started: {} {}", problem.detail, names.join(", "));
+    let line = LogLine {
+        at: std::time::SystemTime::now(),
+        stream: LogStream::Stderr,
+        text,
+        cut: false,
+    };
+    Finish {
+        logs: Some(log_lines(&[line]).to_string()),
+        ..cancelled(None)
+    }
+}
+
+fn record_of(run: NewRun, finish: Finish) -> RunRecord {
+    RunRecord {
+        run,
+        status: finish.status.name().to_owned(),
+        failure: finish.failure,
+        usage: finish.usage,
+        charged: finish.charged,
+        output: finish.output,
+        started_at: finish.started_at,
+        finished_at: Some(finish.finished_at),
+    }
+}
+
+fn log_lines(lines: &[LogLine]) -> Value {
+    let line = |line: &LogLine| {
+        let stream = match line.stream {
+            LogStream::Stdout => "stdout",
+            LogStream::Stderr => "stderr",
+        };
+        let at = Time::from(line.at);
+        match line.cut {
+            true => json!({"at": at, "stream": stream, "text": line.text, "cut": true}),
+            false => json!({"at": at, "stream": stream, "text": line.text}),
+        }
+    };
+    lines.iter().map(line).collect()
+}
+
+fn count(finish: &Finish) {
+    let kind = finish.failure.as_ref().and_then(|it| it["kind"].as_str());
+    let end = kind.unwrap_or(finish.status.name()).to_lowercase();
+    metrics::counter!("tollgate_runs_total", "end" => end).increment(1);
+    if let Some(wall_us) = finish.usage.as_ref().and_then(|it| it["wall_us"].as_f64()) {
+        metrics::histogram!("tollgate_run_seconds").record(wall_us / 1e6);
+    }
+}

@@ -1,0 +1,176 @@
+//! Runs as callers and sellers see them.
+
+use crate::problem::{Kind, Problem};
+use axum::Json;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tollgate_store::RunRecord;
+use utoipa::ToSchema;
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunView {
+    #[schema(example = "run_06bqk8m0000000000000000000")]
+    run_id: String,
+    artifact_id: String,
+    /// Null for a run of a draft.
+    #[schema(required)]
+    release_id: Option<String>,
+    /// The function asked for; null where the tool has one only and it was left out.
+    #[schema(required)]
+    function: Option<String>,
+    /// The caller's own name for the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    /// `QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `CANCELLED`.
+    #[schema(example = "SUCCEEDED")]
+    status: String,
+    /// Of async and idempotent runs, for a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    output: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    failure: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    usage: Option<Value>,
+    /// Tokens.
+    charged: u64,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    finished_at: Option<String>,
+}
+
+/// The answer of a run that succeeded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Succeeded {
+    run_id: String,
+    #[schema(example = "SUCCEEDED")]
+    status: String,
+    /// What the tool gave.
+    output: Value,
+    /// Tokens.
+    charged: u64,
+    #[schema(value_type = Object)]
+    usage: Value,
+}
+
+/// A failed run as the tool's seller sees it: never its input, output or caller.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailureRow {
+    run_id: String,
+    #[schema(format = DateTime)]
+    at: String,
+    #[schema(required)]
+    release_id: Option<String>,
+    #[schema(required)]
+    function: Option<String>,
+    #[schema(value_type = Object)]
+    failure: Value,
+    #[schema(value_type = Option<Object>, required)]
+    usage: Option<Value>,
+}
+
+/// A run as its caller sees it.
+pub(crate) fn view(record: RunRecord) -> RunView {
+    let is_own = record.run.is_own;
+    RunView {
+        run_id: record.run.id.to_string(),
+        artifact_id: record.run.artifact.to_string(),
+        release_id: record.run.release.map(|it| it.to_string()),
+        function: record.run.function,
+        external_id: record.run.external_id,
+        status: record.status,
+        output: record.output.and_then(|text| serde_json::from_str(&text).ok()),
+        failure: record.failure.map(|failure| caller_s(failure, is_own)),
+        usage: record.usage,
+        charged: record.charged,
+        created_at: record.run.created_at.to_string(),
+        started_at: record.started_at.map(|it| it.to_string()),
+        finished_at: record.finished_at.map(|it| it.to_string()),
+    }
+}
+
+/// A failure as the caller sees it: where a tool was, and what it said to itself, is its owner's.
+fn caller_s(mut failure: Value, is_own: bool) -> Value {
+    if let (false, Some(fields)) = (is_own, failure.as_object_mut()) {
+        fields.shift_remove("backtrace");
+        fields.shift_remove("diagnostics");
+    }
+    failure
+}
+
+/// A failed run as the seller sees it: what the tool said to itself only where the caller shares it.
+pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
+    let mut failure = record.failure.unwrap_or_else(|| json!({}));
+    if let (false, Some(fields)) = (record.run.share_diagnostics, failure.as_object_mut()) {
+        fields.shift_remove("diagnostics");
+    }
+    FailureRow {
+        run_id: record.run.id.to_string(),
+        at: record.finished_at.unwrap_or(record.run.created_at).to_string(),
+        release_id: record.run.release.map(|it| it.to_string()),
+        function: record.run.function,
+        failure,
+        usage: record.usage,
+    }
+}
+
+/// The answer of a run that has ended: 200, 409, 500, 502 or 504.
+pub(crate) fn answer(record: &RunRecord) -> Response {
+    match record.status.as_str() {
+        "SUCCEEDED" => succeeded(record),
+        "CANCELLED" => Problem::of(Kind::RunCancelled)
+            .with_run(record.run.id)
+            .with_charged(0)
+            .into_response(),
+        _ => failed(record).into_response(),
+    }
+}
+
+/// The output is sent as it was recorded, not read again.
+fn succeeded(record: &RunRecord) -> Response {
+    let Some(output) = &record.output else {
+        // Only of a repeated request, after the output was forgotten and before its answer was.
+        return Json(json!({"run_id": record.run.id, "status": record.status, "output": null,
+            "charged": record.charged, "usage": record.usage}))
+        .into_response();
+    };
+    let usage = record.usage.as_ref().map(Value::to_string);
+    let body = format!(
+        r#"{{"run_id":"{}","status":"SUCCEEDED","output":{output},"charged":{},"usage":{}}}"#,
+        record.run.id,
+        record.charged,
+        usage.as_deref().unwrap_or("null"),
+    );
+    let mut response = Response::new(Body::from(body));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+fn failed(record: &RunRecord) -> Problem {
+    let failure = record.failure.clone().unwrap_or_else(|| json!({}));
+    let problem = match failure["kind"].as_str() {
+        Some("timeout") => Problem::of(Kind::ToolTimedOut),
+        Some("internal") => Problem::of(Kind::Internal),
+        // The run is over: asking again gets the same answer.
+        Some("lost" | "expired") => Problem::of(Kind::Internal).retryable(false).with_hint(
+            "The run this request started did not come to its end; send it with another `Idempotency-Key`.",
+        ),
+        _ => Problem::of(Kind::ToolFailed),
+    };
+    problem
+        .with_run(record.run.id)
+        .with_charged(0)
+        .with_failure(caller_s(failure, record.run.is_own))
+}
