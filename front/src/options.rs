@@ -1,6 +1,7 @@
 //! The command line's options, with the help that teaches them.
 
 use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tollgate_runtime::Limits;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Validate(JudgeOptions),
     /// Show what a tool says of itself: functions with their schemas, credentials, limits.
     Inspect(JudgeOptions),
+    /// Serve the HTTP API: upload, publish and run tools. Ctrl-C lets requests under way finish.
+    Serve(ServeOptions),
     /// Put a folder's tool.toml and doc comments into its .wasm: the one file that is published.
     Pack(PackOptions),
 }
@@ -84,6 +87,37 @@ pub(crate) struct PackOptions {
     /// The file to write. One that is there is replaced.
     #[arg(short, long, value_name = "OUT.wasm")]
     pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Settings are read from the --config file (TOML), then from the environment, then from these flags;
+the later wins. Each key of the file has its variable: `listen` is TOLLGATE_LISTEN, `timeout_ms` of
+the section [limits] TOLLGATE_LIMITS__TIMEOUT_MS. --print-config shows every key with its value.
+
+Examples:
+  tollgate serve
+  tollgate serve --listen 0.0.0.0:8080 --admin-listen 127.0.0.1:9090 --data /var/lib/tollgate
+  TOLLGATE_LIMITS__TIMEOUT_MS=10000 tollgate serve --config tollgate.toml --print-config")]
+pub(crate) struct ServeOptions {
+    /// Where the API listens [default: 127.0.0.1:8080]. Port 0 takes a free one and prints it.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where /metrics is served, without a key [default: nowhere].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// The folder of everything that is kept [default: ./tollgate-data]; made where it is missing.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+    /// Begin with published tools to try things on.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// A TOML file of settings.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the settings that hold, secrets as `***`, and end.
+    #[arg(long)]
+    pub(crate) print_config: bool,
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

@@ -3,6 +3,7 @@
 pub(crate) mod inspect;
 pub(crate) mod pack;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod validate;
 
 use anyhow::Context;

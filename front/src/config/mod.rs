@@ -132,6 +132,10 @@ pub(crate) enum LogFormat {
 
 impl Config {
     /// The limits of one run.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the server does not run tools yet")
+    )]
     pub(crate) fn limits(&self) -> Limits {
         let limits = &self.limits;
         Limits {

@@ -148,3 +148,17 @@ fn who_is_turned_away_gets_a_whole_answer() {
     assert_eq!(problem["code"], "at_capacity");
     assert_eq!(problem["request_id"], "req_1");
 }
+
+#[tokio::test]
+async fn a_handler_says_more_than_the_catalogue() {
+    let problem = Problem::of(Kind::ArtifactExists)
+        .with_artifact("art_1")
+        .retryable(true)
+        .allow(HeaderValue::from_static("GET"));
+    assert_eq!(problem.kind(), Kind::ArtifactExists);
+    let response = finish("req_1", problem.into_response()).await;
+    assert_eq!(response.headers()[ALLOW], "GET");
+    let body = json(response).await;
+    assert_eq!(body["artifact_id"], "art_1");
+    assert_eq!(body["retryable"], true);
+}

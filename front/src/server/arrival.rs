@@ -1,0 +1,150 @@
+//! A request's body arrives in time, or the request is over.
+
+use crate::problem::{Kind, Problem};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Bytes that earn a body one more second: who sends as fast is never cut.
+const BYTES_A_SECOND: u64 = 64 * 1024;
+
+/// Middleware: a body that takes longer than `patience`, and one second for every 64 KiB of it, is an error to its
+/// reader, and the answer is 408. The time starts when the handler first asks for the body.
+pub(crate) async fn in_time(
+    State(patience): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let is_late = Arc::new(AtomicBool::new(false));
+    let request = request.map(|body| {
+        Body::new(Arriving {
+            body,
+            patience,
+            received: 0,
+            clock: None,
+            is_late: is_late.clone(),
+        })
+    });
+    let response = next.run(request).await;
+    if is_late.load(Ordering::Relaxed) {
+        return Problem::of(Kind::RequestTimeout).into_response();
+    }
+    response
+}
+
+struct Arriving {
+    body: Body,
+    patience: Duration,
+    received: u64,
+    clock: Option<Clock>,
+    is_late: Arc<AtomicBool>,
+}
+
+struct Clock {
+    begun: Instant,
+    late: Pin<Box<Sleep>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body did not arrive in time")]
+struct Late;
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let arriving = &mut *self;
+        let patience = arriving.patience;
+        let clock = arriving.clock.get_or_insert_with(|| Clock::new(patience));
+        let Poll::Ready(frame) = Pin::new(&mut arriving.body).poll_frame(context) else {
+            ready!(clock.late.as_mut().poll(context));
+            arriving.is_late.store(true, Ordering::Relaxed);
+            return Poll::Ready(Some(Err(Late.into())));
+        };
+        let bytes = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            Some(Err(_)) | None => 0,
+        };
+        arriving.received += bytes as u64;
+        let earned = Duration::from_secs(arriving.received / BYTES_A_SECOND);
+        let late = clock.begun + patience + earned;
+        clock.late.as_mut().reset(late);
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Clock {
+    fn new(patience: Duration) -> Self {
+        let begun = Instant::now();
+        Self {
+            begun,
+            late: Box::pin(sleep_until(begun + patience)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::routing::post;
+    use futures_util::{StreamExt, stream};
+    use tower::ServiceExt;
+
+    const PATIENCE: Duration = Duration::from_millis(300);
+
+    /// What is answered to a body of so many pieces of so many bytes, so long apart.
+    async fn answer(pieces: usize, bytes: usize, apart: Duration) -> Response {
+        let in_time = axum::middleware::from_fn_with_state(PATIENCE, in_time);
+        let router = Router::new()
+            .route("/", post(async |body: Bytes| body.len().to_string()))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .layer(in_time);
+        let body = stream::iter(0..pieces).then(move |_| async move {
+            tokio::time::sleep(apart).await;
+            Ok::<_, Late>(Bytes::from(vec![0; bytes]))
+        });
+        let request = Request::post("/").body(Body::from_stream(body));
+        let response = router.oneshot(request.expect("a request")).await;
+        response.expect("infallible")
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_late() {
+        let a_second_of_bytes = BYTES_A_SECOND as usize;
+        let apart = Duration::from_millis(60);
+        for (pieces, bytes, apart, status) in [
+            (3, 1, Duration::ZERO, 200),
+            (10, 1, apart, 408),
+            (1, 1, Duration::from_secs(60), 408),
+            (10, a_second_of_bytes, apart, 200),
+            (10, a_second_of_bytes / 20, apart, 408),
+        ] {
+            let response = answer(pieces, bytes, apart).await;
+            assert_eq!(response.status(), status, "{pieces} of {bytes}");
+        }
+    }
+}
