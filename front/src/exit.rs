@@ -11,7 +11,7 @@ pub(crate) enum End {
     Good,
     /// The tool failed, or the gate rejected it.
     ToolFailed,
-    /// The run was refused before anything ran.
+    /// The run was refused before anything ran, or the server refuses to publish.
     Refused,
     /// The run was not done in time.
     TimedOut,
@@ -21,7 +21,7 @@ pub(crate) enum End {
     OurFault,
 }
 
-/// Usage, unreadable files, and our own faults. Clap uses the same for wrong options.
+/// Usage, unreadable files, servers that cannot be reached, and our own faults. Clap uses the same for wrong options.
 const USAGE: u8 = 2;
 
 impl End {

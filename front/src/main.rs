@@ -1,5 +1,6 @@
-//! The program `tollgate`: its command line, and the HTTP front of its server.
+//! The program `tollgate`: its command line and its server.
 
+mod about;
 mod commands;
 mod config;
 mod exit;
@@ -10,13 +11,15 @@ mod terminal;
 
 use clap::Parser;
 use options::{Command, Options};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// How long what was cancelled may take to go.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long the server's blocking threads are kept for the next call: each holds memory of its own.
-const BLOCKING_THREAD_KEPT: Duration = Duration::from_secs(2);
+/// How long a server's thread for blocking work waits for more: idle ones soon give their memory back.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     // A usage error exits 2 and help 0, which is what clap does by itself.
@@ -34,14 +37,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// The server answers on every core; other commands do one thing at a time.
-fn tokio(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
+/// One worker drives one tool; the server has a worker a core.
+fn tokio(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
     match command {
-        Command::Serve(_) => builder.thread_keep_alive(BLOCKING_THREAD_KEPT),
-        Command::Run(_) | Command::Validate(_) | Command::Inspect(_) | Command::Pack(_) => {
-            builder.worker_threads(1)
+        Command::Serve(_) => {
+            let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            builder.worker_threads(cores).thread_keep_alive(KEEP_ALIVE)
         }
+        _ => builder.worker_threads(1),
     };
     builder.enable_all().build()
 }
@@ -51,8 +55,10 @@ async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
         Command::Run(options) => commands::run::run(options).await,
         Command::Validate(options) => or_interrupted(commands::validate::validate(options)).await,
         Command::Inspect(options) => or_interrupted(commands::inspect::inspect(options)).await,
-        Command::Serve(options) => commands::serve::serve(options).await,
         Command::Pack(options) => or_interrupted(commands::pack::pack(options)).await,
+        Command::Publish(options) => or_interrupted(commands::publish::publish(options)).await,
+        // The server hears of Ctrl-C itself, and lets the runs under way end.
+        Command::Serve(options) => commands::serve::serve(options).await,
     }
 }
 

@@ -18,9 +18,9 @@ pub(crate) struct Options {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    good
-  1    the tool failed, or `validate` rejected it
-  2    usage, a file that cannot be read, or our own fault
-  3    refused before running: not admitted, input, credentials
+  1    the tool failed, or the gate rejected it (`validate`, `publish`)
+  2    usage, a file that cannot be read, a server that cannot be reached, or our own fault
+  3    refused: not admitted, input, credentials; or the server refuses to publish it
   124  timed out
   130  interrupted
 
@@ -35,10 +35,12 @@ pub(crate) enum Command {
     Validate(JudgeOptions),
     /// Show what a tool says of itself: functions with their schemas, credentials, limits.
     Inspect(JudgeOptions),
-    /// Serve the HTTP API: upload, publish and run tools. Ctrl-C lets requests under way finish.
-    Serve(ServeOptions),
     /// Put a folder's tool.toml and doc comments into its .wasm: the one file that is published.
     Pack(PackOptions),
+    /// Run the server: publish, sell and run tools over HTTP.
+    Serve(ServeOptions),
+    /// Upload a tool to a server, have it validated, and release it.
+    Publish(PublishOptions),
 }
 
 #[derive(Debug, Args)]
@@ -91,33 +93,68 @@ pub(crate) struct PackOptions {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Settings are read from the --config file (TOML), then from the environment, then from these flags;
-the later wins. Each key of the file has its variable: `listen` is TOLLGATE_LISTEN, `timeout_ms` of
-the section [limits] TOLLGATE_LIMITS__TIMEOUT_MS. --print-config shows every key with its value.
-
 Examples:
-  tollgate serve
+  tollgate serve --demo
   tollgate serve --listen 0.0.0.0:8080 --admin-listen 127.0.0.1:9090 --data /var/lib/tollgate
-  TOLLGATE_LIMITS__TIMEOUT_MS=10000 tollgate serve --config tollgate.toml --print-config")]
+  TOLLGATE_LIMITS__TIMEOUT_MS=5000 tollgate serve --config tollgate.toml --print-config
+
+A flag wins over the environment (TOLLGATE_LISTEN, TOLLGATE_LIMITS__TIMEOUT_MS, …), and that over
+the file. On its first start with an empty folder the server prints the operator's key, once;
+TOLLGATE_OPERATOR_KEY presets it. Ctrl-C lets the runs under way end.")]
 pub(crate) struct ServeOptions {
-    /// Where the API listens [default: 127.0.0.1:8080]. Port 0 takes a free one and prints it.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Where callers are answered [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Where /metrics is served, without a key [default: nowhere].
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Where `/metrics` is answered, without a key: keep it to yourself. Nowhere unless it is given.
+    #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) admin_listen: Option<SocketAddr>,
-    /// The folder of everything that is kept [default: ./tollgate-data]; made where it is missing.
-    #[arg(long, value_name = "FOLDER")]
+    /// The folder that everything is kept in [default: ./tollgate-data].
+    #[arg(long, value_name = "DIR", conflicts_with = "demo")]
     pub(crate) data: Option<PathBuf>,
-    /// Begin with published tools to try things on.
+    /// Try it: serve from a temporary folder, publish example tools, and print lines to paste that run them.
     #[arg(long)]
     pub(crate) demo: bool,
-    /// A TOML file of settings.
+    /// A TOML file of settings; `--print-config` shows what can stand in it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Print the settings that hold, secrets as `***`, and end.
+    /// Print the settings in effect as TOML, secrets hidden, and end.
     #[arg(long)]
     pub(crate) print_config: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  export TOLLGATE_API_KEY=tg_…
+  tollgate publish fixtures/tools/markdown --server http://127.0.0.1:8080
+  tollgate publish weather.wasm --server https://tools.example.com --json
+
+The first time this makes an artifact of the manifest's `name`, later another release of it: raise
+`version` in tool.toml, or leave it out and the server counts. The release is active and listed at
+once, and replaces the one before only if the gate admits it. A draft of another file that was left
+unpublished is removed.")]
+pub(crate) struct PublishOptions {
+    /// A .wasm with its manifest in it, or a folder with a tool.toml.
+    pub(crate) tool: PathBuf,
+    /// The server's address. Your key there is taken from TOLLGATE_API_KEY; its scopes have `publish`.
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub(crate) server: String,
+    /// Print the release as JSON; where there is none, the verdict or the problem.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A server's URL without a slash at its end. It goes into a line to paste: what a shell would read is left out.
+fn server(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+        .ok_or("begin with `http://` or `https://`")?;
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~:/[]".contains(&it);
+    if rest.starts_with(['/', ':']) || rest.is_empty() || !rest.bytes().all(is_plain) {
+        return Err("write `http://HOST:PORT`, without user, query or spaces".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

@@ -136,3 +136,13 @@ pub(crate) fn progress(text: String) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
+
+/// A bar while so many bytes are sent; nothing where stderr is no terminal.
+pub(crate) fn upload(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes).with_message("uploading");
+    let template = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -15,7 +15,8 @@ fn help(arguments: &[&str]) -> String {
 fn help_names_every_command_and_exit_code() {
     let text = help(&["--help"]);
     for word in [
-        "run", "validate", "inspect", "pack", "serve", "0 ", "1 ", "2 ", "3 ", "124", "130",
+        "run", "validate", "inspect", "pack", "serve", "publish", "0 ", "1 ", "2 ", "3 ", "124",
+        "130",
     ] {
         assert!(text.contains(word), "`{word}` is missing:\n{text}");
     }
@@ -29,6 +30,7 @@ fn every_command_has_a_help_of_its_own() {
         ("inspect", "--json"),
         ("pack", "--output"),
         ("serve", "--print-config"),
+        ("publish", "--server"),
     ] {
         assert!(help(&[command, "--help"]).contains(word), "{command}");
     }

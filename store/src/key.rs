@@ -199,6 +199,21 @@ impl Store {
         Ok(Page::cut(keys, limit, |key: &Key| key.id))
     }
 
+    /// What a key may do.
+    pub async fn key_scopes(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: KeyId,
+    ) -> Result<Option<Scopes>, StoreError> {
+        let row = sqlx::query(statements::KEY)
+            .bind(org)
+            .bind(project)
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.as_ref().map(key).transpose()?.map(|key| key.scopes))
+    }
+
     /// Gives a key a new text. The old one is good for `overlap` longer. `None` where there is no such key, or it is
     /// revoked.
     pub async fn rotate_key(

@@ -33,7 +33,9 @@ pub use environment::{Entry, EntryScope, NewEntry, SecretEntry};
 pub use error::StoreError;
 pub use files::Digest;
 pub use folder::FolderError;
-pub use id::{ArtifactId, Id, InvalidId, Kind as IdKind, KeyId, OrgId, ProjectId, ReleaseId, RunId};
+pub use id::{
+    ArtifactId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId, ReleaseId, RunId,
+};
 pub use idempotency::{KeptAnswer, Slot};
 pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};
 pub use life::Retention;

@@ -2,6 +2,7 @@
 
 use super::validate::kind;
 use super::{read, runtime};
+use crate::about::about;
 use crate::exit::End;
 use crate::options::JudgeOptions;
 use crate::terminal;
@@ -46,47 +47,23 @@ fn rejected(violations: &[Violation], options: &JudgeOptions) -> End {
 
 /// The tool as a catalogue would show it.
 fn describe(admissible: &Admissible, wasm: &[u8]) -> Value {
-    let functions: Vec<_> = admissible
-        .interface
-        .functions()
-        .iter()
-        .map(|function| {
-            json!({
-                "name": function.name,
-                "description": function.description,
-                "input_schema": function.input_schema(),
-                "output_schema": function.output_schema(),
-            })
-        })
-        .collect();
     let manifest = admissible.manifest.as_ref();
-    let credentials: Vec<_> = manifest
-        .iter()
-        .flat_map(|manifest| &manifest.credentials)
-        .map(|(name, credential)| {
-            json!({
-                "name": name,
-                "description": credential.description,
-                "hosts": credential.hosts,
-                "required": credential.required,
-                "expose": credential.expose,
-            })
-        })
-        .collect();
-    json!({
+    let version = manifest.and_then(|manifest| manifest.version.as_ref());
+    let mut description = json!({
         "name": manifest.map(|manifest| &manifest.name),
-        "version": manifest.and_then(|manifest| manifest.version.as_ref()).map(ToString::to_string),
-        "description": manifest.map_or("", |manifest| &manifest.description),
-        "price": manifest.map_or(0, |manifest| manifest.price),
-        "subscription_price": manifest.map_or(0, |manifest| manifest.subscription_price),
+        "version": version.map(ToString::to_string),
         "kind": kind(admissible.kind),
-        "functions": functions,
-        "credentials": credentials,
-        "egress": manifest.map(|manifest| manifest.egress.allow.clone()).unwrap_or_default(),
         "digest": format!("sha256:{:x}", Sha256::digest(wasm)),
         "size_bytes": wasm.len(),
         "notes": admissible.notes,
-    })
+    });
+    if let (Some(fields), Value::Object(about)) = (
+        description.as_object_mut(),
+        about(&admissible.interface, manifest),
+    ) {
+        fields.extend(about);
+    }
+    description
 }
 
 fn show(admissible: &Admissible, description: &Value) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod inspect;
 pub(crate) mod pack;
+pub(crate) mod publish;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod validate;

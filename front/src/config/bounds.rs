@@ -26,7 +26,7 @@ impl Config {
         within("header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS)?;
         within("body_timeout_ms", self.body_timeout_ms, 1, HOUR_MS)?;
         within("drain_ms", self.drain_ms, 0, HOUR_MS)?;
-        within("uploads", self.uploads, 1, 10_000)?;
+        within("body_bytes", self.body_bytes, 32 * 1024 * 1024, 1 << 40)?;
         within("async_runs", self.async_runs, 1, 100_000)?;
         within("validations", self.validations, 1, 1000)?;
         within("tool_cache_bytes", self.tool_cache_bytes, 0, BYTES_MAX)?;

@@ -4,12 +4,14 @@ mod bounds;
 mod read;
 mod secret;
 
-use secrecy::SecretString;
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use tollgate_runtime::{Limits, ProcessLimits};
+use tollgate_store::KeyText;
 
 pub(crate) use read::Flags;
 
@@ -44,8 +46,8 @@ pub(crate) struct Config {
     /// How long requests under way are waited for when the server is told to stop. Default 32,000 ms: a run's 30 s
     /// and its settlement.
     pub(crate) drain_ms: u64,
-    /// Bodies of uploads held at once. Default 8.
-    pub(crate) uploads: usize,
+    /// Bytes of request bodies held at once. Default 536,870,912 (512 MiB).
+    pub(crate) body_bytes: u64,
     /// Async runs under way at once; others are queued. Default 64.
     pub(crate) async_runs: usize,
     /// Drafts validated at once. Default 2.
@@ -132,10 +134,7 @@ pub(crate) enum LogFormat {
 
 impl Config {
     /// The limits of one run.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the server does not run tools yet")
-    )]
+    #[cfg_attr(not(test))]
     pub(crate) fn limits(&self) -> Limits {
         let limits = &self.limits;
         Limits {
@@ -163,6 +162,30 @@ impl Config {
             runs: process.runs,
             wait: Duration::from_millis(process.wait_ms),
         }
+    }
+
+    /// How long the store keeps things.
+    pub(crate) fn retention(&self) -> tollgate_store::Retention {
+        let retention = &self.retention;
+        tollgate_store::Retention {
+            outputs: Duration::from_secs(retention.output_s),
+            logs: Duration::from_secs(retention.logs_s),
+            runs: Duration::from_secs(retention.runs_s),
+            answers: Duration::from_secs(retention.idempotency_s),
+            queued: Duration::from_secs(retention.queued_s),
+        }
+    }
+
+    /// The key that the operator chose.
+    pub(crate) fn operator_key(&self) -> anyhow::Result<Option<KeyText>> {
+        let Some(chosen) = &self.operator_key else {
+            return Ok(None);
+        };
+        let key = KeyText::parse(chosen.expose_secret());
+        let key = key.context(
+            "operator_key: a key is `tg_` and 29 to 125 letters and digits, or one made here whole",
+        );
+        key.map(Some)
     }
 
     /// The configuration that holds, as a file would say it, secrets as `***`.
@@ -194,7 +217,7 @@ impl Default for Config {
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             drain_ms: 32_000,
-            uploads: 8,
+            body_bytes: 512 * MIB,
             async_runs: 64,
             validations: 2,
             tool_cache_bytes: 256 * MIB,

@@ -26,10 +26,10 @@ fn nothing_said_is_the_defaults() {
 
 #[test]
 fn the_later_wins() {
-    let file = "listen = \"127.0.0.1:1\"\nuploads = 3\nasync_runs = 5\n[limits]\ntimeout_ms = 7\ninput_bytes = 9\n";
+    let file = "listen = \"127.0.0.1:1\"\nbody_bytes = 50000000\nasync_runs = 5\n[limits]\ntimeout_ms = 7\ninput_bytes = 9\n";
     let variables = HashMap::from([
         ("TOLLGATE_LISTEN".to_owned(), "127.0.0.1:2".to_owned()),
-        ("TOLLGATE_UPLOADS".to_owned(), "4".to_owned()),
+        ("TOLLGATE_BODY_BYTES".to_owned(), "60000000".to_owned()),
         ("TOLLGATE_LIMITS__TIMEOUT_MS".to_owned(), "8".to_owned()),
         (
             "TOLLGATE_PROCESS__GUEST_MEMORY_BYTES".to_owned(),
@@ -45,7 +45,7 @@ fn the_later_wins() {
     let config = Config::from_parts(file, variables, flags).expect("a configuration");
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.data, PathBuf::from("/tmp/here"));
-    assert_eq!((config.uploads, config.async_runs), (4, 5));
+    assert_eq!((config.body_bytes, config.async_runs), (60_000_000, 5));
     assert_eq!(config.limits().timeout, Duration::from_millis(8));
     assert_eq!(config.limits().input_bytes, 9);
     assert_eq!(config.process().guest_memory_bytes, MIB);
@@ -100,7 +100,7 @@ fn a_value_out_of_its_bounds_is_refused_by_key_and_bound() {
         ),
         ("connections = 0", "connections", "1"),
         ("header_timeout_ms = 0", "header_timeout_ms", "1"),
-        ("uploads = 0", "uploads", "1"),
+        ("body_bytes = 0", "body_bytes", "33554432"),
         ("validations = 0", "validations", "1"),
         ("[process]\nruns = 0", "process.runs", "1"),
         (
@@ -109,8 +109,8 @@ fn a_value_out_of_its_bounds_is_refused_by_key_and_bound() {
             "65536",
         ),
         ("[retention]\nqueued_s = 0", "retention.queued_s", "1"),
-        ("uploads = -1", "uploads", ""),
-        ("uploads = \"many\"", "uploads", "many"),
+        ("body_bytes = -1", "body_bytes", ""),
+        ("body_bytes = \"many\"", "body_bytes", "many"),
         ("listen = \"here\"", "listen", ""),
         ("data = \"\"", "data", ""),
         ("[log]\nlevel = \"a=b=c\"", "log.level", ""),

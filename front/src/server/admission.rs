@@ -18,7 +18,8 @@ use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use tollgate_runtime::Violation;
 use tollgate_store::{
-    Artifact, Digest, KeptAnswer, NewRun, ReleaseId, RunId, Scope, Time, VerdictRecord, VerdictStatus,
+    Artifact, Digest, KeptAnswer, NewRun, ReleaseId, RunId, Scope, Time, VerdictRecord,
+    VerdictStatus,
 };
 
 /// Bytes of a run's body beside its input.
@@ -43,12 +44,18 @@ pub(crate) enum Of {
 
 /// The steps. Nothing of the tool has run before the last.
 pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem> {
-    let headers = &call.parts.headers;
+    let Call {
+        artifact,
+        of,
+        parts,
+        body,
+    } = call;
+    let headers = &parts.headers;
     let caller = identify(server, headers).await?; //                           1  401
-    let artifact = tenancy(server, &caller, &call).await?; //                   3  404, 403 not listed
+    let artifact = tenancy(server, &caller, &artifact, of).await?; //                   3  404, 403 not listed
     let body_bytes_max = 2 * server.config.limits.input_bytes + ENVELOPE_BYTES;
-    let body = body::read(server, call.body, body_bytes_max).await?;
-    let slot = slot(&caller, &call.parts.method, &call.parts.uri, headers)?;
+    let body = body::read(server, body, body_bytes_max).await?;
+    let slot = slot(&caller, &parts.method, &parts.uri, headers)?;
     let first = match slot {
         Some(slot) => match enter(server, slot, &body.bytes).await? {
             Entered::Kept(kept) => return recall::answer(server, &caller, kept).await,
@@ -56,17 +63,33 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
         },
         None => None,
     };
-    scope(&caller, call.of)?; //                                                4  403
-    let (release, digest) = release(&artifact, call.of)?; //                    5  400, 409
+    scope(&caller, of)?; //                                                4  403
+    let (release, digest) = release(&artifact, of)?; //                    5  400, 409
     let request = RunRequest::read(headers, &body.bytes)?; //                   6  400, 422
     let preference = Preference::read(headers);
-    let (run, input) = new_run(&caller, &artifact, release, digest, request, traceparent(headers));
+    let (run, input) = new_run(
+        &caller,
+        &artifact,
+        release,
+        digest,
+        request,
+        traceparent(headers),
+    );
     let (prepared, load) = prepare::prepare(server, &run, input.clone()).await?; // 6, 7  422, 428
     place(server)?; //                                                          9  503
     let accepted = match preference {
         Preference::Answer => {
-            let durable = if first.is_some() { Durable::Begun } else { Durable::No };
-            let start = Start { run, prepared, load, durable };
+            let durable = if first.is_some() {
+                Durable::Begun
+            } else {
+                Durable::No
+            };
+            let start = Start {
+                run,
+                prepared,
+                load,
+                durable,
+            };
             return begun(server, start, first).await; //                        10, 11  200, 502, 504
         }
         Preference::Async { wait } => jobs::queue(server, run, input, first, wait),
@@ -74,10 +97,15 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     accepted.await //                                                           10  202
 }
 
-async fn tenancy(server: &Server, caller: &Caller, call: &Call) -> Result<Artifact, Problem> {
-    match call.of {
-        Of::ActiveRelease => visible::own_or_listed(server, caller, &call.artifact).await,
-        Of::Draft => visible::own(server, caller, &call.artifact).await,
+async fn tenancy(
+    server: &Server,
+    caller: &Caller,
+    artifact: &str,
+    of: Of,
+) -> Result<Artifact, Problem> {
+    match of {
+        Of::ActiveRelease => visible::own_or_listed(server, caller, artifact).await,
+        Of::Draft => visible::own(server, caller, artifact).await,
     }
 }
 
@@ -114,7 +142,8 @@ pub(crate) fn admitted(verdict: Option<&VerdictRecord>) -> Result<(), Problem> {
             Err(not_validated.with_recorded_violations(violations))
         }
         Some((VerdictStatus::Pending, _)) => {
-            let message = "the draft is being validated; `GET …/draft/validation` says when it is done";
+            let message =
+                "the draft is being validated; `GET …/draft/validation` says when it is done";
             let violation = Violation::new("validation_pending", message);
             Err(not_validated.with_violation(violation).retryable(true))
         }
@@ -170,7 +199,9 @@ async fn begun(server: &Shared, begin: Start, first: Option<First>) -> Result<Re
         Some(first) => {
             // In a task: a caller that leaves here must not leave a row that nobody ends.
             let beginning = tokio::spawn(begin_durably(Arc::clone(server), begin, first));
-            beginning.await.unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?
+            beginning
+                .await
+                .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?
         }
     };
     match live.awaited().await {

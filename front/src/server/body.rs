@@ -2,7 +2,7 @@
 
 use super::state::{Server, Shared};
 use crate::problem::{Kind, Problem};
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -91,14 +91,9 @@ impl Sent {
     }
 }
 
-/// Reads a body whole.
+/// Reads a body whole. That it arrives in time is `arrival`'s.
 pub(crate) async fn read(server: &Server, body: Body, bytes_max: u64) -> Result<Held, Problem> {
-    let patience = Duration::from_millis(server.config.body_timeout_ms);
-    let reading = read_pieces(&server.bodies, body, bytes_max);
-    match tokio::time::timeout(patience, reading).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::of(Kind::RequestTimeout)),
-    }
+    read_pieces(&server.bodies, body, bytes_max).await
 }
 
 async fn read_pieces(bodies: &Bodies, mut body: Body, bytes_max: u64) -> Result<Held, Problem> {
@@ -107,7 +102,7 @@ async fn read_pieces(bodies: &Bodies, mut body: Body, bytes_max: u64) -> Result<
         Problem::of(Kind::FileTooLarge).with_violation(Violation::new("body_too_large", message))
     };
     // One that says beforehand that it is too large is not read at all.
-    if http_body::Body::size_hint(&body).lower() > bytes_max {
+    if body.size_hint().lower() > bytes_max {
         return Err(too_large());
     }
     let (mut bytes, mut parts, mut held) = (BytesMut::new(), Vec::new(), 0);
@@ -144,7 +139,10 @@ pub(crate) fn parsed(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, Problem
         return Err(Problem::malformed(Violation::new("content_type", message)));
     }
     strict::parse(bytes).map_err(|error| {
-        Problem::malformed(Violation::new("json_malformed", format!("the body is not JSON: {error}")))
+        Problem::malformed(Violation::new(
+            "json_malformed",
+            format!("the body is not JSON: {error}"),
+        ))
     })
 }
 
@@ -155,11 +153,16 @@ fn is_json(content_type: &str) -> bool {
 
 /// JSON of a known shape.
 pub(crate) fn shaped<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
-    serde_json::from_value(json).map_err(|error| unprocessable("body_invalid", quoted(&error.to_string()), None))
+    serde_json::from_value(json)
+        .map_err(|error| unprocessable("body_invalid", quoted(&error.to_string()), None))
 }
 
 /// A body that is well-formed but does not make sense.
-pub(crate) fn unprocessable(code: &'static str, message: impl Into<String>, pointer: Option<&str>) -> Problem {
+pub(crate) fn unprocessable(
+    code: &'static str,
+    message: impl Into<String>,
+    pointer: Option<&str>,
+) -> Problem {
     let violation = Violation::new(code, message);
     let violation = match pointer {
         Some(pointer) => violation.at_pointer(pointer),

@@ -1,7 +1,7 @@
 //! The gate's queue: drafts are judged in the background, one at a time for each org, in turns.
 
-use super::about::about;
 use super::state::{Server, Shared};
+use crate::about::about;
 use serde_json::json;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
@@ -52,7 +52,10 @@ impl Gate {
     /// The next draft of an org that has none being judged.
     fn next(&self) -> Option<(OrgId, ArtifactId)> {
         let mut waiting = self.lock();
-        let turn = waiting.turns.iter().position(|org| !waiting.busy.contains(org))?;
+        let turn = waiting
+            .turns
+            .iter()
+            .position(|org| !waiting.busy.contains(org))?;
         let org = waiting.turns.remove(turn)?;
         let queue = waiting.drafts.get_mut(&org)?;
         let artifact = queue.pop_front();
@@ -89,15 +92,30 @@ pub(crate) async fn judge(server: Shared) {
 }
 
 async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), StoreError> {
-    let Some(draft) = server.store.artifact(id).await?.and_then(|artifact| artifact.draft) else {
+    let Some(draft) = server
+        .store
+        .artifact(id)
+        .await?
+        .and_then(|artifact| artifact.draft)
+    else {
         return Ok(());
     };
     let started = Instant::now();
     let wasm = server.store.tool(&draft.digest).await?;
     let verdict = validate(&server.runtime, &wasm).await;
     let record = record(&verdict);
-    let mut log = format!("{} received {} bytes, {}\n", Time::now(), wasm.len(), draft.digest);
-    let _ = writeln!(log, "{} judged in {} ms", Time::now(), started.elapsed().as_millis());
+    let mut log = format!(
+        "{} received {} bytes, {}\n",
+        Time::now(),
+        wasm.len(),
+        draft.digest
+    );
+    let _ = writeln!(
+        log,
+        "{} judged in {} ms",
+        Time::now(),
+        started.elapsed().as_millis()
+    );
     for (label, said) in [("violation", &verdict.violations), ("note", &verdict.notes)] {
         for violation in said.iter().take(VIOLATIONS_KEPT) {
             let _ = writeln!(log, "{} {label}: {violation}", Time::now());
@@ -108,7 +126,10 @@ async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), St
     if let Some(tool) = verdict.tool {
         server.tools.keep(draft.digest, tool, wasm.len()).await;
     }
-    server.store.record_verdict((org, id), draft.digest, record, log).await?;
+    server
+        .store
+        .record_verdict((org, id), draft.digest, record, log)
+        .await?;
     Ok(())
 }
 
@@ -122,8 +143,12 @@ fn record(verdict: &Verdict) -> VerdictRecord {
         },
         violations: json!(violations),
         notes: json!(verdict.notes),
-        about: verdict.tool.as_ref().map(|tool| about(tool.interface(), manifest)),
-        version: manifest.and_then(|it| it.version.as_ref()).map(ToString::to_string),
+        about: verdict
+            .tool
+            .as_ref()
+            .map(|tool| about(tool.interface(), manifest)),
+        version: manifest
+            .and_then(|it| it.version.as_ref())
+            .map(ToString::to_string),
     }
 }
-

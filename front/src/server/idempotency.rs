@@ -105,20 +105,38 @@ pub(crate) async fn enter(server: &Shared, slot: Slot, body: &[u8]) -> Result<En
 }
 
 /// The slot that a request names, where it names one.
-pub(crate) fn slot(caller: &Caller, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<Slot>, Problem> {
+pub(crate) fn slot(
+    caller: &Caller,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Option<Slot>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let key = key.to_str().ok().filter(|key| KEY_LENGTH.contains(&key.len())).ok_or_else(|| {
-        let message = "Idempotency-Key must be 1 to 255 printable ASCII characters";
-        Problem::malformed(Violation::new("idempotency_key", message))
-    })?;
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| KEY_LENGTH.contains(&key.len()))
+        .ok_or_else(|| {
+            let message = "Idempotency-Key must be 1 to 255 printable ASCII characters";
+            Problem::malformed(Violation::new("idempotency_key", message))
+        })?;
     let path_and_query = uri.path_and_query().map_or(uri.path(), |it| it.as_str());
-    Ok(Some(Slot::new(caller.owner(), method.as_str(), path_and_query, key)))
+    Ok(Some(Slot::new(
+        caller.owner(),
+        method.as_str(),
+        path_and_query,
+        key,
+    )))
 }
 
 /// Keeps good answers of POSTs. A run's is kept by the run itself.
-pub(crate) async fn keep(State(server): State<Shared>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(crate) async fn keep(
+    State(server): State<Shared>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     if request.method() != Method::POST || !request.headers().contains_key("idempotency-key") {
         return Ok(next.run(request).await);
     }
@@ -135,10 +153,17 @@ pub(crate) async fn keep(State(server): State<Shared>, request: Request, next: N
     let request = Request::from_parts(parts, Body::from(body.bytes));
     // A caller that leaves now asks again later, and must find the answer.
     let answering = tokio::spawn(answer_once(server, first, request, next));
-    answering.await.unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))
+    answering
+        .await
+        .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))
 }
 
-async fn answer_once(server: Shared, first: First, request: Request, next: Next) -> Result<Response, Problem> {
+async fn answer_once(
+    server: Shared,
+    first: First,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let response = next.run(request).await;
     if !response.status().is_success() {
         return Ok(response);
@@ -161,7 +186,11 @@ async fn answer_once(server: Shared, first: First, request: Request, next: Next)
 pub(crate) fn replay(kept: KeptAnswer) -> Response {
     let replayed = Replayed {
         status: kept.status.unwrap_or_default(),
-        content_type: kept.body.as_ref().filter(|it| !it.is_empty()).map(|_| "application/json".to_owned()),
+        content_type: kept
+            .body
+            .as_ref()
+            .filter(|it| !it.is_empty())
+            .map(|_| "application/json".to_owned()),
         location: kept.location,
         body: kept.body.unwrap_or_default().into(),
     };

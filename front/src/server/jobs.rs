@@ -2,9 +2,9 @@
 
 use super::idempotency::First;
 use super::live::{self, Durable, Start};
+use super::prepare;
 use super::run_view::{answer, view};
 use super::state::{Server, Shared};
-use super::prepare;
 use crate::problem::answer::Accepted;
 use crate::problem::{Kind, Problem};
 use axum::response::{IntoResponse, Response};
@@ -65,7 +65,9 @@ pub(crate) async fn queue(
     let deadline = Instant::now() + wait;
     // In a task: a caller that leaves here finds its run, and its answer, when it asks again.
     let queueing = tokio::spawn(queue_durably(Arc::clone(server), run, input, first));
-    let accepted = queueing.await.unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?;
+    let accepted = queueing
+        .await
+        .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?;
     loop {
         let ended = server.jobs.ended.notified();
         if wait.is_zero() || tokio::time::timeout_at(deadline, ended).await.is_err() {
@@ -169,7 +171,12 @@ async fn run_claimed(server: &Shared, claimed: Claimed) {
     let input = serde_json::from_str(&claimed.input).unwrap_or_default();
     match prepare::prepare(server, &run, input).await {
         Ok((prepared, load)) => {
-            let start = Start { run, prepared, load, durable };
+            let start = Start {
+                run,
+                prepared,
+                load,
+                durable,
+            };
             live::start(server, start).ended().await;
         }
         Err(problem) => {

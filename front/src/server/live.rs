@@ -111,7 +111,12 @@ impl LiveRun {
         let started_at = self.started.at().map(Time::from);
         RunRecord {
             run: self.run.clone(),
-            status: if started_at.is_some() { "RUNNING" } else { "QUEUED" }.to_owned(),
+            status: if started_at.is_some() {
+                "RUNNING"
+            } else {
+                "QUEUED"
+            }
+            .to_owned(),
             failure: None,
             usage: None,
             charged: 0,
@@ -170,7 +175,12 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
 }
 
 async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
-    let Start { run, prepared, load, durable } = start;
+    let Start {
+        run,
+        prepared,
+        load,
+        durable,
+    } = start;
     let mut stopped = live.stop.subscribe();
     let outcome = tokio::select! {
         biased;
@@ -199,7 +209,10 @@ async fn settle(server: &Shared, run: NewRun, durable: Durable, finish: Finish) 
     };
     let mut tries = 0;
     loop {
-        let written = server.store.finish_run(run.clone(), attempt, finish.clone()).await;
+        let written = server
+            .store
+            .finish_run(run.clone(), attempt, finish.clone())
+            .await;
         tries += 1;
         match written {
             Ok(true) => return RunEnd::Recorded(Arc::new(record_of(run, finish))),
@@ -217,7 +230,12 @@ async fn settle(server: &Shared, run: NewRun, durable: Durable, finish: Finish) 
 }
 
 /// Leaves no record of a run that was not started. A queued one is put back where it may be started later.
-pub(crate) async fn take_back(server: &Shared, run: NewRun, durable: Durable, problem: Problem) -> RunEnd {
+pub(crate) async fn take_back(
+    server: &Shared,
+    run: NewRun,
+    durable: Durable,
+    problem: Problem,
+) -> RunEnd {
     let taken_back: Result<(), StoreError> = match durable {
         Durable::No => Ok(()),
         Durable::Begun => server.store.forget_run(run.owner, run.id).await,
@@ -235,7 +253,12 @@ pub(crate) async fn take_back(server: &Shared, run: NewRun, durable: Durable, pr
     RunEnd::Refused(Box::new(problem))
 }
 
-fn finish_of(outcome: Outcome, load: Duration, durable: Durable, started_at: Option<Time>) -> Finish {
+fn finish_of(
+    outcome: Outcome,
+    load: Duration,
+    durable: Durable,
+    started_at: Option<Time>,
+) -> Finish {
     let status = match outcome.status() {
         Status::Succeeded => FinishStatus::Succeeded,
         Status::Failed => FinishStatus::Failed,
@@ -277,7 +300,11 @@ fn cancelled(started_at: Option<Time>) -> Finish {
 /// A queued run whose circumstances changed before its turn: what it needed was taken away.
 fn not_started(problem: &Problem) -> Finish {
     let names: Vec<_> = problem.missing.iter().map(|it| it.name.as_str()).collect();
-    let text = format!("cancelled before it started: {} {}", problem.detail, names.join(", "));
+    let text = format!(
+        "cancelled before it started: {} {}",
+        problem.detail,
+        names.join(", ")
+    );
     let line = LogLine {
         at: std::time::SystemTime::now(),
         stream: LogStream::Stderr,

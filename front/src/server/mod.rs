@@ -1,24 +1,51 @@
-//! The server: what listens, and how it stops.
+//! The server: what listens, what works beside it, and how it stops.
 
 pub(crate) mod accept;
+mod admission;
 pub(crate) mod arrival;
+mod artifact_view;
+mod artifacts;
+mod body;
+mod caller;
+mod demo;
+mod environment;
 mod files;
+mod gate;
+mod health;
+mod idempotency;
+mod jobs;
+mod keys;
+mod live;
 mod logs;
 mod metrics;
 pub(crate) mod observe;
+mod openapi;
+mod params;
+mod prepare;
+mod recall;
+mod releases;
+mod routes;
+mod run_request;
+mod run_view;
+mod runs;
+mod source;
 mod stall;
+mod start;
+mod state;
+mod tenancy;
+mod tools;
+mod upload;
+mod visible;
 
 use crate::config::Config;
 use crate::exit::End;
-use crate::problem::{Kind, Problem};
 use crate::terminal;
 use accept::{Edge, accept};
 use anyhow::Context;
-use axum::routing::get;
-use axum::{Json, Router, middleware};
-use serde_json::{Value, json};
+use axum::{Router, middleware};
+use state::Shared;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -28,9 +55,14 @@ const BACKLOG: u32 = 4096;
 
 /// Serves until it is told to stop (SIGTERM, SIGINT), then lets requests under way finish. A second signal ends it
 /// at once.
-pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<End> {
+pub(crate) async fn serve(mut config: Config, is_demo: bool) -> anyhow::Result<End> {
     logs::install(&config.log)?;
     let mut signals = Signals::new()?;
+    // Removed when the demo ends.
+    let demo_folder = is_demo.then(tempfile::tempdir).transpose()?;
+    if let Some(folder) = &demo_folder {
+        config.data = folder.path().to_owned();
+    }
     let edge = Edge {
         connections: files::connections(config.connections),
         ..Edge::of(&config)
@@ -40,11 +72,17 @@ pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<End> {
         None => None,
     };
     let listener = bind(config.listen)?;
-    announce(&listener, admin.as_ref().map(|(listener, _)| listener))?;
-    tracing::info!(data = %config.data.display(), demo, "started");
+    let (server, operator_key) = start::start(config).await?;
+    start::work(&server).await?;
+    announce(
+        &server,
+        &listener,
+        admin.as_ref().map(|(listener, _)| listener),
+    )?;
+    let address = listener.local_addr()?;
 
     let (stopping, stop) = oneshot::channel::<()>();
-    let serving = accept(listener, router(&config), edge.clone(), async {
+    let serving = accept(listener, router(&server), edge.clone(), async {
         // A sender that is gone says the same as one that was heard.
         let _ = stop.await;
     });
@@ -56,33 +94,55 @@ pub(crate) async fn serve(config: Config, demo: bool) -> anyhow::Result<End> {
             None => std::future::pending().await,
         }
     };
+    let greeting = greet(&server, operator_key, is_demo, address);
     let mut serving = std::pin::pin!(serving);
     let mut watching = std::pin::pin!(watching);
     tokio::select! {
         () = &mut serving => {}
         () = &mut watching => {}
+        greeted = greeting => match greeted {
+            Ok(never) => match never {},
+            Err(error) => return Err(error),
+        },
         () = signals.next() => {}
     }
-    tracing::info!("stopping: requests under way are waited for");
+    tracing::info!("stopping: requests and runs under way are waited for");
+    let given_up_at = Instant::now() + Duration::from_millis(server.config.drain_ms);
+    server.drain();
     drop(stopping);
     tokio::select! {
-        () = serving => Ok(End::Good),
-        () = watching => Ok(End::Good),
-        () = signals.next() => Ok(End::Interrupted),
+        () = serving => {}
+        () = watching => {}
+        () = signals.next() => return Ok(End::Interrupted),
     }
+    start::finish(server, given_up_at).await;
+    Ok(End::Good)
 }
 
-fn router(config: &Config) -> Router {
-    let patience = Duration::from_millis(config.body_timeout_ms);
-    let router = Router::new()
-        .route("/healthz", get(healthz))
-        .fallback(async || Problem::of(Kind::RouteNotFound))
+/// Says the operator's key the once, or what a demo is for, and then waits for ever.
+async fn greet(
+    server: &Shared,
+    operator_key: Option<tollgate_store::KeyText>,
+    is_demo: bool,
+    address: SocketAddr,
+) -> anyhow::Result<std::convert::Infallible> {
+    if let Some(key) = operator_key {
+        terminal::result(format_args!(
+            "operator key, shown this once: {}",
+            key.expose()
+        ));
+        if is_demo {
+            demo::publish_and_print(server, address, &key).await?;
+        }
+    }
+    std::future::pending().await
+}
+
+fn router(server: &Shared) -> Router {
+    let patience = Duration::from_millis(server.config.body_timeout_ms);
+    let router = routes::router(server.clone())
         .layer(middleware::from_fn_with_state(patience, arrival::in_time));
     observe::observed(router)
-}
-
-async fn healthz() -> Json<Value> {
-    Json(json!({"status": "ok"}))
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -100,7 +160,7 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Says where, with the port that was given where none was asked for.
-fn announce(api: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
+fn announce(server: &Shared, api: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
     terminal::result(format_args!("listening on http://{}", api.local_addr()?));
     if let Some(admin) = admin {
         terminal::result(format_args!(
@@ -108,6 +168,10 @@ fn announce(api: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()
             admin.local_addr()?
         ));
     }
+    terminal::result(format_args!("data in {}", server.config.data.display()));
+    terminal::result(
+        "every project may run every listed tool, and nothing is charged: there are no wallets yet",
+    );
     Ok(())
 }
 

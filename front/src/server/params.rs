@@ -50,7 +50,9 @@ impl Paging {
     pub(crate) fn limit(&self) -> Result<usize, Problem> {
         match self.limit.unwrap_or(LIMIT_DEFAULT) {
             limit @ 1..=LIMIT_MAX => Ok(limit),
-            limit => Err(bad_query(format!("limit is {limit}; it may be 1 to {LIMIT_MAX}"))),
+            limit => Err(bad_query(format!(
+                "limit is {limit}; it may be 1 to {LIMIT_MAX}"
+            ))),
         }
     }
 

@@ -26,7 +26,9 @@ pub(crate) async fn prepare(
         Some(function) => Run::new(function, input),
         None => Run::only(input),
     };
-    let asked = asked.owner(run.owner.0.to_string()).credentials(credentials);
+    let asked = asked
+        .owner(run.owner.0.to_string())
+        .credentials(credentials);
     let asked = match run.timeout_ms {
         Some(timeout_ms) => asked.limits(Limits {
             timeout: Duration::from_millis(u64::from(timeout_ms)),

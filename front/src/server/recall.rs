@@ -11,7 +11,11 @@ use axum::response::{IntoResponse, Response};
 use tollgate_store::KeptAnswer;
 
 /// Waits for the run where it is still under way.
-pub(crate) async fn answer(server: &Server, caller: &Caller, kept: KeptAnswer) -> Result<Response, Problem> {
+pub(crate) async fn answer(
+    server: &Server,
+    caller: &Caller,
+    kept: KeptAnswer,
+) -> Result<Response, Problem> {
     let (Some(id), None) = (kept.run, kept.status) else {
         return Ok(replay(kept));
     };

@@ -21,7 +21,11 @@ pub(crate) struct RunRequest {
     pub(crate) input: Value,
     /// May be left out where the tool has one.
     pub(crate) function: Option<String>,
-    /// Refuses a run that would cost more tokens.
+    /// Refuses a run that would cost more tokens. Nothing is charged yet, so that none does.
+    #[expect(
+        dead_code,
+        reason = "read and bounded now, so that callers may send it; compared once runs have prices"
+    )]
     pub(crate) max_price: Option<u64>,
     /// Shortens the limit.
     #[schema(minimum = 1)]
@@ -52,14 +56,26 @@ impl RunRequest {
         let request: Self = shaped(parsed(headers, body)?)?;
         if request.timeout_ms == Some(0) {
             let message = "timeout_ms must be at least 1";
-            return Err(unprocessable("timeout_invalid", message, Some("/timeout_ms")));
+            return Err(unprocessable(
+                "timeout_invalid",
+                message,
+                Some("/timeout_ms"),
+            ));
         }
         let is_name = |name: &String| {
             name.len() <= EXTERNAL_ID_BYTES_MAX && !name.chars().any(char::is_control)
         };
-        if request.external_id.as_ref().is_some_and(|name| !is_name(name)) {
+        if request
+            .external_id
+            .as_ref()
+            .is_some_and(|name| !is_name(name))
+        {
             let message = "external_id must have at most 256 bytes and no control characters";
-            return Err(unprocessable("external_id_invalid", message, Some("/external_id")));
+            return Err(unprocessable(
+                "external_id_invalid",
+                message,
+                Some("/external_id"),
+            ));
         }
         Ok(request)
     }
@@ -68,7 +84,10 @@ impl RunRequest {
 impl Preference {
     /// Preferences that are not known are passed over, as RFC 7240 has it.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
-        let values = headers.get_all("prefer").iter().filter_map(|it| it.to_str().ok());
+        let values = headers
+            .get_all("prefer")
+            .iter()
+            .filter_map(|it| it.to_str().ok());
         let preferences: Vec<_> = values
             .flat_map(|value| value.split([',', ';']))
             .map(|it| it.trim().to_ascii_lowercase())
@@ -76,7 +95,9 @@ impl Preference {
         if !preferences.iter().any(|it| it == "respond-async") {
             return Preference::Answer;
         }
-        let wait = preferences.iter().find_map(|it| it.strip_prefix("wait=")?.parse().ok());
+        let wait = preferences
+            .iter()
+            .find_map(|it| it.strip_prefix("wait=")?.parse().ok());
         let wait = Duration::from_secs(wait.unwrap_or(0)).min(WAIT_MAX);
         Preference::Async { wait }
     }
@@ -87,7 +108,10 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("traceparent")?.to_str().ok()?;
     let parts: Vec<_> = text.split('-').collect();
     let is_hex = |part: &str, length| {
-        part.len() == length && part.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+        part.len() == length
+            && part
+                .bytes()
+                .all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
     };
     let is_valid = matches!(parts.as_slice(), [version, trace, parent, flags]
         if is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2));
@@ -106,7 +130,9 @@ mod tests {
 
     #[test]
     fn preferences_are_read_and_unknown_ones_passed_over() {
-        let wait = |seconds| Preference::Async { wait: Duration::from_secs(seconds) };
+        let wait = |seconds| Preference::Async {
+            wait: Duration::from_secs(seconds),
+        };
         for (value, expected) in [
             ("respond-async", wait(0)),
             ("respond-async, wait=5", wait(5)),
@@ -116,15 +142,26 @@ mod tests {
             ("wait=5", Preference::Answer),
             ("handling=lenient", Preference::Answer),
         ] {
-            assert_eq!(Preference::read(&headers("prefer", value)), expected, "{value}");
+            assert_eq!(
+                Preference::read(&headers("prefer", value)),
+                expected,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn a_traceparent_that_is_none_is_passed_over() {
         let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(traceparent(&headers("traceparent", valid)).as_deref(), Some(valid));
-        for value in ["", "00-xyz", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"] {
+        assert_eq!(
+            traceparent(&headers("traceparent", valid)).as_deref(),
+            Some(valid)
+        );
+        for value in [
+            "",
+            "00-xyz",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        ] {
             assert_eq!(traceparent(&headers("traceparent", value)), None, "{value}");
         }
     }

@@ -90,7 +90,9 @@ pub(crate) fn view(record: RunRecord) -> RunView {
         function: record.run.function,
         external_id: record.run.external_id,
         status: record.status,
-        output: record.output.and_then(|text| serde_json::from_str(&text).ok()),
+        output: record
+            .output
+            .and_then(|text| serde_json::from_str(&text).ok()),
         failure: record.failure.map(|failure| caller_s(failure, is_own)),
         usage: record.usage,
         charged: record.charged,
@@ -117,7 +119,10 @@ pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
     }
     FailureRow {
         run_id: record.run.id.to_string(),
-        at: record.finished_at.unwrap_or(record.run.created_at).to_string(),
+        at: record
+            .finished_at
+            .unwrap_or(record.run.created_at)
+            .to_string(),
         release_id: record.run.release.map(|it| it.to_string()),
         function: record.run.function,
         failure,
@@ -141,8 +146,10 @@ pub(crate) fn answer(record: &RunRecord) -> Response {
 fn succeeded(record: &RunRecord) -> Response {
     let Some(output) = &record.output else {
         // Only of a repeated request, after the output was forgotten and before its answer was.
-        return Json(json!({"run_id": record.run.id, "status": record.status, "output": null,
-            "charged": record.charged, "usage": record.usage}))
+        return Json(
+            json!({"run_id": record.run.id, "status": record.status, "output": null,
+            "charged": record.charged, "usage": record.usage}),
+        )
         .into_response();
     };
     let usage = record.usage.as_ref().map(Value::to_string);

@@ -43,14 +43,18 @@ impl Tools {
             Ok((tool, u32::try_from(wasm.len()).unwrap_or(u32::MAX)))
         };
         let loaded = self.loaded.try_get_with(digest, load).await;
-        loaded.map(|(tool, _)| tool).map_err(|error: Arc<LoadError>| match &*error {
-            // The rules may have changed since it was admitted.
-            LoadError::Rejected(rejected) => Problem::not_validated(rejected.violations.clone()),
-            LoadError::Store(error) if error.is_refusing() => Problem::of(Kind::AtCapacity),
-            LoadError::Store(error) => {
-                tracing::error!(%error, %digest, "a tool could not be read");
-                Problem::of(Kind::Internal)
-            }
-        })
+        loaded
+            .map(|(tool, _)| tool)
+            .map_err(|error: Arc<LoadError>| match &*error {
+                // The rules may have changed since it was admitted.
+                LoadError::Rejected(rejected) => {
+                    Problem::not_validated(rejected.violations.clone())
+                }
+                LoadError::Store(error) if error.is_refusing() => Problem::of(Kind::AtCapacity),
+                LoadError::Store(error) => {
+                    tracing::error!(%error, %digest, "a tool could not be read");
+                    Problem::of(Kind::Internal)
+                }
+            })
     }
 }

@@ -7,7 +7,11 @@ use crate::problem::{Kind, Problem};
 use tollgate_store::{Artifact, ArtifactId};
 
 /// An artifact of the caller's own project.
-pub(crate) async fn own(server: &Server, caller: &Caller, artifact: &str) -> Result<Artifact, Problem> {
+pub(crate) async fn own(
+    server: &Server,
+    caller: &Caller,
+    artifact: &str,
+) -> Result<Artifact, Problem> {
     let found = find(server, artifact).await?;
     if found.owner == caller.owner() {
         Ok(found)
@@ -17,7 +21,11 @@ pub(crate) async fn own(server: &Server, caller: &Caller, artifact: &str) -> Res
 }
 
 /// The same, or another project's that is listed.
-pub(crate) async fn own_or_listed(server: &Server, caller: &Caller, artifact: &str) -> Result<Artifact, Problem> {
+pub(crate) async fn own_or_listed(
+    server: &Server,
+    caller: &Caller,
+    artifact: &str,
+) -> Result<Artifact, Problem> {
     let found = find(server, artifact).await?;
     if found.owner == caller.owner() || found.listed {
         Ok(found)

@@ -6,24 +6,30 @@ use tollgate_runtime::manifest::{Example, Manifest};
 
 /// Description, prices, functions with their schemas, credentials, egress and examples.
 pub(crate) fn about(interface: &Interface, manifest: Option<&Manifest>) -> Value {
-    let functions: Vec<_> = interface.functions().iter().map(|function| {
-        json!({
-            "name": function.name,
-            "description": function.description,
-            "input_schema": function.input_schema(),
-            "output_schema": function.output_schema(),
+    let functions: Vec<_> = interface
+        .functions()
+        .iter()
+        .map(|function| {
+            json!({
+                "name": function.name,
+                "description": function.description,
+                "input_schema": function.input_schema(),
+                "output_schema": function.output_schema(),
+            })
         })
-    }).collect();
+        .collect();
     let declared = manifest.iter().flat_map(|manifest| &manifest.credentials);
-    let credentials: Vec<_> = declared.map(|(name, credential)| {
-        json!({
-            "name": name,
-            "description": credential.description,
-            "hosts": credential.hosts,
-            "required": credential.required,
-            "expose": credential.expose,
+    let credentials: Vec<_> = declared
+        .map(|(name, credential)| {
+            json!({
+                "name": name,
+                "description": credential.description,
+                "hosts": credential.hosts,
+                "required": credential.required,
+                "expose": credential.expose,
+            })
         })
-    }).collect();
+        .collect();
     let examples = manifest.map(|it| it.examples.iter().map(example).collect::<Vec<_>>());
     json!({
         "description": manifest.map_or("", |manifest| &manifest.description),
@@ -44,6 +50,8 @@ fn example(example: &Example) -> Value {
         ("output_schema", example.output_schema.clone()),
         ("failure", example.failure.as_ref().map(|it| json!(it))),
     ];
-    let present = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let present = parts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(present.collect::<Map<_, _>>())
 }

@@ -1,0 +1,181 @@
+//! From a file to a release: upload, verdict, publish.
+
+use super::api::{Answer, Api};
+use super::lines;
+use crate::terminal;
+use anyhow::anyhow;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::time::{Duration, Instant};
+
+/// A verdict that takes longer is not coming.
+const VERDICT: Duration = Duration::from_secs(10 * 60);
+
+/// One file on its way.
+pub(super) struct Publishing<'a> {
+    api: &'a Api,
+    name: &'a str,
+    wasm: &'a [u8],
+    /// How often the verdict is asked for.
+    poll: Duration,
+}
+
+/// What the server made of it.
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) artifact_id: String,
+    /// The release, as the server sent it.
+    pub(super) release: Value,
+    /// The artifact, or `null` where it could not be read afterwards.
+    pub(super) artifact: Value,
+}
+
+/// Why there is no release.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The server refuses a step, with this problem.
+    Refused(Value),
+    /// The gate does, with this verdict.
+    Rejected(Value),
+    /// There is no server, or it fails.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl<'a> Publishing<'a> {
+    pub(super) fn new(api: &'a Api, name: &'a str, wasm: &'a [u8], poll: Duration) -> Self {
+        Self {
+            api,
+            name,
+            wasm,
+            poll,
+        }
+    }
+
+    pub(super) fn publish(&self) -> Result<Published, Stop> {
+        let artifact_id = self.upload()?;
+        let path = format!("/v1/artifacts/{artifact_id}");
+        self.validate(&path)?;
+        let publish = format!("{path}/publish");
+        let release = self.expect(201, self.api.post(&publish)?, &publish)?;
+        // It is released: that its example cannot be read now changes nothing.
+        let artifact = match self.api.get(&path) {
+            Ok(Answer { status: 200, body }) => body,
+            _ => Value::Null,
+        };
+        Ok(Published {
+            artifact_id,
+            release,
+            artifact,
+        })
+    }
+
+    /// Makes the file a draft: of a new artifact, or of the one that has its name. Says which.
+    fn upload(&self) -> Result<String, Stop> {
+        let path = "/v1/artifacts";
+        let answer = self.api.upload(path, self.wasm)?;
+        if answer.status != 409 || answer.code() != "artifact_exists" {
+            let artifact = self.expect(201, answer, path)?;
+            return self.id(&artifact["id"]);
+        }
+        let id = self.id(&answer.body["artifact_id"])?;
+        let path = format!("/v1/artifacts/{id}/draft");
+        let answer = self.api.upload(&path, self.wasm)?;
+        if answer.status != 409 || answer.code() != "draft_exists" {
+            self.expect(201, answer, &path)?;
+            return Ok(id);
+        }
+        if self.is_draft_of(&id)? {
+            terminal::note("the artifact's draft is this file already: going on with it");
+            return Ok(id);
+        }
+        self.expect(204, self.api.delete(&path)?, &path)?;
+        terminal::note("removed the artifact's other draft, which was not published");
+        self.expect(201, self.api.upload(&path, self.wasm)?, &path)?;
+        Ok(id)
+    }
+
+    /// Whether the artifact's draft is this very file.
+    fn is_draft_of(&self, id: &str) -> Result<bool, Stop> {
+        let path = format!("/v1/artifacts/{id}");
+        let artifact = self.expect(200, self.api.get(&path)?, &path)?;
+        let digest = format!("sha256:{:x}", Sha256::digest(self.wasm));
+        Ok(artifact["draft"]["digest"].as_str() == Some(&digest))
+    }
+
+    /// Has the draft judged, and waits for the verdict.
+    fn validate(&self, artifact: &str) -> Result<(), Stop> {
+        let path = format!("{artifact}/draft/validation");
+        let progress =
+            terminal::progress(format!("validating {}", terminal::plain_lines(self.name)));
+        let verdict = self.verdict(&path);
+        progress.finish_and_clear();
+        let verdict = verdict?;
+        match verdict["status"].as_str() {
+            Some("ADMITTED") => {
+                lines(&verdict["notes"])
+                    .for_each(|note| terminal::note(format_args!("  note: {note}")));
+                Ok(())
+            }
+            Some("REJECTED") => Err(Stop::Rejected(verdict)),
+            _ => Err(self.unexpected("a verdict that this program does not know")),
+        }
+    }
+
+    fn verdict(&self, path: &str) -> Result<Value, Stop> {
+        let started = Instant::now();
+        let mut verdict = self.expect(202, self.api.post(path)?, path)?;
+        while verdict["status"] == "PENDING" {
+            if started.elapsed() > VERDICT {
+                let minutes = VERDICT.as_secs() / 60;
+                return Err(self.unexpected(&format!(
+                    "no verdict within {minutes} min; publishing again goes on from here"
+                )));
+            }
+            std::thread::sleep(self.poll);
+            verdict = self.expect(200, self.api.get(path)?, path)?;
+        }
+        Ok(verdict)
+    }
+
+    /// The body of an answer with that status. 4xx are refusals, everything else is a server's fault.
+    fn expect(&self, status: u16, answer: Answer, path: &str) -> Result<Value, Stop> {
+        if answer.status == status {
+            return Ok(answer.body);
+        }
+        if (400..500).contains(&answer.status) && answer.body["detail"].is_string() {
+            return Err(Stop::Refused(answer.body));
+        }
+        let mut text = format!("{} to {path}", answer.status);
+        if let Some(detail) = answer.body["detail"].as_str() {
+            text = format!("{text}: {}", terminal::plain_lines(detail));
+        }
+        if let Some(id) = answer.body["request_id"].as_str() {
+            text = format!("{text} ({})", terminal::plain_lines(id));
+        }
+        Err(self.unexpected(&text))
+    }
+
+    /// An id that may stand in a path.
+    fn id(&self, id: &Value) -> Result<String, Stop> {
+        let is_plain = |id: &&str| {
+            !id.is_empty()
+                && id
+                    .bytes()
+                    .all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        };
+        match id.as_str().filter(is_plain) {
+            Some(id) => Ok(id.to_owned()),
+            None => Err(self.unexpected("without the artifact's id; is it a Tollgate server?")),
+        }
+    }
+
+    fn unexpected(&self, what: &str) -> Stop {
+        Stop::Failed(anyhow!("{} answers {what}", self.api.server()))
+    }
+}

@@ -1,0 +1,207 @@
+//! The description of the HTTP surface: what handlers say of themselves, and the problems each can answer with.
+
+use crate::problem::{Kind, Problem};
+use serde_json::json;
+use utoipa::OpenApi as _;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
+use utoipa::{ToSchema, openapi};
+
+/// What holds of every call.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Tollgate", description = "Runs tools that strangers wrote."),
+    components(schemas(ProblemBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+struct Head;
+
+/// The body of every answer that is not good.
+#[derive(ToSchema)]
+#[schema(as = Problem)]
+#[expect(dead_code, reason = "describes what `Problem` is sent as")]
+struct ProblemBody {
+    /// The exact sentence.
+    detail: String,
+    /// The sentence's name.
+    code: String,
+    /// Who must act: `caller`, `seller` or `platform`.
+    act: String,
+    /// Whether the same request may succeed later.
+    retryable: bool,
+    /// Finds the request in the server's log.
+    request_id: String,
+    /// What to do next.
+    hint: Option<String>,
+    run_id: Option<String>,
+    artifact_id: Option<String>,
+    /// Tokens.
+    charged: Option<u64>,
+    retry_after_s: Option<u64>,
+    /// The first 20.
+    #[schema(value_type = Option<Vec<Object>>)]
+    violations: Option<Vec<Object>>,
+    violations_total: Option<u64>,
+    /// Credentials that a run lacks.
+    #[schema(value_type = Option<Vec<Object>>)]
+    missing: Option<Vec<Object>>,
+    #[schema(value_type = Option<Object>)]
+    failure: Option<Object>,
+}
+
+/// The part that no handler says.
+pub(crate) fn head() -> OpenApi {
+    let mut head = Head::openapi();
+    let components = head.components.get_or_insert_default();
+    let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    components.add_security_scheme("key", key);
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    head
+}
+
+/// Adds the problems each call can answer with, each with an example.
+pub(crate) fn with_problems(mut description: OpenApi) -> OpenApi {
+    for (path, item) in &mut description.paths.paths {
+        for (method, operation) in operations(item) {
+            for kind in Kind::ALL
+                .iter()
+                .copied()
+                .filter(|kind| answers(&method, path, *kind))
+            {
+                add(operation, kind);
+            }
+            if method == HttpMethod::Post && path.starts_with("/v1/") {
+                describe_idempotency(operation);
+            }
+        }
+    }
+    description
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Operation)> {
+    let all = [
+        (HttpMethod::Get, &mut item.get),
+        (HttpMethod::Put, &mut item.put),
+        (HttpMethod::Post, &mut item.post),
+        (HttpMethod::Delete, &mut item.delete),
+        (HttpMethod::Patch, &mut item.patch),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Whether a call can answer with a problem.
+fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
+    let is_keyed = path.starts_with("/v1/");
+    let is_post = *method == HttpMethod::Post;
+    let has_body = is_post || *method == HttpMethod::Put || *method == HttpMethod::Patch;
+    let is_run = path.ends_with("/run");
+    let is_upload = is_post && (path == "/v1/artifacts" || path.ends_with("/draft"));
+    let ends = |end: &str| path.ends_with(end);
+    let is_environment = path.starts_with("/v1/environment");
+    match kind {
+        Kind::Internal | Kind::AtCapacity => path != "/healthz",
+        Kind::AuthorizationMissing | Kind::KeyInvalid => is_keyed,
+        Kind::BadRequest => is_keyed,
+        Kind::Forbidden => is_keyed,
+        Kind::RequestTimeout | Kind::FileTooLarge => has_body,
+        Kind::Unprocessable => has_body,
+        Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_environment,
+        Kind::NotListed => {
+            (*method == HttpMethod::Get && ends("/artifacts/{id}"))
+                || ends("/{id}/run")
+                || is_environment
+        }
+        Kind::DraftNotFound => {
+            ends("/draft") && !is_post
+                || ends("/validation")
+                || ends("/publish")
+                || ends("/draft/run")
+        }
+        Kind::ReleaseNotFound => ends("/log") || ends("/rollback"),
+        Kind::RunNotFound => path.starts_with("/v1/runs/"),
+        Kind::KeyNotFound => path.starts_with("/v1/keys/"),
+        Kind::NotValidated => {
+            is_run || ends("/publish") || (*method == HttpMethod::Get && ends("/validation"))
+        }
+        Kind::NoActiveRelease => {
+            ends("/{id}/run") || ends("/rollback") || *method == HttpMethod::Patch
+        }
+        Kind::InputInvalid
+        | Kind::CredentialsMissing
+        | Kind::ToolFailed
+        | Kind::ToolTimedOut
+        | Kind::RunCancelled => is_run,
+        Kind::DraftExists => is_upload && ends("/draft"),
+        Kind::ArtifactExists => is_upload && !ends("/draft"),
+        Kind::VersionExists | Kind::CoverMissing => ends("/publish"),
+        Kind::RunNotRunning => ends("/cancel"),
+        Kind::IdempotencyConflict => is_post && is_keyed,
+        Kind::RouteNotFound | Kind::MethodNotAllowed => false,
+    }
+}
+
+fn add(operation: &mut Operation, kind: Kind) {
+    let row = kind.row();
+    let mut example = Problem::of(kind).body();
+    example["request_id"] = json!("req_06bqk8m0000000000000000000");
+    let example = ExampleBuilder::new().value(Some(example)).build();
+    let status = row.status.as_u16().to_string();
+    let responses = &mut operation.responses.responses;
+    let response = responses.entry(status).or_insert_with(|| {
+        let schema = Ref::from_schema_name("Problem");
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let response = ResponseBuilder::new().content("application/problem+json", content);
+        RefOr::T(response.build())
+    });
+    let RefOr::T(response) = response else { return };
+    if !response.description.contains(row.detail) {
+        let separator = if response.description.is_empty() {
+            ""
+        } else {
+            "; "
+        };
+        response
+            .description
+            .push_str(&format!("{separator}\"{}\"", row.detail));
+    }
+    if let Some(content) = response.content.get_mut("application/problem+json") {
+        content
+            .examples
+            .insert(row.code.to_owned(), RefOr::T(example));
+    }
+    if kind == Kind::AtCapacity {
+        let seconds = HeaderBuilder::new()
+            .schema(Object::with_type(Type::Integer))
+            .build();
+        response.headers.insert("Retry-After".to_owned(), seconds);
+    }
+}
+
+/// Every POST takes the header; those of runs say so themselves.
+fn describe_idempotency(operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    if parameters
+        .iter()
+        .any(|parameter| parameter.name == "Idempotency-Key")
+    {
+        return;
+    }
+    let schema = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .build();
+    let parameter = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .schema(Some(openapi::Schema::Object(schema)))
+        .build();
+    parameters.push(parameter);
+}

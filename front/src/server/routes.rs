@@ -1,0 +1,66 @@
+//! Every route, each with its description.
+
+use super::state::Shared;
+use super::{artifacts, environment, health, idempotency, keys, openapi, releases, runs, tenancy};
+use crate::problem::{Kind, Problem};
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes, and what `GET /openapi.json` says of them.
+pub(crate) fn router(server: Shared) -> Router {
+    let (router, description) = described(&server);
+    router
+        .route("/openapi.json", get(async || Json(description)))
+        .fallback(async || Problem::of(Kind::RouteNotFound))
+        // Bodies are bounded where they are read.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(server)
+}
+
+fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
+    let runs_themselves = OpenApiRouter::new()
+        .routes(routes!(runs::run))
+        .routes(routes!(runs::run_draft));
+    let others = OpenApiRouter::new()
+        .routes(routes!(
+            artifacts::create_artifact,
+            artifacts::list_artifacts
+        ))
+        .routes(routes!(artifacts::get_artifact, artifacts::change_artifact))
+        .routes(routes!(artifacts::create_draft, artifacts::delete_draft))
+        .routes(routes!(
+            artifacts::ask_validation,
+            artifacts::get_validation
+        ))
+        .routes(routes!(releases::publish))
+        .routes(routes!(releases::list_releases))
+        .routes(routes!(releases::release_log))
+        .routes(routes!(releases::rollback))
+        .routes(routes!(runs::list_failures))
+        .routes(routes!(runs::list_runs))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(runs::cancel_run))
+        .routes(routes!(runs::run_logs))
+        .routes(routes!(environment::list_entries))
+        .routes(routes!(environment::set_entry, environment::delete_entry))
+        .routes(routes!(keys::create_key, keys::list_keys))
+        .routes(routes!(keys::rotate_key))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(tenancy::create_project))
+        .routes(routes!(tenancy::create_org))
+        .layer(middleware::from_fn_with_state(
+            server.clone(),
+            idempotency::keep,
+        ));
+    let (router, description) = OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .merge(runs_themselves)
+        .merge(others)
+        .split_for_parts();
+    (router, openapi::with_problems(description))
+}

@@ -1,0 +1,268 @@
+//! Runs: start, look, list, cancel, logs; and failures, for sellers.
+
+use super::admission::{self, Call, Of};
+use super::caller::Caller;
+use super::live::RunEnd;
+use super::params::{List, Paging, Params, bad_query, id};
+use super::run_request::RunRequest;
+use super::run_view::{FailureRow, RunView, Succeeded, failure_row, view};
+use super::state::{Server, Shared};
+use super::{source, visible};
+use crate::problem::{Kind, Problem};
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_store::{ArtifactId, RunFilter, RunId, RunRecord, Scope};
+use utoipa::{IntoParams, ToSchema};
+
+/// Runs an artifact's active release. With `Prefer: respond-async` the answer is 202 and the run is polled; with an
+/// `Idempotency-Key` a repeated request gets the first one's answer.
+#[utoipa::path(post, path = "/v1/artifacts/{id}/run", tag = "runs",
+    params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
+        ("Idempotency-Key" = Option<String>, Header)),
+    request_body = RunRequest,
+    responses((status = 200, body = Succeeded),
+        (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
+            ("Preference-Applied" = String, description = "`respond-async`")))))]
+pub(crate) async fn run(
+    State(server): State<Shared>,
+    Path(artifact): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    admission::run(&server, call(artifact, Of::ActiveRelease, request)).await
+}
+
+/// Runs an admitted draft, for its own project, at no price.
+#[utoipa::path(post, path = "/v1/artifacts/{id}/draft/run", tag = "drafts",
+    params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
+        ("Idempotency-Key" = Option<String>, Header)),
+    request_body = RunRequest,
+    responses((status = 200, body = Succeeded),
+        (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
+            ("Preference-Applied" = String, description = "`respond-async`")))))]
+pub(crate) async fn run_draft(
+    State(server): State<Shared>,
+    Path(artifact): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    admission::run(&server, call(artifact, Of::Draft, request)).await
+}
+
+fn call(artifact: String, of: Of, request: Request) -> Call {
+    let (parts, body) = request.into_parts();
+    Call {
+        artifact,
+        of,
+        parts,
+        body,
+    }
+}
+
+/// Which runs are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunsQuery {
+    artifact_id: Option<String>,
+    /// `QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `CANCELLED`.
+    status: Option<String>,
+    /// The caller's own name for the run.
+    external_id: Option<String>,
+    /// Items, 1 to 100; 20 where it is left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+const STATUSES: [&str; 6] = [
+    "QUEUED",
+    "RUNNING",
+    "SUCCEEDED",
+    "FAILED",
+    "TIMED_OUT",
+    "CANCELLED",
+];
+
+/// Lists the project's recorded runs, newest first. A run that is neither async nor has an idempotency key is
+/// recorded when it ends; until then it is found by its id.
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunsQuery),
+    responses((status = 200, body = List<RunView>)))]
+pub(crate) async fn list_runs(
+    State(server): State<Shared>,
+    caller: Caller,
+    Params(query): Params<RunsQuery>,
+) -> Result<Json<List<RunView>>, Problem> {
+    caller.needs(Scope::Run)?;
+    let paging = Paging::new(query.limit, query.cursor);
+    let (before, limit) = (paging.before()?, paging.limit()?);
+    if query
+        .status
+        .as_ref()
+        .is_some_and(|status| !STATUSES.contains(&status.as_str()))
+    {
+        return Err(bad_query(format!(
+            "status must be one of {}",
+            STATUSES.join(", ")
+        )));
+    }
+    let artifact = query
+        .artifact_id
+        .as_deref()
+        .map(str::parse::<ArtifactId>)
+        .transpose();
+    let filter = RunFilter {
+        artifact: artifact.map_err(|_| bad_query("artifact_id is not an artifact's id"))?,
+        status: query.status,
+        external_id: query.external_id,
+    };
+    let page = server
+        .store
+        .runs(caller.owner(), filter, before, limit)
+        .await?;
+    Ok(Json(List::of(page, view)))
+}
+
+/// Whether backtraces are turned into files and lines.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceQuery {
+    /// Adds file and line to a backtrace, where the tool carries them and is the caller's own.
+    #[serde(default)]
+    #[param(required = false)]
+    source: bool,
+}
+
+/// A run of the project, under way or recorded.
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path), SourceQuery),
+    responses((status = 200, body = RunView)))]
+pub(crate) async fn get_run(
+    State(server): State<Shared>,
+    caller: Caller,
+    Path(run): Path<String>,
+    Params(query): Params<SourceQuery>,
+) -> Result<Json<RunView>, Problem> {
+    let record = find(&server, &caller, &run).await?;
+    caller.needs(Scope::Run)?;
+    let mut record = record;
+    if query.source && record.run.is_own {
+        source::resolve(&server, &mut record).await?;
+    }
+    Ok(Json(view(record)))
+}
+
+async fn find(server: &Server, caller: &Caller, run: &str) -> Result<RunRecord, Problem> {
+    let run: RunId = id(run, Kind::RunNotFound)?;
+    if let Some(live) = server
+        .live
+        .get(run)
+        .filter(|live| live.run.owner == caller.owner())
+    {
+        return Ok(live.record());
+    }
+    let record = server.store.run(caller.owner(), run).await?;
+    record.ok_or_else(|| Problem::of(Kind::RunNotFound))
+}
+
+/// Cancels a run that is queued or under way; nothing is charged.
+#[utoipa::path(post, path = "/v1/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = RunView)))]
+pub(crate) async fn cancel_run(
+    State(server): State<Shared>,
+    caller: Caller,
+    Path(run): Path<String>,
+) -> Result<Json<RunView>, Problem> {
+    let found = find(&server, &caller, &run).await?;
+    caller.needs(Scope::Run)?;
+    let not_running = || Problem::of(Kind::RunNotRunning).with_run(found.run.id);
+    if let Some(live) = server.live.get(found.run.id) {
+        live.cancel();
+        return match live.ended().await {
+            RunEnd::Recorded(record) if record.status == "CANCELLED" => {
+                Ok(Json(view(RunRecord::clone(&record))))
+            }
+            RunEnd::Recorded(_) => Err(not_running()),
+            RunEnd::Refused(problem) => Err(*problem),
+        };
+    }
+    if !server
+        .store
+        .cancel_queued(caller.owner(), found.run.id)
+        .await?
+    {
+        return Err(not_running());
+    }
+    Ok(Json(view(find(&server, &caller, &run).await?)))
+}
+
+/// A line that a tool wrote for people.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LogLineView {
+    #[schema(format = DateTime)]
+    at: String,
+    /// `stdout` or `stderr`.
+    stream: String,
+    text: String,
+    /// The log ends here although the tool wrote more.
+    cut: Option<bool>,
+}
+
+/// The lines a run's tool wrote for people, once the run has ended.
+#[utoipa::path(get, path = "/v1/runs/{id}/logs", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = List<LogLineView>)))]
+pub(crate) async fn run_logs(
+    State(server): State<Shared>,
+    caller: Caller,
+    Path(run): Path<String>,
+) -> Result<Json<List<Value>>, Problem> {
+    let record = find(&server, &caller, &run).await?;
+    caller.needs(Scope::Run)?;
+    let lines = server.store.run_logs(caller.key.org, record.run.id).await?;
+    Ok(Json(List {
+        items: lines
+            .and_then(|lines| lines.as_array().cloned())
+            .unwrap_or_default(),
+        next_cursor: None,
+    }))
+}
+
+/// Which failures are listed, and how.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FailuresQuery {
+    /// Adds file and line to backtraces, where the tool carries them.
+    #[serde(default)]
+    #[param(required = false)]
+    source: bool,
+    /// Items, 1 to 100; 20 where it is left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists failed and timed-out runs of the project's artifact, whoever asked for them; newest first.
+#[utoipa::path(get, path = "/v1/artifacts/{id}/failures", tag = "artifacts",
+    params(("id" = String, Path), FailuresQuery), responses((status = 200, body = List<FailureRow>)))]
+pub(crate) async fn list_failures(
+    State(server): State<Shared>,
+    caller: Caller,
+    Path(artifact): Path<String>,
+    Params(query): Params<FailuresQuery>,
+) -> Result<Json<List<FailureRow>>, Problem> {
+    let artifact = visible::own(&server, &caller, &artifact).await?;
+    caller.needs(Scope::Publish)?;
+    let paging = Paging::new(query.limit, query.cursor);
+    let (before, limit) = (paging.before()?, paging.limit()?);
+    let mut page = server.store.failures(artifact.id, before, limit).await?;
+    if query.source {
+        for record in &mut page.items {
+            source::resolve(&server, record).await?;
+        }
+    }
+    Ok(Json(List::of(page, failure_row)))
+}

@@ -1,0 +1,90 @@
+//! A server's parts are opened, its background work started, and both ended.
+
+use super::state::{Server, Shared};
+use super::{gate, jobs};
+use crate::config::Config;
+use anyhow::Context;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tollgate_runtime::{Runtime, RuntimeConfig};
+use tollgate_store::{KeyText, Settings, Store};
+
+/// How often runs that wait too long are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(30);
+/// How often what is old is forgotten, in such rounds.
+const PURGE_EVERY_ROUNDS: u32 = 120;
+/// How often a server that ends looks whether its runs have ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// Opens the store and the runtime. On the first start there is a key for the operator.
+pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyText>)> {
+    let settings = Settings {
+        folder: config.data.clone(),
+        master_key: config.master_key.clone(),
+    };
+    let store = Store::open(settings).await?;
+    let scratch_folder = config.data.join("scratch");
+    std::fs::create_dir_all(&scratch_folder)
+        .with_context(|| format!("cannot make {}", scratch_folder.display()))?;
+    let runtime = Runtime::new(RuntimeConfig {
+        limits: config.limits(),
+        process: config.process(),
+        threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        scratch_folder,
+        tokio: Some(tokio::runtime::Handle::current()),
+        ..RuntimeConfig::default()
+    })
+    .context("cannot start the runtime")?;
+    let operator_key = store.first_start(config.operator_key()?).await?;
+    let lost = store.lose_running().await?;
+    if lost > 0 {
+        tracing::warn!(lost, "runs that a server before this one died at are lost");
+    }
+    Ok((Server::new(config, store, runtime), operator_key))
+}
+
+/// Starts what works beside the requests: the gate, queued runs, and forgetting.
+pub(super) async fn work(server: &Shared) -> anyhow::Result<()> {
+    for (org, artifact) in server.store.pending_validations().await? {
+        server.gate.ask(org, artifact);
+    }
+    for _ in 0..server.config.validations {
+        tokio::spawn(gate::judge(Arc::clone(server)));
+    }
+    tokio::spawn(jobs::work(Arc::clone(server)));
+    tokio::spawn(forget(Arc::clone(server)));
+    Ok(())
+}
+
+/// Ends what waits too long, and forgets what is old.
+async fn forget(server: Shared) {
+    let retention = server.config.retention();
+    let mut rounds = 0_u32;
+    while !server.is_draining() {
+        match server.store.expire_queued(retention).await {
+            Ok(0) => {}
+            Ok(expired) => tracing::warn!(expired, "runs waited too long and have expired"),
+            Err(error) => tracing::warn!(%error, "runs that wait too long cannot be looked for"),
+        }
+        if rounds.is_multiple_of(PURGE_EVERY_ROUNDS)
+            && let Err(error) = server.store.purge(retention).await
+        {
+            tracing::warn!(%error, "what is old cannot be forgotten");
+        }
+        rounds = rounds.wrapping_add(1);
+        tokio::time::sleep(EXPIRE_EVERY).await;
+    }
+}
+
+/// Waits for runs under way, which may outlive their callers. One that is not over by then is `lost` at the next
+/// start.
+pub(super) async fn finish(server: Shared, given_up_at: Instant) {
+    while server.live.count() > 0 && Instant::now() < given_up_at {
+        tokio::time::sleep(DRAIN_LOOK).await;
+    }
+    let left = server.live.count();
+    if left > 0 {
+        tracing::warn!(left, "runs are still under way and will be lost");
+    }
+}
