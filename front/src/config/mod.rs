@@ -134,7 +134,6 @@ pub(crate) enum LogFormat {
 
 impl Config {
     /// The limits of one run.
-    #[cfg_attr(not(test))]
     pub(crate) fn limits(&self) -> Limits {
         let limits = &self.limits;
         Limits {
