@@ -1,5 +1,7 @@
 //! What the end-to-end tests say in a sentence each: run the program, load a fixture, run it, judge its end.
 
+pub mod server;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -5,6 +5,7 @@ mod command_line;
 mod fixtures;
 mod guests;
 mod house;
+mod http;
 mod limits;
 mod mutations;
 mod neighbours;

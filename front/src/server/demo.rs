@@ -162,7 +162,7 @@ const ENDS: &[(&str, &str, &str, &str)] = &[
         "504",
         "a tool that never ends, cut after a second",
         "spin",
-        r#"{"input": null, "timeout_ms": 1000}"#,
+        r#"{"input": {}, "timeout_ms": 1000}"#,
     ),
 ];
 

@@ -135,6 +135,7 @@ async fn greet(
             demo::publish_and_print(server, address, &key).await?;
         }
     }
+    terminal::result("ready");
     std::future::pending().await
 }
 

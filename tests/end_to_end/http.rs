@@ -1,0 +1,3 @@
+//! The server over HTTP.
+
+mod run_path;
