@@ -18,6 +18,7 @@ mod migrations;
 mod page;
 mod release;
 mod run;
+mod run_life;
 mod secret;
 mod statements;
 mod tenancy;

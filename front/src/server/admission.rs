@@ -51,7 +51,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
         body,
     } = call;
     let headers = &parts.headers;
-    let caller = identify(server, headers).await?; //                           1  401
+    let caller = identify(server, headers, &parts.extensions).await?; //        1  401
     let artifact = tenancy(server, &caller, &artifact, of).await?; //                   3  404, 403 not listed
     let body_bytes_max = 2 * server.config.limits.input_bytes + ENVELOPE_BYTES;
     let body = body::read(server, body, body_bytes_max).await?;

@@ -1,11 +1,12 @@
 //! Who calls, and what they may do.
 
+use super::observe::Noted;
 use super::state::{Server, Shared};
 use crate::problem::{Kind, Problem};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
 use tollgate_store::{KeyText, KnownKey, OrgId, ProjectId, Scope};
 
 /// A caller whose key is known.
@@ -34,14 +35,20 @@ impl Caller {
 }
 
 /// Step 1: who calls.
-pub(crate) async fn identify(server: &Server, headers: &HeaderMap) -> Result<Caller, Problem> {
+pub(crate) async fn identify(
+    server: &Server,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<Caller, Problem> {
     let text = key_text(headers)?;
     let invalid = || Problem::of(Kind::KeyInvalid);
     let text = KeyText::parse(&text).ok_or_else(invalid)?;
     let key = server.store.known_key(&text).await?;
-    Ok(Caller {
-        key: key.ok_or_else(invalid)?,
-    })
+    let key = key.ok_or_else(invalid)?;
+    if let Some(noted) = extensions.get::<Noted>() {
+        noted.set(key.org, key.key);
+    }
+    Ok(Caller { key })
 }
 
 /// `x-api-key` wins over `Authorization`.
@@ -64,6 +71,6 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, server: &Shared) -> Result<Self, Problem> {
-        identify(server, &parts.headers).await
+        identify(server, &parts.headers, &parts.extensions).await
     }
 }

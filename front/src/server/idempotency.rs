@@ -140,7 +140,7 @@ pub(crate) async fn keep(
     if request.method() != Method::POST || !request.headers().contains_key("idempotency-key") {
         return Ok(next.run(request).await);
     }
-    let caller = identify(&server, request.headers()).await?;
+    let caller = identify(&server, request.headers(), request.extensions()).await?;
     let Some(slot) = slot(&caller, request.method(), request.uri(), request.headers())? else {
         return Ok(next.run(request).await);
     };

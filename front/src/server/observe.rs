@@ -13,7 +13,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tollgate_store::{KeyId, OrgId};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -25,12 +27,14 @@ const CLIENT_LEFT: u16 = 499;
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(String);
 
-/// Who called, for the log. A handler puts it into its answer's extensions.
-#[derive(Debug, Clone)]
-pub(crate) struct Noted {
-    pub(crate) org: String,
-    /// The key's id.
-    pub(crate) key: String,
+/// Who called, for the log: in the extensions of every request, set by whoever learns it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Noted(Arc<OnceLock<(OrgId, KeyId)>>);
+
+impl Noted {
+    pub(crate) fn set(&self, org: OrgId, key: KeyId) {
+        let _ = self.0.set((org, key));
+    }
 }
 
 /// The router with everything that holds for each of its answers. Layers added later are outside of it, and their
@@ -45,6 +49,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
     let id = RequestId::new();
     let mut line = Line::new(&request, id.clone());
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(line.noted.clone());
     let span = tracing::error_span!("request", request_id = %id);
     let response = async {
         let response = next.run(request).await;
@@ -72,7 +77,7 @@ struct Line {
     status: u16,
     code: Cow<'static, str>,
     bytes: u64,
-    noted: Option<Noted>,
+    noted: Noted,
 }
 
 impl Line {
@@ -86,7 +91,7 @@ impl Line {
             status: CLIENT_LEFT,
             code: Cow::Borrowed("client_left"),
             bytes: 0,
-            noted: None,
+            noted: Noted::default(),
         }
     }
 
@@ -96,7 +101,6 @@ impl Line {
         self.status = response.status().as_u16();
         self.code = code.map_or(Cow::Borrowed(""), |code| code.0.clone());
         self.bytes = response.body().size_hint().lower();
-        self.noted = extensions.get().cloned();
     }
 }
 
@@ -104,7 +108,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         let route = self.route.as_ref().map_or("none", MatchedPath::as_str);
         let took = self.begun.elapsed();
-        let noted = self.noted.as_ref();
+        let noted = self.noted.0.get();
         tracing::info!(
             request_id = %self.id,
             method = self.method,
@@ -113,8 +117,8 @@ impl Drop for Line {
             code = (!self.code.is_empty()).then_some(&*self.code),
             ms = took.as_millis() as u64,
             bytes = self.bytes,
-            org = noted.map(|noted| noted.org.as_str()),
-            key = noted.map(|noted| noted.key.as_str()),
+            org = noted.map(|(org, _)| tracing::field::display(org)),
+            key = noted.map(|(_, key)| tracing::field::display(key)),
             "request"
         );
         metrics::counter!(

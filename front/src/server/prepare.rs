@@ -5,7 +5,9 @@ use crate::problem::{Kind, Problem};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use tollgate_runtime::{Credential, Credentials, Limits, Prepared, Run};
+use tollgate_runtime::{
+    Credential, Credentials, Limits, Missing, MissingReason, Prepared, Refused, Run,
+};
 use tollgate_store::NewRun;
 
 /// A run that nothing speaks against any more, and what loading its tool took.
@@ -36,7 +38,38 @@ pub(crate) async fn prepare(
         }),
         None => asked,
     };
-    Ok((tool.prepare(asked)?, load))
+    let prepared = tool.prepare(asked).map_err(|refused| named(refused, run));
+    Ok((prepared?, load))
+}
+
+/// Names the calls that set what is missing.
+fn named(refused: Refused, run: &NewRun) -> Problem {
+    let hint = match &refused {
+        Refused::CredentialsMissing(missing) => missing.first().map(|first| hint(first, run)),
+        _ => None,
+    };
+    let problem = Problem::from(refused);
+    match hint {
+        Some(hint) => problem.with_hint(hint),
+        None => problem,
+    }
+}
+
+fn hint(missing: &Missing, run: &NewRun) -> String {
+    let (name, artifact) = (&missing.name, run.artifact);
+    let hosts = missing.hosts.join(", ");
+    let set = format!("`PUT /v1/environment/{name}` with a `manage` key and the body");
+    match missing.reason {
+        MissingReason::Absent | MissingReason::Empty => format!(
+            "Set it for this tool with {set} `{{\"value\": \"…\", \"artifact_id\": \"{artifact}\"}}`; it then goes to {hosts} only."
+        ),
+        MissingReason::Hosts => format!(
+            "{name} is set, but may not go to every host this tool sends it to ({hosts}). If it may, set it again with {set} `{{\"value\": \"…\", \"artifact_id\": \"{artifact}\"}}`."
+        ),
+        MissingReason::Expose => format!(
+            "This tool computes with {name} itself and would see it. If it may, set it again with {set} `{{\"value\": \"…\", \"artifact_id\": \"{artifact}\", \"allow_expose\": true}}`."
+        ),
+    }
 }
 
 /// What the caller has set for this artifact, and where each may go.
