@@ -68,16 +68,17 @@ pub(crate) async fn queue(
     let accepted = queueing
         .await
         .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?;
-    loop {
+    while !wait.is_zero() {
         let ended = server.jobs.ended.notified();
-        if wait.is_zero() || tokio::time::timeout_at(deadline, ended).await.is_err() {
-            return Ok(accepted.into_response());
-        }
         let record = server.store.run(owner, id).await?;
         if let Some(record) = record.filter(|record| record.finished_at.is_some()) {
             return Ok(answer(&record));
         }
+        if tokio::time::timeout_at(deadline, ended).await.is_err() {
+            break;
+        }
     }
+    Ok(accepted.into_response())
 }
 
 async fn queue_durably(

@@ -2,8 +2,10 @@
 
 use super::state::Shared;
 use crate::problem::{Kind, Problem};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -167,7 +169,11 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
     server.live.lock().insert(live.run.id, Arc::clone(&live));
     let (server, running) = (Arc::clone(server), Arc::clone(&live));
     tokio::spawn(async move {
-        let end = run(&server, &running, start).await;
+        // A fault of ours must not leave callers waiting for ever.
+        let end = AssertUnwindSafe(run(&server, &running, start))
+            .catch_unwind()
+            .await;
+        let end = end.unwrap_or_else(|_| lost());
         running.end.send_replace(Some(end));
         server.live.lock().remove(&running.run.id);
     });

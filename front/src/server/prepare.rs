@@ -1,6 +1,6 @@
 //! Steps 6 and 7: the input fits the tool, and what the tool needs is set.
 
-use super::state::Server;
+use super::state::{Server, Shared};
 use crate::problem::{Kind, Problem};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -12,12 +12,12 @@ use tollgate_store::NewRun;
 
 /// A run that nothing speaks against any more, and what loading its tool took.
 pub(crate) async fn prepare(
-    server: &Server,
+    server: &Shared,
     run: &NewRun,
     input: Value,
 ) -> Result<(Prepared, Duration), Problem> {
     let loading = Instant::now();
-    let tool = server.tools.load(server, run.digest).await?;
+    let tool = server.tools.get(server, run.digest).await?;
     let load = loading.elapsed();
     let wants_credentials = tool.manifest().is_some_and(|it| !it.credentials.is_empty());
     let credentials = match wants_credentials {

@@ -138,7 +138,12 @@ pub(crate) fn answer(record: &RunRecord) -> Response {
             .with_run(record.run.id)
             .with_charged(0)
             .into_response(),
-        _ => failed(record).into_response(),
+        "FAILED" | "TIMED_OUT" => failed(record).into_response(),
+        // Its end could not be recorded, and nobody is at it any more.
+        _ => Problem::of(Kind::Internal)
+            .with_run(record.run.id)
+            .retryable(false)
+            .into_response(),
     }
 }
 

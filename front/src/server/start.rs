@@ -4,6 +4,7 @@ use super::state::{Server, Shared};
 use super::{gate, jobs};
 use crate::config::Config;
 use anyhow::Context;
+use rustix::fs::Mode;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// Opens the store and the runtime. On the first start there is a key for the operator.
 pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyText>)> {
+    // What is made in the data folder is ours alone, also where the folder was there before.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let settings = Settings {
         folder: config.data.clone(),
         master_key: config.master_key.clone(),
