@@ -8,6 +8,9 @@ use crate::bytes::leb;
 use raw::{Chunks, answered, endless, head};
 use tollgate_tests::server::{Caller, JSON, Server};
 
+/// A part of a form: its name and its bytes.
+type Part<'a> = (&'a str, &'a [u8]);
+
 const TOOL_BYTES_MAX: usize = 20_971_520;
 const JSON_BYTES_MAX: usize = 64 * 1024;
 
@@ -201,7 +204,7 @@ fn a_form_brings_the_tool_and_its_manifest_and_nothing_else() {
     let bare = tollgate_tests::wat_bytes(&crate::guests::command(""));
     let carrying = quick("carried", "1.0.0");
     let manifest = super::small::manifest("formed", "1.0.0").into_bytes();
-    let send = |parts: &[(&str, &[u8])]| {
+    let send = |parts: &[Part<'_>]| {
         let mut body = Vec::new();
         for (name, bytes) in parts {
             let head = format!(
@@ -218,7 +221,7 @@ fn a_form_brings_the_tool_and_its_manifest_and_nothing_else() {
     let verdict = seller.validate(&text(&made, "id"));
     assert_eq!(verdict["status"], "ADMITTED", "{verdict}");
     send(&[("wasm", &carrying)]).expect(201);
-    let rows: &[(&str, &[(&str, &[u8])], &str)] = &[
+    let rows: &[(&str, &[Part<'_>], &str)] = &[
         (
             "two manifests, one inside",
             &[("wasm", &carrying), ("manifest", &manifest)],

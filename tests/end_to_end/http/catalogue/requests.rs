@@ -5,6 +5,15 @@ use crate::http::small::{published, quick};
 use serde_json::json;
 use tollgate_tests::server::{JSON, Server, WASM};
 
+/// A label, a path, headers, a body, and the violation it is refused for.
+type Sent<'a> = (
+    &'a str,
+    &'a str,
+    &'a [(&'a str, &'a str)],
+    &'a [u8],
+    &'a str,
+);
+
 const TEXT: &[(&str, &str)] = &[("content-type", "text/plain")];
 
 #[test]
@@ -16,7 +25,7 @@ fn a_body_that_is_not_json_is_a_bad_request() {
     let keys = "/v1/keys";
     let good = br#"{"name":"a","scopes":["run"]}"#;
     let none: &[(&str, &str)] = &[];
-    let rows: &[(&str, &str, &[(&str, &str)], &[u8], &str)] = &[
+    let rows: &[Sent<'_>] = &[
         ("half an object", keys, JSON, b"{", "json_malformed"),
         ("nothing", keys, JSON, b"", "json_malformed"),
         ("two values", keys, JSON, b"{} {}", "json_malformed"),

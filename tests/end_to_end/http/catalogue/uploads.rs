@@ -5,6 +5,15 @@ use crate::http::small::{admitted, quick, rejected, uploaded};
 use serde_json::json;
 use tollgate_tests::server::{JSON, Server, WASM};
 
+/// A label, a path, headers, a body, and the violation it is refused for.
+type Sent<'a> = (
+    &'a str,
+    &'a str,
+    &'a [(&'a str, &'a str)],
+    &'a [u8],
+    &'a str,
+);
+
 #[test]
 fn what_is_no_tool_at_all_is_refused_at_once_with_the_reason() {
     let server = Server::start();
@@ -43,7 +52,7 @@ fn an_upload_says_its_name_once_and_its_content_type() {
         quick("named", "1.0.0"),
         tollgate_tests::wat_bytes("(module)"),
     );
-    let rows: &[(&str, &str, &[(&str, &str)], &[u8], &str)] = &[
+    let rows: &[Sent<'_>] = &[
         ("no name", "/v1/artifacts", WASM, &unnamed, "name_missing"),
         (
             "two names",
