@@ -3,6 +3,7 @@
 use crate::problem::{Kind, Problem};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
@@ -17,7 +18,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const BYTES_A_SECOND: u64 = 64 * 1024;
 
 /// Middleware: a body that takes longer than `patience`, and one second for every 64 KiB of it, is an error to its
-/// reader, and the answer is 408. The time starts when the handler first asks for the body.
+/// reader, and the answer is 408. The time starts when the handler first asks for the body. An answer that is given
+/// before the body was read to its end says that the connection closes: it cannot carry another request.
 pub(crate) async fn in_time(
     State(patience): State<Duration>,
     request: Request,
@@ -27,6 +29,7 @@ pub(crate) async fn in_time(
         return next.run(request).await;
     }
     let is_late = Arc::new(AtomicBool::new(false));
+    let is_whole = Arc::new(AtomicBool::new(false));
     let request = request.map(|body| {
         Body::new(Arriving {
             body,
@@ -34,11 +37,16 @@ pub(crate) async fn in_time(
             received: 0,
             clock: None,
             is_late: is_late.clone(),
+            is_whole: is_whole.clone(),
         })
     });
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     if is_late.load(Ordering::Relaxed) {
-        return Problem::of(Kind::RequestTimeout).into_response();
+        response = Problem::of(Kind::RequestTimeout).into_response();
+    }
+    if !is_whole.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
     }
     response
 }
@@ -49,6 +57,7 @@ struct Arriving {
     received: u64,
     clock: Option<Clock>,
     is_late: Arc<AtomicBool>,
+    is_whole: Arc<AtomicBool>,
 }
 
 struct Clock {
@@ -80,6 +89,9 @@ impl HttpBody for Arriving {
             Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
             Some(Err(_)) | None => 0,
         };
+        if frame.is_none() || arriving.body.is_end_stream() {
+            arriving.is_whole.store(true, Ordering::Relaxed);
+        }
         arriving.received += bytes as u64;
         let earned = Duration::from_secs(arriving.received / BYTES_A_SECOND);
         let late = clock.begun + patience + earned;

@@ -1,0 +1,94 @@
+//! Every route, with a request that it would take from whoever may.
+
+/// A method and a path, and who may call it.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    /// JSON, `TOOL` for a tool's bytes, or nothing.
+    pub(super) body: &'static str,
+    pub(super) needs: Needs,
+    /// Whether others may call it while the artifact is listed.
+    pub(super) is_for_strangers: bool,
+}
+
+/// What a key must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    Nothing,
+    AnyKey,
+    Run,
+    Publish,
+    Manage,
+    Operator,
+}
+
+use Needs::{AnyKey, Manage, Nothing, Operator, Publish, Run};
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    body: &'static str,
+    needs: Needs,
+) -> Route {
+    Route {
+        method,
+        path,
+        body,
+        needs,
+        is_for_strangers: false,
+    }
+}
+
+impl Route {
+    pub(super) fn label(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    const fn for_strangers(self) -> Self {
+        Self {
+            is_for_strangers: true,
+            ..self
+        }
+    }
+}
+
+const RUN: &str = r#"{"input":null}"#;
+const KEY: &str = r#"{"name":"another","scopes":["run"]}"#;
+const NAMED: &str = r#"{"name":"another"}"#;
+/// For one artifact, which must be visible.
+const ENTRY: &str = r#"{"value":"0123456789abcdef","hosts":["example.com"],"artifact_id":"{id}"}"#;
+
+#[rustfmt::skip]
+pub(super) const ROUTES: &[Route] = &[
+    route("GET", "/healthz", "", Nothing),
+    route("GET", "/readyz", "", Nothing),
+    route("POST", "/v1/artifacts", "TOOL", Publish),
+    route("GET", "/v1/artifacts", "", AnyKey),
+    route("GET", "/v1/artifacts/{id}", "", AnyKey).for_strangers(),
+    route("PATCH", "/v1/artifacts/{id}", r#"{"listed":false}"#, Publish),
+    route("POST", "/v1/artifacts/{id}/draft", "TOOL", Publish),
+    route("DELETE", "/v1/artifacts/{id}/draft", "", Publish),
+    route("POST", "/v1/artifacts/{id}/draft/validation", "", Publish),
+    route("GET", "/v1/artifacts/{id}/draft/validation", "", Publish),
+    route("POST", "/v1/artifacts/{id}/draft/run", RUN, Publish),
+    route("POST", "/v1/artifacts/{id}/publish", "", Publish),
+    route("GET", "/v1/artifacts/{id}/releases", "", Publish),
+    route("GET", "/v1/artifacts/{id}/releases/{release_id}/log", "", Publish),
+    route("POST", "/v1/artifacts/{id}/rollback", "", Publish),
+    route("GET", "/v1/artifacts/{id}/failures", "", Publish),
+    route("POST", "/v1/artifacts/{id}/run", RUN, Run).for_strangers(),
+    route("GET", "/v1/runs", "", Run),
+    route("GET", "/v1/runs/{id}", "", Run),
+    route("POST", "/v1/runs/{id}/cancel", "", Run),
+    route("GET", "/v1/runs/{id}/logs", "", Run),
+    route("PUT", "/v1/environment/{name}", ENTRY, Manage),
+    route("DELETE", "/v1/environment/{name}", "", Manage),
+    route("GET", "/v1/environment", "", Manage),
+    route("POST", "/v1/keys", KEY, Manage),
+    route("GET", "/v1/keys", "", Manage),
+    route("POST", "/v1/keys/{id}/rotate", "", Manage),
+    route("DELETE", "/v1/keys/{id}", "", Manage),
+    route("POST", "/v1/projects", NAMED, Manage),
+    route("POST", "/v1/orgs", NAMED, Operator),
+];
