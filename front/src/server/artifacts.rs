@@ -3,14 +3,14 @@
 use super::artifact_view::{self, ArtifactView, DraftView, VerdictView};
 use super::body::Sent;
 use super::caller::Caller;
-use super::params::{List, Paging, Params};
+use super::params::{List, Paging, Params, Segment};
 use super::state::Shared;
 use super::upload::{UploadForm, UploadQuery, receive};
 use super::{admission, visible};
 use crate::problem::answer::{Accepted, Created, NoContent};
 use crate::problem::{Kind, Problem};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use tollgate_runtime::{Violation, quoted};
 use tollgate_store::{Artifact, Scope, Upload};
@@ -109,7 +109,7 @@ pub(crate) async fn list_artifacts(
 pub(crate) async fn get_artifact(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<ArtifactView>, Problem> {
     let artifact = visible::own_or_listed(&server, &caller, &id).await?;
     Ok(Json(artifact_view::artifact(artifact, &caller)))
@@ -129,7 +129,7 @@ pub(crate) struct ArtifactChange {
 pub(crate) async fn change_artifact(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     sent: Sent,
 ) -> Result<Json<ArtifactView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
@@ -150,7 +150,7 @@ pub(crate) async fn change_artifact(
 pub(crate) async fn create_draft(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Params(query): Params<UploadQuery>,
     sent: Sent,
 ) -> Result<Created<DraftView>, Problem> {
@@ -185,7 +185,7 @@ pub(crate) async fn create_draft(
 pub(crate) async fn delete_draft(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<NoContent, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
@@ -205,7 +205,7 @@ pub(crate) async fn delete_draft(
 pub(crate) async fn ask_validation(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Accepted<VerdictView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
@@ -227,7 +227,7 @@ pub(crate) async fn ask_validation(
 pub(crate) async fn get_validation(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<VerdictView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;

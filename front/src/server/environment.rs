@@ -3,13 +3,13 @@
 use super::artifact_view::declared_hosts;
 use super::body::{Sent, unprocessable};
 use super::caller::Caller;
-use super::params::{List, Paging, Params, bad_query};
+use super::params::{List, Paging, Params, Segment, bad_query};
 use super::state::{Server, Shared};
 use super::visible;
 use crate::problem::Problem;
 use crate::problem::answer::NoContent;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use tollgate_runtime::{Credential, quoted};
@@ -75,7 +75,7 @@ pub(crate) struct EntryView {
 pub(crate) async fn set_entry(
     State(server): State<Shared>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     Params(query): Params<EntryQuery>,
     sent: Sent,
 ) -> Result<Json<EntryView>, Problem> {
@@ -187,18 +187,19 @@ async fn check_room(server: &Server, caller: &Caller) -> Result<(), Problem> {
 pub(crate) async fn delete_entry(
     State(server): State<Shared>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     Params(query): Params<EntryQuery>,
 ) -> Result<NoContent, Problem> {
     caller.needs(Scope::Manage)?;
     check_name(&name)?;
-    let artifact: Option<ArtifactId> = match query.artifact_id {
-        // One that has gone from the catalogue meanwhile still has its entries.
-        Some(artifact) => Some(super::params::id(
-            &artifact,
-            crate::problem::Kind::ArtifactNotFound,
-        )?),
-        None => None,
+    // One that has gone from the catalogue meanwhile still has its entries; what is no id never had any.
+    let Ok(artifact) = query
+        .artifact_id
+        .as_deref()
+        .map(str::parse::<ArtifactId>)
+        .transpose()
+    else {
+        return Ok(NoContent);
     };
     let scope = EntryScope {
         project: caller.owner(),

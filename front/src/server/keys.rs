@@ -2,16 +2,16 @@
 
 use super::body::{Sent, unprocessable};
 use super::caller::Caller;
-use super::params::{List, Paging, Params, id};
+use super::params::{List, Paging, Params, Segment, id};
 use super::state::Shared;
 use crate::problem::answer::{Created, NoContent};
 use crate::problem::{Kind, Problem};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tollgate_runtime::quoted;
-use tollgate_store::{Key, KeyMade, NewKey, Scope, Scopes};
+use tollgate_store::{Key, KeyId, KeyMade, NewKey, Scope, Scopes};
 use utoipa::ToSchema;
 
 const NAME_BYTES_MAX: usize = 128;
@@ -145,7 +145,7 @@ pub(crate) struct Rotation {
 pub(crate) async fn rotate_key(
     State(server): State<Shared>,
     caller: Caller,
-    Path(key): Path<String>,
+    Segment(key): Segment,
     sent: Sent,
 ) -> Result<Json<KeyView>, Problem> {
     let key = id(&key, Kind::KeyNotFound)?;
@@ -160,13 +160,7 @@ pub(crate) async fn rotate_key(
             Some("/overlap_s"),
         ));
     }
-    let scopes = server.store.key_scopes(caller.owner(), key).await?;
-    // Whoever rotates a key gets its text.
-    if scopes.is_some_and(|scopes| scopes.iter().any(|scope| !caller.key.scopes.cover(scope))) {
-        return Err(
-            Problem::of(Kind::Forbidden).with_hint("A key rotates only keys with scopes it has.")
-        );
-    }
+    within_scopes(&server, &caller, key).await?;
     let made = server
         .store
         .rotate_key(caller.owner(), key, overlap)
@@ -175,16 +169,28 @@ pub(crate) async fn rotate_key(
     Ok(Json(made_view(made)))
 }
 
+/// A key has a say only over keys with scopes it has: whoever rotates one gets its text.
+async fn within_scopes(server: &Shared, caller: &Caller, key: KeyId) -> Result<(), Problem> {
+    let scopes = server.store.key_scopes(caller.owner(), key).await?;
+    let scopes = scopes.ok_or_else(|| Problem::of(Kind::KeyNotFound))?;
+    if scopes.iter().all(|scope| caller.key.scopes.cover(scope)) {
+        return Ok(());
+    }
+    let hint = "A key rotates and revokes only keys with scopes it has.";
+    Err(Problem::of(Kind::Forbidden).with_hint(hint))
+}
+
 /// Takes a key back: the next call with it is refused.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path)),
     responses((status = 204)))]
 pub(crate) async fn revoke_key(
     State(server): State<Shared>,
     caller: Caller,
-    Path(key): Path<String>,
+    Segment(key): Segment,
 ) -> Result<NoContent, Problem> {
     let key = id(&key, Kind::KeyNotFound)?;
     caller.needs(Scope::Manage)?;
+    within_scopes(&server, &caller, key).await?;
     match server.store.revoke_key(caller.owner(), key).await? {
         true => Ok(NoContent),
         false => Err(Problem::of(Kind::KeyNotFound)),

@@ -1,10 +1,11 @@
 //! Parameters of paths and queries.
 
 use crate::problem::{Kind, Problem};
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 use tollgate_runtime::{Violation, quoted};
 use tollgate_store::{Id, Page};
 use utoipa::IntoParams;
@@ -20,6 +21,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             Ok(Query(params)) => Ok(Self(params)),
             Err(rejected) => Err(bad_query(rejected.body_text())),
         }
+    }
+}
+
+/// A part of a path. One that cannot be decoded is the identifier of nothing.
+pub(crate) struct Segment(pub(crate) String);
+
+/// Two parts of a path.
+pub(crate) struct Segments(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let decoded = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(
+            decoded.map_or_else(|_| String::new(), |Path(text)| text),
+        ))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let decoded = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (one, other) = decoded.map(|Path(texts)| texts).unwrap_or_default();
+        Ok(Self(one, other))
     }
 }
 

@@ -4,13 +4,13 @@ use super::admission::admitted;
 use super::artifact_view::{self, ReleaseView};
 use super::body::Sent;
 use super::caller::Caller;
-use super::params::{List, Paging, Params, id};
+use super::params::{List, Paging, Params, Segment, Segments, id};
 use super::state::Shared;
 use super::visible;
 use crate::problem::answer::Created;
 use crate::problem::{Kind, Problem};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use tollgate_runtime::{Violation, quoted};
 use tollgate_store::{Published, Scope};
@@ -46,7 +46,7 @@ impl Default for Publish {
 pub(crate) async fn publish(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     sent: Sent,
 ) -> Result<Created<ReleaseView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn publish(
 pub(crate) async fn list_releases(
     State(server): State<Shared>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Params(paging): Params<Paging>,
 ) -> Result<Json<List<ReleaseView>>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
@@ -103,7 +103,7 @@ pub(crate) async fn list_releases(
 pub(crate) async fn release_log(
     State(server): State<Shared>,
     caller: Caller,
-    Path((artifact, release)): Path<(String, String)>,
+    Segments(artifact, release): Segments,
 ) -> Result<String, Problem> {
     let artifact = visible::own(&server, &caller, &artifact).await?;
     caller.needs(Scope::Publish)?;
@@ -129,7 +129,7 @@ pub(crate) struct Rollback {
 pub(crate) async fn rollback(
     State(server): State<Shared>,
     caller: Caller,
-    Path(artifact): Path<String>,
+    Segment(artifact): Segment,
     sent: Sent,
 ) -> Result<Json<ReleaseView>, Problem> {
     let artifact = visible::own(&server, &caller, &artifact).await?;

@@ -3,14 +3,14 @@
 use super::admission::{self, Call, Of};
 use super::caller::Caller;
 use super::live::RunEnd;
-use super::params::{List, Paging, Params, bad_query, id};
+use super::params::{List, Paging, Params, Segment, bad_query, id};
 use super::run_request::RunRequest;
 use super::run_view::{FailureRow, RunView, Succeeded, failure_row, view};
 use super::state::{Server, Shared};
 use super::{source, visible};
 use crate::problem::{Kind, Problem};
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,7 +28,7 @@ use utoipa::{IntoParams, ToSchema};
             ("Preference-Applied" = String, description = "`respond-async`")))))]
 pub(crate) async fn run(
     State(server): State<Shared>,
-    Path(artifact): Path<String>,
+    Segment(artifact): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
     admission::run(&server, call(artifact, Of::ActiveRelease, request)).await
@@ -44,7 +44,7 @@ pub(crate) async fn run(
             ("Preference-Applied" = String, description = "`respond-async`")))))]
 pub(crate) async fn run_draft(
     State(server): State<Shared>,
-    Path(artifact): Path<String>,
+    Segment(artifact): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
     admission::run(&server, call(artifact, Of::Draft, request)).await
@@ -142,7 +142,7 @@ pub(crate) struct SourceQuery {
 pub(crate) async fn get_run(
     State(server): State<Shared>,
     caller: Caller,
-    Path(run): Path<String>,
+    Segment(run): Segment,
     Params(query): Params<SourceQuery>,
 ) -> Result<Json<RunView>, Problem> {
     let record = find(&server, &caller, &run).await?;
@@ -173,7 +173,7 @@ async fn find(server: &Server, caller: &Caller, run: &str) -> Result<RunRecord, 
 pub(crate) async fn cancel_run(
     State(server): State<Shared>,
     caller: Caller,
-    Path(run): Path<String>,
+    Segment(run): Segment,
 ) -> Result<Json<RunView>, Problem> {
     let found = find(&server, &caller, &run).await?;
     caller.needs(Scope::Run)?;
@@ -216,7 +216,7 @@ pub(crate) struct LogLineView {
 pub(crate) async fn run_logs(
     State(server): State<Shared>,
     caller: Caller,
-    Path(run): Path<String>,
+    Segment(run): Segment,
 ) -> Result<Json<List<Value>>, Problem> {
     let record = find(&server, &caller, &run).await?;
     caller.needs(Scope::Run)?;
@@ -251,7 +251,7 @@ pub(crate) struct FailuresQuery {
 pub(crate) async fn list_failures(
     State(server): State<Shared>,
     caller: Caller,
-    Path(artifact): Path<String>,
+    Segment(artifact): Segment,
     Params(query): Params<FailuresQuery>,
 ) -> Result<Json<List<FailureRow>>, Problem> {
     let artifact = visible::own(&server, &caller, &artifact).await?;

@@ -74,6 +74,7 @@ const MALFORMED: &[&str] = &[
 ];
 /// The same for paths only.
 const MALFORMED_PATHS: &[&str] = &[
+    "%FF",
     "%20",
     "%00",
     "..%2f..",
