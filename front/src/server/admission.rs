@@ -3,17 +3,17 @@
 //! Rate limits, subscriptions, suspension, budgets and holds are steps that come with the platform's state: until then
 //! every project may run a listed artifact, and nothing is charged.
 
+use super::body::{self, Held};
 use super::caller::{Caller, identify};
 use super::idempotency::{Entered, First, enter, slot};
 use super::live::{Durable, RunEnd, Start, start};
 use super::run_request::{Preference, RunRequest, traceparent};
 use super::state::{Server, Shared};
-use super::{body, jobs, prepare, recall, visible};
+use super::{jobs, prepare, recall, visible};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::response::Response;
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use tollgate_runtime::Violation;
@@ -44,45 +44,35 @@ pub(crate) enum Of {
 
 /// The steps. Nothing of the tool has run before the last.
 pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem> {
-    let Call {
-        artifact,
-        of,
-        parts,
-        body,
-    } = call;
-    let headers = &parts.headers;
-    let caller = identify(server, headers, &parts.extensions).await?; //        1  401
-    let artifact = tenancy(server, &caller, &artifact, of).await?; //                   3  404, 403 not listed
-    let body_bytes_max = 2 * server.config.limits.input_bytes + ENVELOPE_BYTES;
-    let body = body::read(server, body, body_bytes_max).await?;
-    let slot = slot(&caller, &parts.method, &parts.uri, headers)?;
-    let first = match slot {
-        Some(slot) => match enter(server, slot, &body.bytes).await? {
-            Entered::Kept(kept) => return recall::answer(server, &caller, kept).await,
-            Entered::First(first) => Some(first),
-        },
-        None => None,
+    // 1: who calls. 401
+    let caller = identify(server, &call.parts.headers, &call.parts.extensions).await?;
+    // 3: tenancy. 404, 403 not listed
+    let artifact = tenancy(server, &caller, &call.artifact, call.of).await?;
+    let of = call.of;
+    let asked = match ask(server, &caller, &artifact, call).await? {
+        Asked::Before(kept) => return recall::answer(server, &caller, kept).await,
+        Asked::Now(asked) => asked,
     };
-    scope(&caller, of)?; //                                                4  403
-    let (release, digest) = release(&artifact, of)?; //                    5  400, 409
-    let request = RunRequest::read(headers, &body.bytes)?; //                   6  400, 422
-    let preference = Preference::read(headers);
-    let (run, input) = new_run(
-        &caller,
-        &artifact,
-        release,
-        digest,
-        request,
-        traceparent(headers),
-    );
-    let (prepared, load) = prepare::prepare(server, &run, input.clone()).await?; // 6, 7  422, 428
-    place(server)?; //                                                          9  503
-    let accepted = match preference {
+    // 4: scope. 403
+    scope(&caller, of)?;
+    // 5: what runs. 400 not validated, 409 no active release
+    let release = release(&artifact, of)?;
+    // 6: the request. 400, 422
+    let headers = &asked.parts.headers;
+    let (preference, traceparent) = (Preference::read(headers), traceparent(headers));
+    let request = RunRequest::read(headers, &asked.body.bytes)?;
+    let (run, input) = new_run(&caller, &artifact, release, &request, traceparent);
+    // 6, 7: the input and the credentials. 422, 428
+    let (prepared, load) = prepare::prepare(server, &run, request.input).await?;
+    // 9: a place. 503
+    place(server)?;
+    // 10, 11: run and settle. 200, 502, 504; or 202
+    match preference {
+        Preference::Async { wait } => jobs::queue(server, run, input, asked.first, wait).await,
         Preference::Answer => {
-            let durable = if first.is_some() {
-                Durable::Begun
-            } else {
-                Durable::No
+            let durable = match asked.first {
+                Some(_) => Durable::Begun,
+                None => Durable::No,
             };
             let start = Start {
                 run,
@@ -90,11 +80,54 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
                 load,
                 durable,
             };
-            return begun(server, start, first).await; //                        10, 11  200, 502, 504
+            begun(server, start, asked.first).await
         }
-        Preference::Async { wait } => jobs::queue(server, run, input, first, wait),
+    }
+}
+
+/// A request whose body is here.
+struct Request {
+    parts: Parts,
+    body: Held,
+    /// Where the request has an idempotency key: its place.
+    first: Option<First>,
+}
+
+enum Asked {
+    /// An equal request was answered, or started a run.
+    Before(KeptAnswer),
+    /// This is the first.
+    Now(Box<Request>),
+}
+
+/// Reads the body, and compares it with what was asked before under the same idempotency key.
+async fn ask(
+    server: &Shared,
+    caller: &Caller,
+    artifact: &Artifact,
+    call: Call,
+) -> Result<Asked, Problem> {
+    let Call {
+        of, parts, body, ..
+    } = call;
+    let body_bytes_max = 2 * server.config.limits.input_bytes + ENVELOPE_BYTES;
+    let body = match body::read(server, body, body_bytes_max).await {
+        Ok(body) => body,
+        Err(problem) => {
+            // What comes first answers first.
+            scope(caller, of)?;
+            release(artifact, of)?;
+            return Err(problem);
+        }
     };
-    accepted.await //                                                           10  202
+    let first = match slot(caller, &parts.method, &parts.uri, &parts.headers)? {
+        Some(slot) => match enter(server, slot, &body.bytes).await? {
+            Entered::Kept(kept) => return Ok(Asked::Before(kept)),
+            Entered::First(first) => Some(first),
+        },
+        None => None,
+    };
+    Ok(Asked::Now(Box::new(Request { parts, body, first })))
 }
 
 async fn tenancy(
@@ -154,16 +187,16 @@ pub(crate) fn admitted(verdict: Option<&VerdictRecord>) -> Result<(), Problem> {
     }
 }
 
+/// The run's row, and its input's text.
 fn new_run(
     caller: &Caller,
     artifact: &Artifact,
-    release: Option<ReleaseId>,
-    digest: Digest,
-    request: RunRequest,
+    (release, digest): (Option<ReleaseId>, Digest),
+    request: &RunRequest,
     traceparent: Option<String>,
-) -> (NewRun, serde_json::Value) {
+) -> (NewRun, String) {
     let is_own = artifact.owner == caller.owner();
-    let input = json!(request.input).to_string();
+    let input = request.input.to_string();
     let run = NewRun {
         id: RunId::new(),
         owner: caller.owner(),
@@ -171,8 +204,8 @@ fn new_run(
         artifact: artifact.id,
         release,
         digest,
-        function: request.function,
-        external_id: request.external_id,
+        function: request.function.clone(),
+        external_id: request.external_id.clone(),
         traceparent,
         timeout_ms: request.timeout_ms,
         is_own,
@@ -181,7 +214,7 @@ fn new_run(
         input_bytes: input.len() as u64,
         created_at: Time::now(),
     };
-    (run, request.input)
+    (run, input)
 }
 
 /// A server that is ending starts nothing.

@@ -57,7 +57,7 @@ impl Jobs {
 pub(crate) async fn queue(
     server: &Shared,
     run: NewRun,
-    input: Value,
+    input: String,
     first: Option<First>,
     wait: Duration,
 ) -> Result<Response, Problem> {
@@ -84,7 +84,7 @@ pub(crate) async fn queue(
 async fn queue_durably(
     server: Shared,
     run: NewRun,
-    input: Value,
+    input: String,
     first: Option<First>,
 ) -> Result<Accepted<Value>, Problem> {
     let location = format!("/v1/runs/{}", run.id);
@@ -99,7 +99,7 @@ async fn queue_durably(
         };
         (first.slot, kept)
     });
-    server.store.queue_run(run, input.to_string(), slot).await?;
+    server.store.queue_run(run, input, slot).await?;
     server.jobs.queued.notify_one();
     Ok(Accepted {
         location,
