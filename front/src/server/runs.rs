@@ -22,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 #[utoipa::path(post, path = "/v1/artifacts/{id}/run", tag = "runs",
     params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
         ("Idempotency-Key" = Option<String>, Header)),
-    request_body = RunRequest,
+    request_body(content = RunRequest, example = json!({"input": {"markdown": "# Hello"}})),
     responses((status = 200, body = Succeeded),
         (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
             ("Preference-Applied" = String, description = "`respond-async`")))))]
@@ -38,7 +38,7 @@ pub(crate) async fn run(
 #[utoipa::path(post, path = "/v1/artifacts/{id}/draft/run", tag = "drafts",
     params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
         ("Idempotency-Key" = Option<String>, Header)),
-    request_body = RunRequest,
+    request_body(content = RunRequest, example = json!({"input": {"markdown": "# Hello"}})),
     responses((status = 200, body = Succeeded),
         (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
             ("Preference-Applied" = String, description = "`respond-async`")))))]
