@@ -218,6 +218,8 @@ fn add_idempotency_key(operation: &mut Operation) {
     }
     let schema = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
+        .min_length(Some(1))
+        .max_length(Some(255))
         .build();
     let parameter = ParameterBuilder::new()
         .name("Idempotency-Key")
