@@ -5,7 +5,7 @@ use super::body::Sent;
 use super::caller::Caller;
 use super::params::{List, Paging, Params, Segment};
 use super::state::Shared;
-use super::upload::{UploadForm, UploadQuery, receive};
+use super::upload::{UploadBytes, UploadForm, UploadQuery, receive};
 use super::{admission, visible};
 use crate::problem::answer::{Accepted, Created, NoContent};
 use crate::problem::{Kind, Problem};
@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 /// Makes an artifact of a tool's bytes, with its draft. What is no tool at all is refused here; the rest is the
 /// verdict's.
 #[utoipa::path(post, path = "/v1/artifacts", tag = "artifacts", params(UploadQuery),
-    request_body(content((Vec<u8> = "application/wasm"), (UploadForm = "multipart/form-data"))),
+    request_body(content((UploadBytes = "application/wasm"), (UploadForm = "multipart/form-data"))),
     responses((status = 201, body = ArtifactView, headers(("Location" = String, description = "The artifact.")))))]
 pub(crate) async fn create_artifact(
     State(server): State<Shared>,
@@ -145,7 +145,7 @@ pub(crate) async fn change_artifact(
 
 /// Uploads an artifact's next draft.
 #[utoipa::path(post, path = "/v1/artifacts/{id}/draft", tag = "drafts", params(("id" = String, Path), UploadQuery),
-    request_body(content((Vec<u8> = "application/wasm"), (UploadForm = "multipart/form-data"))),
+    request_body(content((UploadBytes = "application/wasm"), (UploadForm = "multipart/form-data"))),
     responses((status = 201, body = DraftView, headers(("Location" = String, description = "The artifact.")))))]
 pub(crate) async fn create_draft(
     State(server): State<Shared>,

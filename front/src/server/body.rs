@@ -78,7 +78,7 @@ impl Sent {
         shaped(parsed(&self.headers, &body.bytes)?)
     }
 
-    /// The same where nothing may be sent, too.
+    /// The same where nothing, or null, may be sent, too.
     pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(
         self,
         server: &Server,
@@ -87,7 +87,8 @@ impl Sent {
         if body.bytes.is_empty() {
             return Ok(T::default());
         }
-        shaped(parsed(&self.headers, &body.bytes)?)
+        let sent: Option<T> = shaped(parsed(&self.headers, &body.bytes)?)?;
+        Ok(sent.unwrap_or_default())
     }
 }
 

@@ -27,7 +27,7 @@ const ENTRIES_MAX: u64 = 1000;
 pub(crate) struct EntryChange {
     /// 8 to 4,096 printable ASCII characters. It is never read back.
     #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, min_length = 8, max_length = 4096, format = Password)]
+    #[schema(value_type = String, min_length = 8, max_length = 4096, format = Password, pattern = "^[ -~]*$")]
     value: SecretString,
     /// Where it may go: `host` (port 443) or `host:port`, exact. May be left out with `artifact_id`: then it is what
     /// that artifact's active release declares now.

@@ -1,13 +1,14 @@
 //! The description of the HTTP surface: what handlers say of themselves, and the problems each can answer with.
 
 use crate::problem::{Kind, Problem};
+use axum::http::StatusCode;
 use serde_json::json;
 use utoipa::OpenApi as _;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
@@ -100,24 +101,27 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Ope
 /// Whether a call can answer with a problem.
 fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
     let is_keyed = path.starts_with("/v1/");
-    let is_post = *method == HttpMethod::Post;
+    let (is_get, is_post) = (*method == HttpMethod::Get, *method == HttpMethod::Post);
     let has_body = is_post || *method == HttpMethod::Put || *method == HttpMethod::Patch;
     let is_run = path.ends_with("/run");
     let is_upload = is_post && (path == "/v1/artifacts" || path.ends_with("/draft"));
     let ends = |end: &str| path.ends_with(end);
-    let is_environment = path.starts_with("/v1/environment");
+    let is_entry = path == "/v1/environment/{name}";
+    // Any key may look at the catalogue.
+    let is_catalogue = is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}");
     match kind {
         Kind::Internal | Kind::AtCapacity => path != "/healthz",
         Kind::AuthorizationMissing | Kind::KeyInvalid => is_keyed,
         Kind::BadRequest => is_keyed,
-        Kind::Forbidden => is_keyed,
+        Kind::Forbidden => is_keyed && !is_catalogue,
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
-        Kind::Unprocessable => has_body,
-        Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_environment,
+        // A secret's name is judged where it is taken back, too.
+        Kind::Unprocessable => has_body && !ends("/cancel") && !ends("/validation") || is_entry,
+        Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_entry,
         Kind::NotListed => {
-            (*method == HttpMethod::Get && ends("/artifacts/{id}"))
+            is_get && ends("/artifacts/{id}")
                 || ends("/{id}/run")
-                || is_environment
+                || is_entry && *method == HttpMethod::Put
         }
         Kind::DraftNotFound => {
             ends("/draft") && !is_post
@@ -128,9 +132,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::ReleaseNotFound => ends("/log") || ends("/rollback"),
         Kind::RunNotFound => path.starts_with("/v1/runs/"),
         Kind::KeyNotFound => path.starts_with("/v1/keys/"),
-        Kind::NotValidated => {
-            is_run || ends("/publish") || (*method == HttpMethod::Get && ends("/validation"))
-        }
+        Kind::NotValidated => is_run || ends("/publish") || is_get && ends("/validation"),
         Kind::NoActiveRelease => {
             ends("/{id}/run") || ends("/rollback") || *method == HttpMethod::Patch
         }
@@ -178,15 +180,35 @@ fn add(operation: &mut Operation, kind: Kind) {
             .insert(row.code.to_owned(), RefOr::T(example));
     }
     if kind == Kind::AtCapacity {
-        let seconds = HeaderBuilder::new()
-            .schema(Object::with_type(Type::Integer))
-            .build();
-        response.headers.insert("Retry-After".to_owned(), seconds);
+        add_header(response, "Retry-After", Type::Integer, "Seconds.");
+    }
+    if row.status == StatusCode::UNAUTHORIZED {
+        add_header(response, "WWW-Authenticate", Type::String, "`Bearer`.");
     }
 }
 
-/// Every POST takes the header; those of runs say so themselves.
+fn add_header(response: &mut Response, name: &str, of: Type, description: &str) {
+    let header = HeaderBuilder::new()
+        .schema(Object::with_type(of))
+        .description(Some(description))
+        .build();
+    response.headers.insert(name.to_owned(), header);
+}
+
+/// Every POST takes the header, and says when its answer is an earlier one.
 fn describe_idempotency(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+            let description =
+                "`true` where the request was answered before, and this is that answer.";
+            add_header(response, "Idempotency-Replayed", Type::String, description);
+        }
+    }
+    add_idempotency_key(operation);
+}
+
+/// Runs name the parameter themselves.
+fn add_idempotency_key(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     if parameters
         .iter()
@@ -196,6 +218,8 @@ fn describe_idempotency(operation: &mut Operation) {
     }
     let schema = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
+        .min_length(Some(1))
+        .max_length(Some(255))
         .build();
     let parameter = ParameterBuilder::new()
         .name("Idempotency-Key")

@@ -30,7 +30,7 @@ pub(crate) struct RunView {
     status: String,
     /// Of async and idempotent runs, for a day.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value, required = false)]
     output: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]

@@ -21,8 +21,8 @@ use utoipa::{IntoParams, ToSchema};
 /// `Idempotency-Key` a repeated request gets the first one's answer.
 #[utoipa::path(post, path = "/v1/artifacts/{id}/run", tag = "runs",
     params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
-        ("Idempotency-Key" = Option<String>, Header)),
-    request_body = RunRequest,
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    request_body(content = RunRequest, example = json!({"input": {"markdown": "# Hello"}})),
     responses((status = 200, body = Succeeded),
         (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
             ("Preference-Applied" = String, description = "`respond-async`")))))]
@@ -37,8 +37,8 @@ pub(crate) async fn run(
 /// Runs an admitted draft, for its own project, at no price.
 #[utoipa::path(post, path = "/v1/artifacts/{id}/draft/run", tag = "drafts",
     params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
-        ("Idempotency-Key" = Option<String>, Header)),
-    request_body = RunRequest,
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    request_body(content = RunRequest, example = json!({"input": {"markdown": "# Hello"}})),
     responses((status = 200, body = Succeeded),
         (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
             ("Preference-Applied" = String, description = "`respond-async`")))))]

@@ -26,7 +26,8 @@ pub(crate) struct ProjectMade {
     #[schema(example = "prj_06bqk8m0000000000000000000")]
     id: String,
     name: String,
-    /// A `manage` key of the project, shown this once.
+    /// A `manage` key of the project, shown this once: an answer sent again to a repeated request is without it.
+    #[schema(required = false)]
     key: String,
 }
 
@@ -37,7 +38,8 @@ pub(crate) struct OrgMade {
     id: String,
     name: String,
     project_id: String,
-    /// A `manage` key of the project, shown this once.
+    /// A `manage` key of the project, shown this once: an answer sent again to a repeated request is without it.
+    #[schema(required = false)]
     key: String,
 }
 

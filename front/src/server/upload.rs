@@ -27,6 +27,12 @@ pub(crate) struct UploadQuery {
     pub(crate) name: Option<String>,
 }
 
+/// A tool, its manifest in it or none.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary, content_media_type = "application/wasm")]
+#[expect(dead_code, reason = "describes the body; it is read as bytes")]
+pub(crate) struct UploadBytes(String);
+
 /// A tool with its manifest beside it.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form; it is read part by part")]
