@@ -1,3 +1,5 @@
 //! The server over HTTP.
 
+mod crashes;
+mod neighbours;
 mod run_path;
