@@ -3,3 +3,4 @@
 mod crashes;
 mod neighbours;
 mod run_path;
+mod secrets;

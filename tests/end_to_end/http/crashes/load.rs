@@ -133,9 +133,7 @@ fn ask(
             };
             let answer = run(&[JSON[0], ("idempotency-key", &name)], &request.body());
             let is_gone = answer.is_err();
-            let run = answer
-                .ok()
-                .and_then(|answer| field(answer, 200, "run_id"));
+            let run = answer.ok().and_then(|answer| field(answer, 200, "run_id"));
             to.repeatable.push(Repeatable { run, ..request });
             if is_gone {
                 return None;
