@@ -1,5 +1,6 @@
 //! The server over HTTP.
 
+mod async_runs;
 mod crashes;
 mod idempotency;
 mod neighbours;
