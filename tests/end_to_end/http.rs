@@ -1,6 +1,7 @@
 //! The server over HTTP.
 
 mod async_runs;
+mod clients;
 mod crashes;
 mod idempotency;
 mod neighbours;
