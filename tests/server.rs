@@ -11,6 +11,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use ureq::http::{HeaderMap, Request};
 
+/// How long a server may take to listen.
+const START: Duration = Duration::from_secs(60);
+
 /// A server in a folder of its own, on a port of its own, killed when it is dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -68,10 +71,20 @@ impl Server {
         let mut child = start(program);
         let log = Arc::new(Mutex::new(String::new()));
         collect(child.stderr.take().expect("piped"), Arc::clone(&log));
-        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
-        let (address, operator) = read_start(&mut lines)
-            .unwrap_or_else(|said| panic!("no server: {said}\n{}", log.lock().expect("a log")));
-        collect(lines, Arc::clone(&log));
+        let (sender, started) = std::sync::mpsc::channel();
+        let (stdout, said) = (child.stdout.take().expect("piped"), Arc::clone(&log));
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stdout);
+            let _ = sender.send(read_start(&mut lines));
+            collect(lines, said);
+        });
+        let started = started
+            .recv_timeout(START)
+            .map_err(|error| error.to_string());
+        let (address, operator) = started.flatten().unwrap_or_else(|said| {
+            let _ = child.kill();
+            panic!("no server: {said}\n{}", log.lock().expect("a log"))
+        });
         Self {
             address,
             operator,

@@ -1,9 +1,23 @@
 //! The server over HTTP.
 
+mod async_runs;
 mod bodies;
 mod catalogue;
+mod clients;
+mod crashes;
+mod idempotency;
 mod keys;
+mod neighbours;
 mod rows;
 mod run_path;
+mod secrets;
 mod small;
 mod strangers;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held by tests that load the whole machine, or measure it: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

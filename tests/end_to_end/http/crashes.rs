@@ -1,0 +1,115 @@
+//! The server is killed as a power failure would, again and again, and loses nothing that it acknowledged.
+
+mod load;
+mod restarts;
+
+use load::{Acknowledged, Load, Repeatable};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tollgate_tests::holds_within;
+use tollgate_tests::server::{Answer, Caller, JSON, Server};
+
+const ROUNDS: u32 = 20;
+/// What a restart may take here: two seconds are promised, on a machine that does nothing else.
+const RESTART_MAX: Duration = Duration::from_secs(10);
+const END_MAX: Duration = Duration::from_secs(60);
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
+    let _alone = super::alone();
+    let mut server = Server::start();
+    let key = server.org("under-load").key;
+    let tool = server.caller(&key).published("markdown");
+    let mut all = Acknowledged::default();
+    let mut slowest = Duration::ZERO;
+    for round in 0..ROUNDS {
+        let load = Load::start(&server.caller(&key), &tool, round);
+        // A moment that differs from round to round, so that writes of every kind are cut.
+        std::thread::sleep(Duration::from_millis(150 + u64::from(round * 67 % 250)));
+        let folder = server.kill();
+        let acknowledged = load.join();
+        assert!(acknowledged.count() > 0, "round {round} did nothing");
+        let killed_at = Instant::now();
+        server = Server::start_in(folder, &[]);
+        let took = killed_at.elapsed();
+        assert!(took < RESTART_MAX, "round {round}: restarted in {took:?}");
+        slowest = slowest.max(took);
+        check(&server.caller(&key), &tool, &acknowledged);
+        all.add(acknowledged);
+    }
+    // What was kept by one restart is kept by the next ones, too.
+    check(&server.caller(&key), &tool, &all);
+    let made = all.artifacts.last().expect("artifacts were made");
+    assert_eq!(server.caller(&key).validate(made)["status"], "ADMITTED");
+    assert!(all.has_every_kind(), "{all:?}");
+    eprintln!(
+        "{} acknowledged over {ROUNDS} kills; slowest restart {slowest:?}",
+        all.summary()
+    );
+}
+
+/// Everything acknowledged is there.
+fn check(caller: &Caller, tool: &str, acknowledged: &Acknowledged) {
+    for run in &acknowledged.runs {
+        let record = caller.get(&format!("/v1/runs/{run}")).expect(200);
+        assert_eq!(record["status"], "SUCCEEDED", "{record}");
+    }
+    for run in &acknowledged.queued {
+        let ended = ended(caller, run);
+        let is_lost = ended["status"] == "FAILED" && ended["failure"]["kind"] == "lost";
+        assert!(ended["status"] == "SUCCEEDED" || is_lost, "{ended}");
+        assert!(!is_lost || ended["charged"] == 0, "{ended}");
+    }
+    for artifact in &acknowledged.artifacts {
+        let found = caller.get(&format!("/v1/artifacts/{artifact}"));
+        assert_eq!(found.expect(200)["id"], artifact.as_str());
+    }
+    for key in &acknowledged.keys {
+        let mine = caller.with_key(key);
+        mine.get(&format!("/v1/artifacts/{tool}")).expect(200);
+    }
+    for request in &acknowledged.repeatable {
+        check_repeated(caller, tool, request);
+    }
+}
+
+/// A repeated request gets the first one's run, and there is one run of it.
+fn check_repeated(caller: &Caller, tool: &str, request: &Repeatable) {
+    let first = repeat(caller, tool, request);
+    if let Some(run) = &request.run {
+        assert_eq!(first.headers["idempotency-replayed"], "true");
+        let body = first.clone().expect(200);
+        assert_eq!(body["run_id"], run.as_str(), "{body}");
+        assert_eq!(body["output"], "<h1>again</h1>\n", "{body}");
+    } else if first.status != 200 {
+        let kind = &first.body["failure"]["kind"];
+        assert_eq!((first.status, kind), (500, &json!("lost")), "{first:?}");
+        assert_eq!(first.body["retryable"], false, "{}", first.body);
+    }
+    let second = repeat(caller, tool, request);
+    assert_eq!(second.headers["idempotency-replayed"], "true");
+    assert_eq!(second.status, first.status);
+    assert_eq!(second.body["run_id"], first.body["run_id"]);
+    let list = format!("/v1/runs?external_id={}", request.key);
+    let runs = caller.get(&list).expect(200);
+    assert_eq!(runs["items"].as_array().map(Vec::len), Some(1), "{runs}");
+    assert_eq!(runs["items"][0]["run_id"], first.body["run_id"]);
+}
+
+fn repeat(caller: &Caller, tool: &str, request: &Repeatable) -> Answer {
+    let path = format!("/v1/artifacts/{tool}/run");
+    let headers = [JSON[0], ("idempotency-key", request.key.as_str())];
+    caller.send("POST", &path, &headers, &request.body())
+}
+
+/// The record of a run that has ended.
+fn ended(caller: &Caller, run: &str) -> serde_json::Value {
+    let path = format!("/v1/runs/{run}");
+    let mut record = serde_json::Value::Null;
+    let is_over = holds_within(END_MAX, || {
+        record = caller.get(&path).expect(200);
+        record["finished_at"].is_string()
+    });
+    assert!(is_over, "{record}");
+    record
+}
