@@ -16,6 +16,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+use std::time::Duration;
 use tollgate_runtime::Violation;
 use tollgate_store::{
     Artifact, Digest, KeptAnswer, NewRun, ReleaseId, RunId, Scope, Time, VerdictRecord,
@@ -77,6 +78,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
             let start = Start {
                 run,
                 prepared,
+                queued: Duration::ZERO,
                 load,
                 durable,
             };

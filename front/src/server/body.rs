@@ -154,8 +154,15 @@ fn is_json(content_type: &str) -> bool {
 
 /// JSON of a known shape.
 pub(crate) fn shaped<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
-    serde_json::from_value(json)
-        .map_err(|error| unprocessable("body_invalid", quoted(&error.to_string()), None))
+    serde_json::from_value(json).map_err(|error| {
+        let message = error.to_string();
+        // Names of our own types say nothing to a caller.
+        let message = match message.split_once("expected struct ") {
+            Some((found, _)) => format!("{found}expected an object"),
+            None => message,
+        };
+        unprocessable("body_invalid", quoted(&message), None)
+    })
 }
 
 /// A body that is well-formed but does not make sense.

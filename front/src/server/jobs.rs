@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tollgate_store::{Claimed, KeptAnswer, NewRun, OrgId, RunRecord};
+use tollgate_store::{Claimed, KeptAnswer, NewRun, OrgId, RunRecord, Time};
 
 /// How often the queue is looked at where nobody says that something was queued.
 const LOOK: Duration = Duration::from_secs(1);
@@ -169,12 +169,14 @@ async fn run(server: &Shared, claimed: Claimed) {
 async fn run_claimed(server: &Shared, claimed: Claimed) {
     let durable = Durable::Claimed(claimed.attempt);
     let run = claimed.run;
+    let queued = Time::now().since(run.created_at);
     let input = serde_json::from_str(&claimed.input).unwrap_or_default();
     match prepare::prepare(server, &run, input).await {
         Ok((prepared, load)) => {
             let start = Start {
                 run,
                 prepared,
+                queued,
                 load,
                 durable,
             };

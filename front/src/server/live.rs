@@ -26,6 +26,8 @@ pub(crate) struct Live {
 pub(crate) struct Start {
     pub(crate) run: NewRun,
     pub(crate) prepared: Prepared,
+    /// What waiting in the table took.
+    pub(crate) queued: Duration,
     /// What loading the tool took.
     pub(crate) load: Duration,
     /// Whether it has a row already, and which start of it this is where it was queued.
@@ -184,6 +186,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
     let Start {
         run,
         prepared,
+        queued,
         load,
         durable,
     } = start;
@@ -195,7 +198,11 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
     };
     let started_at = live.started.at().map(Time::from);
     let finish = match outcome {
-        Ok(Ok(outcome)) => finish_of(outcome, load, durable, started_at),
+        Ok(Ok(mut outcome)) => {
+            outcome.usage.queue_us += micros(queued);
+            outcome.usage.load_us += micros(load);
+            finish_of(outcome, durable, started_at)
+        }
         Ok(Err(refused)) => return take_back(server, run, durable, refused.into()).await,
         Err(Some(Stop::Cancelled)) => cancelled(started_at),
         Err(Some(Stop::Abandoned) | None) => {
@@ -259,19 +266,12 @@ pub(crate) async fn take_back(
     RunEnd::Refused(Box::new(problem))
 }
 
-fn finish_of(
-    outcome: Outcome,
-    load: Duration,
-    durable: Durable,
-    started_at: Option<Time>,
-) -> Finish {
+fn finish_of(outcome: Outcome, durable: Durable, started_at: Option<Time>) -> Finish {
     let status = match outcome.status() {
         Status::Succeeded => FinishStatus::Succeeded,
         Status::Failed => FinishStatus::Failed,
         Status::TimedOut => FinishStatus::TimedOut,
     };
-    let mut usage = outcome.usage;
-    usage.load_us += u64::try_from(load.as_micros()).unwrap_or(u64::MAX);
     let (output, failure) = match outcome.result {
         Ok(output) => (Some(output.to_string()), None),
         Err(failure) => (None, Some(json!(failure))),
@@ -279,7 +279,7 @@ fn finish_of(
     Finish {
         status,
         failure,
-        usage: Some(json!(usage)),
+        usage: Some(json!(outcome.usage)),
         charged: 0,
         output,
         keeps_output: durable != Durable::No,
@@ -287,6 +287,10 @@ fn finish_of(
         started_at,
         finished_at: Time::now(),
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn cancelled(started_at: Option<Time>) -> Finish {
