@@ -2,7 +2,7 @@
 
 use super::admission::{self, Call, Of};
 use super::caller::Caller;
-use super::live::RunEnd;
+use super::live::{LiveRun, RunEnd};
 use super::params::{List, Paging, Params, Segment, bad_query, id};
 use super::run_request::RunRequest;
 use super::run_view::{FailureRow, RunView, Succeeded, failure_row, view};
@@ -14,6 +14,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
 use tollgate_store::{ArtifactId, RunFilter, RunId, RunRecord, Scope};
 use utoipa::{IntoParams, ToSchema};
 
@@ -76,6 +78,10 @@ pub(crate) struct RunsQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
+
+/// How often, and how many times, a run is looked for whose tool is being loaded.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 200;
 
 const STATUSES: [&str; 6] = [
     "QUEUED",
@@ -178,7 +184,7 @@ pub(crate) async fn cancel_run(
     let found = find(&server, &caller, &run).await?;
     caller.needs(Scope::Run)?;
     let not_running = || Problem::of(Kind::RunNotRunning).with_run(found.run.id);
-    if let Some(live) = server.live.get(found.run.id) {
+    if let Some(live) = under_way(&server, &found).await {
         live.cancel();
         return match live.ended().await {
             RunEnd::Recorded(record) if record.status == "CANCELLED" => {
@@ -196,6 +202,20 @@ pub(crate) async fn cancel_run(
         return Err(not_running());
     }
     Ok(Json(view(find(&server, &caller, &run).await?)))
+}
+
+/// The run, where it is under way. One that was taken out of the queue is, once its tool is loaded.
+async fn under_way(server: &Server, found: &RunRecord) -> Option<Arc<LiveRun>> {
+    let looks = if found.status == "RUNNING" { LOOKS } else { 1 };
+    for look in 0..looks {
+        if look > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+        if let Some(live) = server.live.get(found.run.id) {
+            return Some(live);
+        }
+    }
+    None
 }
 
 /// A line that a tool wrote for people.
