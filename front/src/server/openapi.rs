@@ -1,7 +1,6 @@
 //! The description of the HTTP surface: what handlers say of themselves, and the problems each can answer with.
 
 use crate::problem::{Kind, Problem};
-use axum::http::StatusCode;
 use serde_json::json;
 use utoipa::OpenApi as _;
 use utoipa::openapi::content::ContentBuilder;
@@ -182,7 +181,7 @@ fn add(operation: &mut Operation, kind: Kind) {
     if kind == Kind::AtCapacity {
         add_header(response, "Retry-After", Type::Integer, "Seconds.");
     }
-    if row.status == StatusCode::UNAUTHORIZED {
+    if matches!(kind, Kind::AuthorizationMissing | Kind::KeyInvalid) {
         add_header(response, "WWW-Authenticate", Type::String, "`Bearer`.");
     }
 }
