@@ -154,6 +154,18 @@ impl Store {
         Ok(row.as_ref().map(record_in).transpose()?)
     }
 
+    /// How many runs are queued: all, and those of an org.
+    pub async fn queued_counts(&self, org: OrgId) -> Result<(u64, u64), StoreError> {
+        let row = sqlx::query(statements::QUEUED_COUNTS)
+            .bind(org)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok((
+            unsigned(row.try_get("queued")?),
+            unsigned(row.try_get("of_org")?),
+        ))
+    }
+
     /// A project's runs, newest first.
     pub async fn runs(
         &self,

@@ -62,6 +62,9 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let headers = &asked.parts.headers;
     let (preference, traceparent) = (Preference::read(headers), traceparent(headers));
     let request = RunRequest::read(headers, &asked.body.bytes)?;
+    let Request { body, first, .. } = *asked;
+    // Its part of the budget of all bodies is for the next one.
+    drop(body);
     let (run, input) = new_run(&caller, &artifact, release, &request, traceparent);
     // 6, 7: the input and the credentials. 422, 428
     let (prepared, load) = prepare::prepare(server, &run, request.input).await?;
@@ -69,9 +72,9 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     place(server)?;
     // 10, 11: run and settle. 200, 502, 504; or 202
     match preference {
-        Preference::Async { wait } => jobs::queue(server, run, input, asked.first, wait).await,
+        Preference::Async { wait } => jobs::queue(server, run, input, first, wait).await,
         Preference::Answer => {
-            let durable = match asked.first {
+            let durable = match first {
                 Some(_) => Durable::Begun,
                 None => Durable::No,
             };
@@ -82,7 +85,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
                 load,
                 durable,
             };
-            begun(server, start, asked.first).await
+            begun(server, start, first).await
         }
     }
 }

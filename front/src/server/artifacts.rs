@@ -3,7 +3,7 @@
 use super::artifact_view::{self, ArtifactView, DraftView, VerdictView};
 use super::body::Sent;
 use super::caller::Caller;
-use super::params::{List, Paging, Params, Segment};
+use super::params::{List, Paging, Params, Segment, bad_query};
 use super::state::Shared;
 use super::upload::{UploadBytes, UploadForm, UploadQuery, receive};
 use super::{admission, visible};
@@ -64,6 +64,9 @@ fn name_invalid(name: &str) -> Problem {
     Problem::malformed(violation)
 }
 
+/// Bytes that are searched for.
+const SEARCH_BYTES_MAX: usize = 256;
+
 /// Which artifacts are listed.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -92,6 +95,11 @@ pub(crate) async fn list_artifacts(
     caller: Caller,
     Params(query): Params<ArtifactsQuery>,
 ) -> Result<Json<List<ArtifactView>>, Problem> {
+    if query.q.len() > SEARCH_BYTES_MAX {
+        return Err(bad_query(format!(
+            "q may have at most {SEARCH_BYTES_MAX} bytes"
+        )));
+    }
     let paging = Paging::new(query.limit, query.cursor);
     let (before, limit) = (paging.before()?, paging.limit()?);
     let page = server

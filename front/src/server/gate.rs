@@ -5,7 +5,7 @@ use crate::about::about;
 use serde_json::json;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
 use tollgate_store::{ArtifactId, OrgId, StoreError, Time, VerdictRecord, VerdictStatus};
@@ -84,8 +84,16 @@ pub(crate) async fn judge(server: Shared) {
         };
         // Another judge may take what else there is.
         server.gate.changed.notify_one();
-        if let Err(error) = judge_one(&server, org, artifact).await {
-            tracing::error!(%error, %artifact, "a draft could not be judged; it is judged at the next start");
+        let judging = Arc::clone(&server);
+        // In a task: a fault of ours must not end the judge.
+        let judged = tokio::spawn(async move { judge_one(&judging, org, artifact).await }).await;
+        let error = match judged {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(error) = error {
+            tracing::error!(error, %artifact, "a draft could not be judged; it is judged when it is asked for again");
         }
         server.gate.done(org);
     }

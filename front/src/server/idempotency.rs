@@ -178,7 +178,10 @@ async fn answer_once(
         location: location(&parts.headers),
         body: Some(without_secrets(&bytes)),
     };
-    server.store.keep_answer(first.slot, answer).await?;
+    // What was done is done: its answer, with what it shows once, must not be lost over keeping it.
+    if let Err(error) = server.store.keep_answer(first.slot, answer).await {
+        tracing::error!(%error, "an answer could not be kept for a repeated request");
+    }
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 

@@ -19,6 +19,9 @@ use tollgate_store::{Claimed, KeptAnswer, NewRun, OrgId, RunRecord, Time};
 /// How often the queue is looked at where nobody says that something was queued.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Runs that may wait; an org takes at most half of the queue.
+const QUEUED_MAX: u64 = 2000;
+
 /// Async runs under way.
 pub(crate) struct Jobs {
     runs_max: usize,
@@ -87,6 +90,10 @@ async fn queue_durably(
     input: String,
     first: Option<First>,
 ) -> Result<Accepted<Value>, Problem> {
+    let (queued_runs, of_org) = server.store.queued_counts(run.owner.0).await?;
+    if queued_runs >= QUEUED_MAX || of_org >= QUEUED_MAX / 2 {
+        return Err(Problem::of(Kind::AtCapacity));
+    }
     let location = format!("/v1/runs/{}", run.id);
     let body = json!(view(queued(run.clone())));
     let slot = first.as_ref().map(|first| {
