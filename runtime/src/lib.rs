@@ -46,6 +46,7 @@ pub mod source;
 pub mod survey;
 mod ticker;
 mod tool;
+mod turns;
 mod usage;
 pub mod value;
 mod violation;

@@ -1,0 +1,3 @@
+//! Measures our runtime and server against references in the same run.
+
+fn main() {}
