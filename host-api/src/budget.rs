@@ -1,17 +1,29 @@
 //! Process-wide budgets: limits per run alone would let two hundred runs together kill the machine.
 
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a budget is counted in. Small enough to waste little, large enough that a grant is rare.
 const UNIT_BYTES: u64 = 4096;
 
-/// A number of bytes that all runs of a process share.
+/// A number of bytes that all runs of a process share. One owner has at most half of it, so that what one does with
+/// it leaves something for the others; runs without an owner (the empty name) are not held to that.
 #[derive(Clone, Debug)]
 pub struct Budget {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     name: &'static str,
-    units: Arc<Semaphore>,
-    units_max: u64,
+    bytes_max: u64,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: u64,
+    by_owner: HashMap<Arc<str>, u64>,
 }
 
 /// The process has no more to give. Never the guest's fault.
@@ -25,66 +37,93 @@ pub struct BudgetExhausted {
 impl Budget {
     /// A budget of `bytes`, rounded up to 4 KiB.
     pub fn new(name: &'static str, bytes: u64) -> Self {
-        let units_max = units(bytes).min(Semaphore::MAX_PERMITS as u64);
-        let units = Arc::new(Semaphore::new(
-            usize::try_from(units_max).unwrap_or(Semaphore::MAX_PERMITS),
-        ));
         Self {
-            name,
-            units,
-            units_max,
+            shared: Arc::new(Shared {
+                name,
+                bytes_max: bytes.div_ceil(UNIT_BYTES).saturating_mul(UNIT_BYTES),
+                taken: Mutex::default(),
+            }),
         }
     }
 
-    /// An empty lease, to be grown.
-    pub fn lease(&self) -> Lease {
+    /// An empty lease for an owner, to be grown.
+    pub fn lease(&self, owner: &Arc<str>) -> Lease {
         Lease {
             budget: self.clone(),
-            held: None,
+            owner: Arc::clone(owner),
             granted_bytes: 0,
             bytes: 0,
         }
     }
 
-    /// A lease of `bytes`, waiting until they are there. What could never be there is refused at once.
-    pub async fn acquire(&self, bytes: u64) -> Result<Lease, BudgetExhausted> {
-        let wanted = units(bytes);
-        let wanted_u32 = u32::try_from(wanted).map_err(|_| self.exhausted())?;
-        if wanted > self.units_max {
-            return Err(self.exhausted());
-        }
-        let held = Arc::clone(&self.units)
-            .acquire_many_owned(wanted_u32)
-            .await
-            .map_err(|_| self.exhausted())?;
-        Ok(Lease {
-            budget: self.clone(),
-            held: Some(held),
-            granted_bytes: wanted * UNIT_BYTES,
-            bytes,
-        })
+    /// Whether a lease of so many bytes could ever be had, by this owner.
+    pub fn could_lease(&self, owner: &str, bytes: u64) -> bool {
+        let bytes_max = self.shared.bytes_max_of(owner);
+        bytes
+            .checked_next_multiple_of(UNIT_BYTES)
+            .is_some_and(|bytes| bytes <= bytes_max)
     }
 
     /// Bytes nobody holds now.
     pub fn available_bytes(&self) -> u64 {
-        self.units.available_permits() as u64 * UNIT_BYTES
+        self.shared.bytes_max - self.shared.lock().bytes
     }
 
     /// That nothing is left, as an error.
     pub fn exhausted(&self) -> BudgetExhausted {
-        BudgetExhausted { budget: self.name }
+        BudgetExhausted {
+            budget: self.shared.name,
+        }
     }
 }
 
-fn units(bytes: u64) -> u64 {
-    bytes.div_ceil(UNIT_BYTES)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bytes_max_of(&self, owner: &str) -> u64 {
+        match owner.is_empty() {
+            true => self.bytes_max,
+            false => self.bytes_max.div_ceil(2),
+        }
+    }
+
+    /// Takes `bytes` for an owner, or nothing at all.
+    fn take(&self, owner: &Arc<str>, bytes: u64) -> Option<()> {
+        let mut taken = self.lock();
+        let total = taken.bytes.checked_add(bytes)?;
+        if total > self.bytes_max {
+            return None;
+        }
+        if !owner.is_empty() {
+            let own = taken.by_owner.get(owner).copied().unwrap_or(0) + bytes;
+            if own > self.bytes_max_of(owner) {
+                return None;
+            }
+            taken.by_owner.insert(Arc::clone(owner), own);
+        }
+        taken.bytes = total;
+        Some(())
+    }
+
+    fn give_back(&self, owner: &Arc<str>, bytes: u64) {
+        let mut taken = self.lock();
+        taken.bytes -= bytes;
+        if let Some(own) = taken.by_owner.get_mut(owner) {
+            *own -= bytes;
+            if *own == 0 {
+                taken.by_owner.remove(owner);
+            }
+        }
+    }
 }
 
 /// A part of a [`Budget`], given back when dropped.
 #[derive(Debug)]
 pub struct Lease {
     budget: Budget,
-    held: Option<OwnedSemaphorePermit>,
+    owner: Arc<str>,
     granted_bytes: u64,
     bytes: u64,
 }
@@ -92,21 +131,15 @@ pub struct Lease {
 impl Lease {
     /// Takes `bytes` more, or nothing at all.
     pub fn try_grow(&mut self, bytes: u64) -> Result<(), BudgetExhausted> {
-        let total = self
-            .bytes
-            .checked_add(bytes)
-            .ok_or_else(|| self.budget.exhausted())?;
+        let exhausted = || self.budget.exhausted();
+        let total = self.bytes.checked_add(bytes).ok_or_else(exhausted)?;
         if total > self.granted_bytes {
-            let missing = units(total - self.granted_bytes);
-            let missing_u32 = u32::try_from(missing).map_err(|_| self.budget.exhausted())?;
-            let more = Arc::clone(&self.budget.units)
-                .try_acquire_many_owned(missing_u32)
-                .map_err(|_| self.budget.exhausted())?;
-            match &mut self.held {
-                Some(held) => held.merge(more),
-                None => self.held = Some(more),
-            }
-            self.granted_bytes += missing * UNIT_BYTES;
+            let missing = (total - self.granted_bytes)
+                .checked_next_multiple_of(UNIT_BYTES)
+                .ok_or_else(exhausted)?;
+            let taken = self.budget.shared.take(&self.owner, missing);
+            taken.ok_or_else(exhausted)?;
+            self.granted_bytes += missing;
         }
         self.bytes = total;
         Ok(())
@@ -118,6 +151,16 @@ impl Lease {
     }
 }
 
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.granted_bytes > 0 {
+            self.budget
+                .shared
+                .give_back(&self.owner, self.granted_bytes);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,12 +168,13 @@ mod tests {
     #[test]
     fn a_lease_takes_up_to_the_budget_and_gives_back() {
         let budget = Budget::new("test", 3 * UNIT_BYTES);
-        let mut lease = budget.lease();
+        let mut lease = budget.lease(&Arc::from(""));
         lease.try_grow(1).expect("one unit");
         lease.try_grow(UNIT_BYTES - 1).expect("still one unit");
         assert_eq!(budget.available_bytes(), 2 * UNIT_BYTES);
         lease.try_grow(2 * UNIT_BYTES).expect("exactly all");
         assert_eq!(lease.try_grow(1), Err(BudgetExhausted { budget: "test" }));
+        assert!(lease.try_grow(u64::MAX).is_err());
         assert_eq!(
             lease.bytes(),
             3 * UNIT_BYTES,
@@ -140,18 +184,20 @@ mod tests {
         assert_eq!(budget.available_bytes(), 3 * UNIT_BYTES);
     }
 
-    #[tokio::test]
-    async fn what_could_never_be_there_is_refused_and_the_rest_waits() {
-        let budget = Budget::new("test", UNIT_BYTES);
-        assert!(budget.acquire(2 * UNIT_BYTES).await.is_err());
-        let held = budget.acquire(UNIT_BYTES).await.expect("free");
-        let waiting = tokio::spawn({
-            let budget = budget.clone();
-            async move { budget.acquire(1).await.map(|lease| lease.bytes()) }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        drop(held);
-        assert_eq!(waiting.await.expect("no panic"), Ok(1));
+    #[test]
+    fn an_owner_has_at_most_half() {
+        let budget = Budget::new("test", 4 * UNIT_BYTES);
+        let (acme, other) = (Arc::from("acme"), Arc::from("other"));
+        let mut first = budget.lease(&acme);
+        first.try_grow(2 * UNIT_BYTES).expect("exactly half");
+        let mut second = budget.lease(&acme);
+        assert!(second.try_grow(1).is_err(), "over all of its leases");
+        let mut neighbour = budget.lease(&other);
+        neighbour.try_grow(2 * UNIT_BYTES).expect("the other half");
+        drop(first);
+        second.try_grow(2 * UNIT_BYTES).expect("given back");
+        drop((second, neighbour));
+        assert_eq!(budget.available_bytes(), 4 * UNIT_BYTES);
+        assert!(budget.shared.lock().by_owner.is_empty());
     }
 }

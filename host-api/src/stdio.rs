@@ -195,7 +195,10 @@ mod tests {
 
     #[test]
     fn output_is_kept_up_to_its_limit() {
-        let output = Output::new(4, Budget::new("host buffers", 4096).lease());
+        let output = Output::new(
+            4,
+            Budget::new("host buffers", 4096).lease(&std::sync::Arc::from("")),
+        );
         assert!(output.append(b"abc").is_ok());
         assert!(output.append(b"d").is_ok(), "exactly the limit");
         assert!(matches!(
@@ -207,7 +210,10 @@ mod tests {
 
     #[test]
     fn output_is_taken_out_of_the_process_budget() {
-        let output = Output::new(10_000, Budget::new("host buffers", 4096).lease());
+        let output = Output::new(
+            10_000,
+            Budget::new("host buffers", 4096).lease(&std::sync::Arc::from("")),
+        );
         assert!(output.append(&[0; 4096]).is_ok());
         assert!(matches!(output.append(b"x"), Err(OutputRefused::Budget(_))));
     }

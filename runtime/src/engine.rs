@@ -60,16 +60,16 @@ pub(crate) fn engine(
     Engine::new(&config)
 }
 
-/// Slots for so many runs at once. A typical tool has one memory and one or two tables; what a run of many
-/// memories takes, others lack, and the pool says so.
+/// Slots as they are given out by admission, which the pool is never asked for more than.
 fn pool(limits: &Limits, fixed: &StaticLimits, process: &ProcessLimits) -> PoolingAllocationConfig {
     let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let slots = process.slots();
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_stacks(process.runs)
-        .total_component_instances(process.runs)
-        .total_core_instances(process.runs.saturating_mul(8))
-        .total_memories(process.runs)
-        .total_tables(process.runs.saturating_mul(4))
+    pool.total_stacks(slots.runs)
+        .total_component_instances(slots.runs)
+        .total_core_instances(slots.core_instances)
+        .total_memories(slots.memories)
+        .total_tables(slots.tables)
         .max_core_instances_per_component(count(fixed.core_instances))
         .max_memories_per_component(count(fixed.memories))
         .max_memories_per_module(count(fixed.memories))

@@ -1,15 +1,18 @@
 //! A run on the runtime's own threads: from an admitted request to its outcome.
 
+use crate::admission::Admitted;
 use crate::classify::{Circumstances, DeadlinePassed, Ended, classify, timed_out};
 use crate::command::Call;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::meter::{Meter, Metered, Spent};
 use crate::outcome::{Failure, FailureKind, Outcome};
 use crate::output::{collect_files, command_output, missing_file, typed_output};
 use crate::run::{Refused, Started};
 use crate::runtime::RunState;
+use crate::scheduler::end_in_fresh_tier;
 use crate::tool::{Loaded, Program};
-use crate::usage::{Metered, ReadySince, Spent, Usage, micros};
+use crate::usage::{Usage, micros};
 use crate::value::Type;
 use crate::violation::Violation;
 use bytes::Bytes;
@@ -76,26 +79,34 @@ enum Returned {
 pub(crate) async fn execute(
     tool: Arc<Loaded>,
     mut job: Job,
-    memory: Lease,
-    buffers: Lease,
-    ready_since: Arc<ReadySince>,
+    admitted: Admitted,
+    meter: Arc<Meter>,
     asked_at: Instant,
 ) -> Result<Outcome, Refused> {
     let load_started = Instant::now();
-    let _ticking = tool.shared.ticker.keep_ticking();
+    // Dropped in the reverse order: a place is given to the next run when nothing of this one is left.
+    let Admitted {
+        place,
+        memory,
+        buffers,
+    } = admitted;
     let logs = Logs::new(LogLimits {
         lines_max: size(job.limits.log_lines),
         bytes_max: size(job.limits.log_bytes),
     });
-    let stdout = match job.request {
-        Request::Typed { .. } => None,
-        Request::Command(_) => Some(Output::new(size(job.limits.output_bytes), buffers)),
+    let (stdout, input) = match job.request {
+        Request::Typed { .. } => (None, Some(buffers)),
+        Request::Command(_) => {
+            let bytes_max = size(job.limits.output_bytes);
+            (Some(Output::new(bytes_max, buffers)), None)
+        }
     };
     let mut store = surroundings(&tool, &mut job, memory, &logs, stdout.clone()).await?;
 
     job.started.mark();
     let started = Instant::now();
-    let (ended, spent) = run_guest(&tool.program, &mut store, &job, ready_since).await;
+    let (ended, spent) = run_guest(&tool, &mut store, &job, &meter, started).await;
+    end_in_fresh_tier(&meter).await;
     let result = match ended {
         Ok(Returned::Typed(value)) => typed_output(&job, value),
         Ok(Returned::Command) => {
@@ -113,7 +124,8 @@ pub(crate) async fn execute(
         load_started - asked_at,
         started - load_started,
     );
-    drop(store);
+    drop((store, input));
+    drop(place);
     let lines = logs.take_lines();
     let result = result.map_err(|failure| Failure {
         diagnostics: diagnostics(&lines),
@@ -127,15 +139,16 @@ pub(crate) async fn execute(
 }
 
 /// The guest's own time, from its start to its end, under one deadline. Spinning it is stopped by the epoch,
-/// suspended by the timer.
+/// suspended or waiting for a turn by the scheduler's alarm.
 async fn run_guest(
-    program: &Program,
+    tool: &Loaded,
     store: &mut Store<Guest<RunState>>,
     job: &Job,
-    ready_since: Arc<ReadySince>,
+    meter: &Arc<Meter>,
+    started: Instant,
 ) -> (Result<Returned, Ended>, Spent) {
     let timeout = job.limits.timeout;
-    let deadline = Instant::now() + timeout;
+    let deadline = started + timeout;
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if Instant::now() >= deadline {
@@ -144,12 +157,11 @@ async fn run_guest(
             Ok(UpdateDeadline::Yield(1))
         }
     });
-    let guest = async {
-        let call = call(program, store, &job.request);
-        let in_time = tokio::time::timeout_at(deadline.into(), call).await;
-        in_time.unwrap_or_else(|_| Err(DeadlinePassed.into()))
-    };
-    let (ended, spent) = Metered::new(guest, ready_since).await;
+    let guest = call(&tool.program, store, &job.request);
+    let scheduler = &tool.shared.scheduler;
+    let guest = Metered::new(guest, Arc::clone(meter), scheduler, started, deadline);
+    let (ended, spent) = guest.await;
+    let ended = ended.unwrap_or_else(|| Err(DeadlinePassed.into()));
     let circumstances = Circumstances {
         refused: store.data().run.limiter.refused(),
         is_past_deadline: Instant::now() >= deadline,
@@ -192,7 +204,7 @@ async fn surroundings(
         let quota = Quota::new(
             limits.scratch_bytes,
             limits.scratch_entries,
-            shared.scratch.lease(),
+            shared.scratch.lease(&job.owner),
         );
         Some(shared.scratch_root.scratch(quota).map_err(internal)?)
     } else {

@@ -25,6 +25,7 @@
 //! future of a run cancels it. The library never exits the process, reads no environment variable and installs
 //! no global subscriber.
 
+mod admission;
 pub mod checks;
 mod classify;
 mod command;
@@ -37,6 +38,7 @@ mod interface;
 mod limiter;
 mod limits;
 pub mod manifest;
+mod meter;
 mod outcome;
 mod output;
 mod run;
@@ -44,7 +46,6 @@ mod runtime;
 mod scheduler;
 pub mod source;
 pub mod survey;
-mod ticker;
 mod tool;
 mod turns;
 mod usage;

@@ -90,7 +90,7 @@ mod tests {
         Limiter::new(
             100_000,
             10,
-            Budget::new("guest memory", process_bytes).lease(),
+            Budget::new("guest memory", process_bytes).lease(&std::sync::Arc::from("")),
         )
     }
 

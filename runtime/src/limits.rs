@@ -1,5 +1,6 @@
 //! The limits of one run and of the process, each with its unit, its default and the reason for it.
 
+use crate::survey::Counts;
 use std::time::Duration;
 
 const KIB: u64 = 1024;
@@ -122,9 +123,12 @@ pub struct ProcessLimits {
     pub host_buffer_bytes: u64,
     /// Bytes in all `/scratch` folders.
     pub scratch_bytes: u64,
-    /// Runs under way at once: slots of the engine's pool are reserved for so many.
+    /// Runs under way at once: slots of the engine's pool are reserved for so many. One owner has at most half.
     pub runs: u32,
-    /// How long a run waits for its part of an empty budget before it is refused.
+    /// Runs that wait for a place or for their part of an empty budget. One owner has at most half; what comes when
+    /// the queue is full is refused at once.
+    pub queue: usize,
+    /// How long a run waits there before it is refused.
     pub wait: Duration,
 }
 
@@ -137,8 +141,71 @@ impl Default for ProcessLimits {
             host_buffer_bytes: machine_bytes / 10,
             scratch_bytes: 10 * GIB,
             runs: 1000,
+            queue: 1024,
             wait: Duration::from_secs(5),
         }
+    }
+}
+
+/// What the engine's pool has a fixed number of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Slots {
+    pub(crate) runs: u32,
+    pub(crate) memories: u32,
+    pub(crate) tables: u32,
+    pub(crate) core_instances: u32,
+}
+
+impl ProcessLimits {
+    /// The pool's slots for so many runs: a typical tool has one memory, one or two tables and a few instances. A run
+    /// of more takes more, and others wait.
+    pub(crate) fn slots(&self) -> Slots {
+        Slots {
+            runs: self.runs,
+            memories: self.runs,
+            tables: self.runs.saturating_mul(4),
+            core_instances: self.runs.saturating_mul(8),
+        }
+    }
+}
+
+impl Slots {
+    /// What one run takes.
+    pub(crate) fn of(counts: &Counts) -> Self {
+        let slots = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            runs: 1,
+            memories: slots(counts.memories),
+            tables: slots(counts.tables),
+            core_instances: slots(counts.core_instances),
+        }
+    }
+
+    /// Whether `more` fits beside what is taken.
+    pub(crate) fn fits(&self, taken: &Slots, more: &Slots) -> bool {
+        let fits = |all: u32, taken: u32, more: u32| more <= all.saturating_sub(taken);
+        fits(self.runs, taken.runs, more.runs)
+            && fits(self.memories, taken.memories, more.memories)
+            && fits(self.tables, taken.tables, more.tables)
+            && fits(
+                self.core_instances,
+                taken.core_instances,
+                more.core_instances,
+            )
+    }
+
+    pub(crate) fn add(&mut self, more: &Slots) {
+        self.runs += more.runs;
+        self.memories += more.memories;
+        self.tables += more.tables;
+        self.core_instances += more.core_instances;
+    }
+
+    pub(crate) fn remove(&mut self, less: &Slots) {
+        self.runs -= less.runs;
+        self.memories -= less.memories;
+        self.tables -= less.tables;
+        self.core_instances -= less.core_instances;
     }
 }
 

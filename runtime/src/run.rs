@@ -1,13 +1,14 @@
 //! One run: what a caller asks for, and what is refused before anything of the tool has run.
 
+use crate::admission::{Demand, Full};
 use crate::credentials::{Credentials, Missing, environment};
 use crate::execute::{Job, Request, execute};
 use crate::interface::Signature;
-use crate::limits::{DEPTH_MAX, Limits};
+use crate::limits::{DEPTH_MAX, Limits, Slots};
+use crate::meter::Meter;
 use crate::outcome::Outcome;
 use crate::scheduler::Panicked;
 use crate::tool::Tool;
-use crate::usage::ReadySince;
 use crate::value::decode_parameters;
 use crate::violation::Violation;
 use serde_json::Value;
@@ -140,35 +141,36 @@ impl Prepared {
             asked_at,
         } = self;
         let shared = &tool.loaded.shared;
-        let memory_bytes = tool.counts().memory_bytes;
-        let held_bytes = held_bytes(&run.input) + job.request.bytes();
-        let mut memory = shared.guest_memory.lease();
-        let mut buffers = shared.host_buffers.lease();
-        if memory.try_grow(memory_bytes).is_err() || buffers.try_grow(held_bytes).is_err() {
-            // Waiting is not the guest's time. Values made of the input are many times its size and are not kept
-            // meanwhile.
-            let started = job.started.clone();
-            drop((job, memory, buffers));
-            let waited = shared.lease(&shared.guest_memory, memory_bytes).await;
-            memory = waited.map_err(|_| Refused::AtCapacity)?;
-            let waited = shared.lease(&shared.host_buffers, held_bytes).await;
-            buffers = waited.map_err(|_| Refused::AtCapacity)?;
-            job = Job {
-                started,
-                ..tool.job(&run)?
-            };
-        }
-        let ready_since = ReadySince::new();
+        let counts = tool.counts();
+        let demand = Demand {
+            owner: Arc::clone(&run.owner),
+            slots: Slots::of(&counts),
+            memory_bytes: counts.memory_bytes,
+            buffer_bytes: held_bytes(&run.input) + job.request.bytes(),
+        };
+        let admitted = match shared.admission.enter(&demand) {
+            Some(admitted) => admitted,
+            None => {
+                // Waiting is not the guest's time. Values made of the input are many times its size and are not kept
+                // meanwhile.
+                let started = job.started.clone();
+                drop(job);
+                let waiting = shared.admission.wait(demand);
+                let waited = shared.tokio.timeout(shared.admission_wait, waiting).await;
+                let admitted = waited
+                    .unwrap_or(Err(Full))
+                    .map_err(|Full| Refused::AtCapacity)?;
+                job = Job {
+                    started,
+                    ..tool.job(&run)?
+                };
+                admitted
+            }
+        };
+        let meter = Meter::new(run.owner);
         let loaded = Arc::clone(&tool.loaded);
-        let work = execute(
-            loaded,
-            job,
-            memory,
-            buffers,
-            Arc::clone(&ready_since),
-            asked_at,
-        );
-        let ended = shared.scheduler.spawn(work, ready_since).await;
+        let work = execute(loaded, job, admitted, Arc::clone(&meter), asked_at);
+        let ended = shared.scheduler.spawn(work, meter).await;
         ended.unwrap_or_else(|Panicked| Ok(Outcome::internal()))
     }
 }

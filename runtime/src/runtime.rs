@@ -1,18 +1,18 @@
 //! What all runs of a process share.
 
+use crate::admission::Admission;
 use crate::checks::{Admissible, Rules, admit};
 use crate::engine::engine;
 use crate::limiter::Limiter;
 use crate::limits::{Limits, ProcessLimits, StaticLimits};
 use crate::scheduler::Scheduler;
-use crate::ticker::Ticker;
 use crate::tool::{Rejected, Tool};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tollgate_host_api::budget::{Budget, BudgetExhausted, Lease};
+use tollgate_host_api::budget::Budget;
 use tollgate_host_api::scratch::ScratchRoot;
 use tollgate_host_api::{Guest, add_to_component_linker, add_to_module_linker};
 use wasmtime::{Engine, component};
@@ -123,14 +123,12 @@ pub(crate) struct Shared {
     pub(crate) component_linker: component::Linker<Guest<RunState>>,
     pub(crate) module_linker: wasmtime::Linker<Guest<RunState>>,
     pub(crate) rules: Rules,
-    pub(crate) guest_memory: Budget,
-    pub(crate) host_buffers: Budget,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) scratch: Budget,
     pub(crate) scratch_root: Arc<ScratchRoot>,
     pub(crate) scheduler: Scheduler,
-    pub(crate) ticker: Ticker,
     pub(crate) tokio: Tokio,
-    admission_wait: Duration,
+    pub(crate) admission_wait: Duration,
 }
 
 impl fmt::Debug for Shared {
@@ -165,12 +163,12 @@ impl Runtime {
         let host_interfaces = imports
             .map(|imports| imports.interfaces)
             .unwrap_or_default();
+        let guest_memory = Budget::new("guest memory", process.guest_memory_bytes);
+        let host_buffers = Budget::new("host buffers", process.host_buffer_bytes);
         let shared = Shared {
-            scheduler: Scheduler::new(threads.get(), &tokio.handle)?,
-            ticker: Ticker::new(&engine)?,
+            scheduler: Scheduler::new(threads.get(), &tokio.handle, &engine)?,
+            admission: Admission::new(process.slots(), process.queue, guest_memory, host_buffers),
             scratch_root: Arc::new(ScratchRoot::new(&scratch_folder)?),
-            guest_memory: Budget::new("guest memory", process.guest_memory_bytes),
-            host_buffers: Budget::new("host buffers", process.host_buffer_bytes),
             scratch: Budget::new("scratch", process.scratch_bytes),
             rules: Rules {
                 limits,
@@ -221,36 +219,31 @@ impl Runtime {
             .unwrap_or_else(|_| Err(Rejected::could_not_judge()))
     }
 
-    /// Waits, for as long as `patience`, until no run is left. Runs that were cancelled are then gone with their
-    /// files; without this they go a moment later.
-    pub async fn close(self, patience: Duration) {
+    /// From now on no run is admitted, and those that wait for a place are refused. Waits, for as long as `patience`,
+    /// until the runs under way have ended and what they held is gone; says how many have not.
+    pub async fn drain(&self, patience: Duration) -> u32 {
+        self.shared.admission.close();
         let given_up_at = Instant::now() + patience;
-        while self.shared.ticker.running() > 0 && Instant::now() < given_up_at {
+        while self.shared.admission.runs() > 0 && Instant::now() < given_up_at {
             self.shared.tokio.sleep(Duration::from_millis(1)).await;
         }
+        self.shared.admission.runs()
+    }
+
+    /// Runs under way.
+    pub fn runs(&self) -> u32 {
+        self.shared.admission.runs()
+    }
+
+    /// How long the clock that deadlines are kept by has stood still; zero while it keeps time or nothing runs. A host
+    /// that sees seconds here should end itself: guests may spin for ever.
+    pub fn stalled_for(&self) -> Duration {
+        self.shared.scheduler.stalled_for()
     }
 
     /// What tools are judged by.
     pub fn rules(&self) -> &Rules {
         &self.shared.rules
-    }
-}
-
-impl Shared {
-    /// A part of a budget, waited for as long as a run may wait.
-    pub(crate) async fn lease(
-        &self,
-        budget: &Budget,
-        bytes: u64,
-    ) -> Result<Lease, BudgetExhausted> {
-        let mut lease = budget.lease();
-        if lease.try_grow(bytes).is_ok() {
-            return Ok(lease);
-        }
-        let waiting = self
-            .tokio
-            .timeout(self.admission_wait, budget.acquire(bytes));
-        waiting.await.unwrap_or(Err(budget.exhausted()))
     }
 }
 
@@ -286,7 +279,11 @@ impl Tokio {
     }
 
     /// Ends by this tokio's clock, whoever polls.
-    fn timeout<F: Future>(&self, duration: Duration, work: F) -> tokio::time::Timeout<F> {
+    pub(crate) fn timeout<F: Future>(
+        &self,
+        duration: Duration,
+        work: F,
+    ) -> tokio::time::Timeout<F> {
         let _context = self.handle.enter();
         tokio::time::timeout(duration, work)
     }

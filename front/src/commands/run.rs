@@ -60,7 +60,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
     }
     let ended = interruptible(tool.run(run)).await?;
     drop(tool);
-    runtime.close(crate::PATIENCE).await;
+    let _ = runtime.drain(crate::PATIENCE).await;
     match ended {
         Some(Ok(outcome)) => Ok(show(located(outcome, wasm).await, &options)),
         Some(Err(refused)) => {

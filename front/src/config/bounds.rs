@@ -59,6 +59,7 @@ impl Config {
         within("process.host_buffer_bytes", buffers, 64 * KIB, BYTES_MAX)?;
         within("process.scratch_bytes", process.scratch_bytes, 0, BYTES_MAX)?;
         within("process.runs", process.runs, 1, 100_000)?;
+        within("process.queue", process.queue, 0, 100_000)?;
         within("process.wait_ms", self.process.wait_ms, 0, HOUR_MS)
     }
 

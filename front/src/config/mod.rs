@@ -92,6 +92,8 @@ pub(crate) struct ProcessSection {
     pub(crate) scratch_bytes: Option<u64>,
     /// Runs under way at once. Default 1,000.
     pub(crate) runs: u32,
+    /// Runs that wait for a place; an org has at most half. More are refused at once. Default 1,024.
+    pub(crate) queue: usize,
     /// How long a run waits for its part of an empty budget before it is refused. Default 5,000 ms.
     pub(crate) wait_ms: u64,
 }
@@ -159,6 +161,7 @@ impl Config {
                 .unwrap_or(machine.host_buffer_bytes),
             scratch_bytes: process.scratch_bytes.unwrap_or(machine.scratch_bytes),
             runs: process.runs,
+            queue: process.queue,
             wait: Duration::from_millis(process.wait_ms),
         }
     }
@@ -247,6 +250,7 @@ impl Default for ProcessSection {
             host_buffer_bytes: None,
             scratch_bytes: None,
             runs: 1000,
+            queue: 1024,
             wait_ms: 5000,
         }
     }

@@ -193,7 +193,11 @@ mod tests {
     use crate::budget::Budget;
 
     fn quota() -> Quota {
-        Quota::new(1 << 20, 1 << 20, Budget::new("scratch", 1 << 20).lease())
+        Quota::new(
+            1 << 20,
+            1 << 20,
+            Budget::new("scratch", 1 << 20).lease(&std::sync::Arc::from("")),
+        )
     }
 
     #[test]

@@ -92,7 +92,11 @@ mod tests {
     use crate::budget::Budget;
 
     fn quota() -> Quota {
-        Quota::new(100, 2, Budget::new("scratch", 1 << 20).lease())
+        Quota::new(
+            100,
+            2,
+            Budget::new("scratch", 1 << 20).lease(&std::sync::Arc::from("")),
+        )
     }
 
     #[test]
@@ -116,7 +120,11 @@ mod tests {
 
     #[test]
     fn the_process_budget_refuses_too() {
-        let quota = Quota::new(1 << 30, 1, Budget::new("scratch", 4096).lease());
+        let quota = Quota::new(
+            1 << 30,
+            1,
+            Budget::new("scratch", 4096).lease(&std::sync::Arc::from("")),
+        );
         assert_eq!(quota.write(0, 4096), Ok(()));
         assert_eq!(quota.write(0, 1), Err(Refusal::NoSpace));
     }

@@ -103,6 +103,7 @@ async fn scratch_that_is_not_there_is_an_errno_for_the_guest() {
 async fn a_run_too_many_at_once_is_refused_and_not_failed() {
     let runtime = with(ProcessLimits {
         runs: 2,
+        queue: 0,
         ..ProcessLimits::default()
     });
     let sleeps = load(&runtime, &wat_bytes(&guests::sleeps())).await;
