@@ -219,15 +219,17 @@ impl Runtime {
             .unwrap_or_else(|_| Err(Rejected::could_not_judge()))
     }
 
-    /// From now on no run is admitted, and those that wait for a place are refused. Waits, for as long as `patience`,
-    /// until the runs under way have ended and what they held is gone; says how many have not.
-    pub async fn drain(&self, patience: Duration) -> u32 {
+    /// From now on no run is admitted, and those that wait for a place are refused. The future waits, for as long as
+    /// `patience`, until the runs under way have ended and what they held is gone; it says how many have not.
+    pub fn drain(&self, patience: Duration) -> impl Future<Output = u32> + Send + use<> {
         self.shared.admission.close();
-        let given_up_at = Instant::now() + patience;
-        while self.shared.admission.runs() > 0 && Instant::now() < given_up_at {
-            self.shared.tokio.sleep(Duration::from_millis(1)).await;
+        let (shared, given_up_at) = (Arc::clone(&self.shared), Instant::now() + patience);
+        async move {
+            while shared.admission.runs() > 0 && Instant::now() < given_up_at {
+                shared.tokio.sleep(Duration::from_millis(1)).await;
+            }
+            shared.admission.runs()
         }
-        self.shared.admission.runs()
     }
 
     /// Runs under way.

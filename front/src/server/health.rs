@@ -20,10 +20,10 @@ pub(crate) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Whether the server takes work: its store writes and reads, and it is not ending.
+/// Whether the server takes work: its store writes and reads, deadlines are kept, and it is not ending.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Health)), security(()))]
 pub(crate) async fn readyz(State(server): State<Shared>) -> Result<Json<Health>, Problem> {
-    if server.is_draining() {
+    if server.is_draining() || server.is_stalled() {
         return Err(Problem::of(Kind::AtCapacity));
     }
     server.store.check().await?;

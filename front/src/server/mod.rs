@@ -36,6 +36,7 @@ mod tenancy;
 mod tools;
 mod upload;
 mod visible;
+mod watchdog;
 
 use crate::config::Config;
 use crate::exit::End;
@@ -45,7 +46,7 @@ use anyhow::Context;
 use axum::{Router, middleware};
 use state::Shared;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -74,6 +75,7 @@ pub(crate) async fn serve(mut config: Config, is_demo: bool) -> anyhow::Result<E
     let listener = bind(config.listen)?;
     let (server, operator_key) = start::start(config).await?;
     start::work(&server).await?;
+    watchdog::watch(&server)?;
     announce(
         &server,
         &listener,
@@ -107,15 +109,15 @@ pub(crate) async fn serve(mut config: Config, is_demo: bool) -> anyhow::Result<E
         () = signals.next() => {}
     }
     tracing::info!("stopping: requests and runs under way are waited for");
-    let given_up_at = Instant::now() + Duration::from_millis(server.config.drain_ms);
-    server.drain();
+    let patience = Duration::from_millis(server.config.drain_ms);
+    let drained = server.drain(patience);
     drop(stopping);
     tokio::select! {
         () = serving => {}
         () = watching => {}
         () = signals.next() => return Ok(End::Interrupted),
     }
-    start::finish(server, given_up_at).await;
+    start::finish(&server, drained).await;
     Ok(End::Good)
 }
 

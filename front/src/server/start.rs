@@ -15,7 +15,9 @@ use tollgate_store::{KeyText, Settings, Store};
 const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 /// How often what is old is forgotten, in such rounds.
 const PURGE_EVERY_ROUNDS: u32 = 120;
-/// How often a server that ends looks whether its runs have ended.
+/// How long a server that ends waits for the records of runs that have ended.
+const RECORDS_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it looks whether there are any left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// Opens the store and the runtime. On the first start there is a key for the operator.
@@ -80,14 +82,16 @@ async fn forget(server: Shared) {
     }
 }
 
-/// Waits for runs under way, which may outlive their callers. One that is not over by then is `lost` at the next
-/// start.
-pub(super) async fn finish(server: Shared, given_up_at: Instant) {
-    while server.live.count() > 0 && Instant::now() < given_up_at {
-        tokio::time::sleep(DRAIN_LOOK).await;
-    }
-    let left = server.live.count();
+/// Waits for runs under way, which may outlive their callers, and for their records. One that is not over by then is
+/// `lost` at the next start.
+pub(super) async fn finish(server: &Shared, drained: impl Future<Output = u32>) {
+    let left = drained.await;
     if left > 0 {
         tracing::warn!(left, "runs are still under way and will be lost");
+        return;
+    }
+    let given_up_at = Instant::now() + RECORDS_PATIENCE;
+    while server.live.count() > 0 && Instant::now() < given_up_at {
+        tokio::time::sleep(DRAIN_LOOK).await;
     }
 }

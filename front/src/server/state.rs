@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::problem::{Kind, Problem};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tollgate_runtime::Runtime;
 use tollgate_store::{Store, StoreError};
 
@@ -25,6 +26,7 @@ pub(crate) struct Server {
     pub(crate) slots: Slots,
     pub(crate) bodies: Bodies,
     is_draining: AtomicBool,
+    is_stalled: AtomicBool,
 }
 
 /// The server, as handlers and tasks hold it.
@@ -40,15 +42,27 @@ impl Server {
             slots: Slots::default(),
             bodies: Bodies::new(config.body_bytes),
             is_draining: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
             config,
             store,
             runtime,
         })
     }
 
-    /// From now on nothing is started.
-    pub(crate) fn drain(&self) {
+    /// From now on nothing is started. Says how many runs are left after `patience`.
+    pub(crate) fn drain(&self, patience: Duration) -> impl Future<Output = u32> {
         self.is_draining.store(true, Ordering::Release);
+        self.runtime.drain(patience)
+    }
+
+    /// Whether deadlines are not kept.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.is_stalled.load(Ordering::Acquire)
+    }
+
+    /// Says what it was before.
+    pub(crate) fn set_stalled(&self, is_stalled: bool) -> bool {
+        self.is_stalled.swap(is_stalled, Ordering::AcqRel)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
