@@ -6,8 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What a budget is counted in. Small enough to waste little, large enough that a grant is rare.
 const UNIT_BYTES: u64 = 4096;
 
-/// A number of bytes that all runs of a process share. One owner has at most half of it, so that what one does with
-/// it leaves something for the others; runs without an owner (the empty name) are not held to that.
+/// What a run takes that is no burden to anybody: what most tools start with.
+const SMALL_BYTES: u64 = 4 << 20;
+
+/// A number of bytes that all runs of a process share.
+///
+/// One owner has at most half of it, so that what one does with it leaves something for the others; runs without an
+/// owner (the empty name) are not held to that. The last eighth is for leases of at most 4 MiB: where large ones have
+/// taken all they can, small runs still start.
 #[derive(Clone, Debug)]
 pub struct Budget {
     shared: Arc<Shared>,
@@ -59,6 +65,7 @@ impl Budget {
     /// Whether a lease of so many bytes could ever be had, by this owner.
     pub fn could_lease(&self, owner: &str, bytes: u64) -> bool {
         let bytes_max = self.shared.bytes_max_of(owner);
+        let bytes_max = bytes_max.min(self.shared.bytes_max_for(bytes));
         bytes
             .checked_next_multiple_of(UNIT_BYTES)
             .is_some_and(|bytes| bytes <= bytes_max)
@@ -89,11 +96,19 @@ impl Shared {
         }
     }
 
-    /// Takes `bytes` for an owner, or nothing at all.
-    fn take(&self, owner: &Arc<str>, bytes: u64) -> Option<()> {
+    /// How far the budget may be used for a lease of that size.
+    fn bytes_max_for(&self, lease_bytes: u64) -> u64 {
+        match lease_bytes > SMALL_BYTES {
+            true => self.bytes_max - self.bytes_max / 8,
+            false => self.bytes_max,
+        }
+    }
+
+    /// Takes `bytes` for an owner, or nothing at all, where its lease then has `lease_bytes`.
+    fn take(&self, owner: &Arc<str>, bytes: u64, lease_bytes: u64) -> Option<()> {
         let mut taken = self.lock();
         let total = taken.bytes.checked_add(bytes)?;
-        if total > self.bytes_max {
+        if total > self.bytes_max_for(lease_bytes) {
             return None;
         }
         if !owner.is_empty() {
@@ -137,7 +152,7 @@ impl Lease {
             let missing = (total - self.granted_bytes)
                 .checked_next_multiple_of(UNIT_BYTES)
                 .ok_or_else(exhausted)?;
-            let taken = self.budget.shared.take(&self.owner, missing);
+            let taken = self.budget.shared.take(&self.owner, missing, total);
             taken.ok_or_else(exhausted)?;
             self.granted_bytes += missing;
         }
@@ -182,6 +197,20 @@ mod tests {
         );
         drop(lease);
         assert_eq!(budget.available_bytes(), 3 * UNIT_BYTES);
+    }
+
+    #[test]
+    fn the_last_eighth_is_for_small_leases() {
+        let budget = Budget::new("test", 80 << 20);
+        let mut large = budget.lease(&Arc::from(""));
+        large.try_grow(70 << 20).expect("seven eighths");
+        assert!(large.try_grow(1).is_err());
+        let mut small = budget.lease(&Arc::from(""));
+        small.try_grow(SMALL_BYTES).expect("small");
+        assert!(small.try_grow(1).is_err(), "not small any more");
+        assert!(budget.could_lease("", 70 << 20));
+        assert!(!budget.could_lease("", (70 << 20) + 1));
+        assert!(!budget.could_lease("a", (40 << 20) + 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod command_line;
+mod crowds;
 mod fixtures;
 mod guests;
 mod house;

@@ -6,6 +6,12 @@ use crate::turns::Turns;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// CPU up to which a run is new: a crowd of runs that have had a turn or two does not stand before it.
+const NEW_CPU_MAX: Duration = Duration::from_micros(500);
+/// Each so many turns one is given to a run that is not new, however many new ones come.
+const OTHERS_EVERY: u64 = 4;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -20,7 +26,12 @@ pub(super) struct Tier {
 struct Ready {
     /// Runs that only have to be ended.
     ending: VecDeque<Turn>,
+    /// Runs that have hardly run yet: most end in this turn.
+    new: Turns<Turn>,
+    /// The others.
     runs: Turns<Turn>,
+    /// Turns given, to share them between the two.
+    given: u64,
     /// Threads that sleep and were not woken yet.
     sleeping: usize,
     /// Threads that were woken and have not noticed yet.
@@ -32,7 +43,11 @@ impl Tier {
     /// Adds a run to its owner's.
     pub(super) fn push(&self, turn: Turn) {
         let owner = Arc::clone(&turn.metadata().owner);
-        self.add(|ready| ready.runs.push(&owner, turn));
+        let is_new = turn.metadata().cpu() < NEW_CPU_MAX;
+        self.add(|ready| match is_new {
+            true => ready.new.push(&owner, turn),
+            false => ready.runs.push(&owner, turn),
+        });
     }
 
     /// Adds a run before all others.
@@ -77,8 +92,10 @@ impl Tier {
 
     /// Takes a run out of turn, if it waits here.
     pub(super) fn take(&self, meter: &Arc<Meter>) -> Option<Turn> {
-        let is_meant = |turn: &Turn| Arc::ptr_eq(turn.metadata(), meter);
-        let taken = self.lock().runs.take(&meter.owner, is_meant)?;
+        let mut is_meant = |turn: &Turn| Arc::ptr_eq(turn.metadata(), meter);
+        let mut ready = self.lock();
+        let taken = ready.new.take(&meter.owner, &mut is_meant);
+        let taken = taken.or_else(|| ready.runs.take(&meter.owner, &mut is_meant))?;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Some(taken)
     }
@@ -101,6 +118,13 @@ impl Tier {
 
 impl Ready {
     fn pop(&mut self) -> Option<Turn> {
-        self.ending.pop_front().or_else(|| self.runs.pop())
+        if let Some(turn) = self.ending.pop_front() {
+            return Some(turn);
+        }
+        self.given += 1;
+        match self.given.is_multiple_of(OTHERS_EVERY) {
+            true => self.runs.pop().or_else(|| self.new.pop()),
+            false => self.new.pop().or_else(|| self.runs.pop()),
+        }
     }
 }
