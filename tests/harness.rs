@@ -6,15 +6,17 @@ pub mod server;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tollgate_fixtures::{End, Fixture, Run as Expected, Source, Verdict as ExpectedVerdict};
 use tollgate_runtime::value::{is_equal, strict};
 use tollgate_runtime::{
-    Credential, Credentials, Failure, Limits, Outcome, Refused, Run, Runtime, RuntimeConfig, Tool,
+    CompileChild, CompileLimits, Credential, Credentials, Failure, Limits, Outcome, Refused, Run,
+    Runtime, RuntimeConfig, Tool,
 };
 use tollgate_validator::pack::pack;
 use tollgate_validator::{Verdict, validate};
@@ -69,10 +71,27 @@ pub fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .current_dir(repository())
+        .env("XDG_CACHE_HOME", cache_folder())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// What compiles tools in children of the tests' process, as the program does.
+pub fn compile_child(limits: CompileLimits) -> CompileChild {
+    CompileChild {
+        program: program(),
+        arguments: vec!["compile-tool".into()],
+        limits,
+    }
+}
+
+/// A cache folder of these tests' own: what the user's holds is another program's.
+fn cache_folder() -> &'static Path {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let made = FOLDER.get_or_init(|| TempDir::new().expect("a folder"));
+    made.path()
 }
 
 /// Starts a program.

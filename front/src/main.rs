@@ -2,6 +2,7 @@
 
 mod about;
 mod commands;
+mod compiled;
 mod config;
 mod exit;
 mod options;
@@ -24,6 +25,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 fn main() -> ExitCode {
     // A usage error exits 2 and help 0, which is what clap does by itself.
     let options = Options::parse();
+    if let Command::CompileTool = options.command {
+        // Before there are any threads: they would not have its limits.
+        return tollgate_runtime::compile_child();
+    }
     let tokio = match tokio(&options.command) {
         Ok(tokio) => tokio,
         Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start")),
@@ -57,6 +62,8 @@ async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
         Command::Inspect(options) => or_interrupted(commands::inspect::inspect(options)).await,
         Command::Pack(options) => or_interrupted(commands::pack::pack(options)).await,
         Command::Publish(options) => or_interrupted(commands::publish::publish(options)).await,
+        // Ended before there was a runtime to come here.
+        Command::CompileTool => Ok(exit::End::OurFault),
         // The server hears of Ctrl-C itself, and lets the runs under way end.
         Command::Serve(options) => commands::serve::serve(options).await,
     }

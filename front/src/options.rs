@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Upload a tool to a server, have it validated, and release it.
     Publish(PublishOptions),
+    /// Compile one tool from standard input to standard output. What other commands start, with limits.
+    #[command(hide = true)]
+    CompileTool,
 }
 
 #[derive(Debug, Args)]

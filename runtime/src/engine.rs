@@ -37,12 +37,27 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::COMPONENT_MODEL
 }
 
-/// The engine all tools of a runtime are compiled and run by.
+/// The engine all tools of a runtime are run by.
 pub(crate) fn engine(
     limits: &Limits,
     fixed: &StaticLimits,
     process: &ProcessLimits,
 ) -> wasmtime::Result<Engine> {
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+        limits, fixed, process,
+    )));
+    Engine::new(&config)
+}
+
+/// An engine that only compiles, for a process that may have little address space: it reserves no slots. What it
+/// makes is what [`engine`] runs.
+pub(crate) fn compiling_engine() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+/// What decides which code is made.
+fn config() -> Config {
     let mut config = Config::new();
     config.wasm_features(WasmFeatures::all().difference(features()), false);
     config.wasm_features(features(), true);
@@ -53,11 +68,8 @@ pub(crate) fn engine(
         .async_stack_size(FIBER_STACK_BYTES)
         .concurrency_support(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
-            limits, fixed, process,
-        )));
-    Engine::new(&config)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX));
+    config
 }
 
 /// Slots as they are given out by admission, which the pool is never asked for more than.

@@ -26,10 +26,13 @@
 //! no global subscriber.
 
 mod admission;
+mod artifacts;
 pub mod checks;
 mod classify;
 mod command;
+mod compile;
 mod credentials;
+mod digest;
 pub mod docs;
 mod engine;
 mod execute;
@@ -37,8 +40,10 @@ pub mod input_schema;
 mod interface;
 mod limiter;
 mod limits;
+mod loading;
 pub mod manifest;
 mod meter;
+mod native;
 mod outcome;
 mod output;
 mod run;
@@ -52,9 +57,13 @@ mod usage;
 pub mod value;
 mod violation;
 
+pub use artifacts::{ArtifactCache, ArtifactKey, ArtifactRefusal};
+pub use compile::{CompileChild, CompileLimits, Compiler, compile_child};
 pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingReason};
+pub use digest::ToolDigest;
 pub use interface::{Function, Interface, UnknownFunction};
 pub use limits::{DEPTH_MAX, Limits, ProcessLimits, StaticLimits, TOOL_BYTES_MAX};
+pub use loading::{FetchError, Judged, LoadError, Observed, Observer};
 pub use outcome::{Failure, FailureKind, Frame, Outcome, Status};
 pub use run::{Prepared, Refused, Run, Started};
 pub use runtime::{HostImports, RunState, Runtime, RuntimeConfig, StartError};

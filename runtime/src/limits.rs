@@ -78,7 +78,7 @@ impl Limits {
 }
 
 /// What a tool may declare, judged before the engine sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StaticLimits {
     /// Linear memories over all instances.
     pub memories: u64,

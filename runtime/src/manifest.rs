@@ -48,6 +48,9 @@ pub struct Manifest {
     pub examples: Vec<Example>,
     /// How an unchanged command-line program is called.
     pub command: Option<DeclaredCommand>,
+    /// As it was written.
+    #[serde(skip)]
+    pub(crate) text: String,
 }
 
 /// `[build]`
@@ -221,7 +224,11 @@ impl Manifest {
             );
             return Err(Violation::new("manifest_invalid", message).in_section(SECTION));
         }
-        toml::from_str(text).map_err(|error| {
+        let read = toml::from_str(text).map(|manifest| Self {
+            text: text.to_owned(),
+            ..manifest
+        });
+        read.map_err(|error| {
             let violation = Violation::new(
                 "manifest_invalid",
                 format!("tool.toml: {}", quoted(error.message())),

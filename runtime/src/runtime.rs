@@ -1,12 +1,14 @@
 //! What all runs of a process share.
 
 use crate::admission::Admission;
-use crate::checks::{Admissible, Rules, admit};
+use crate::artifacts::ArtifactCache;
+use crate::checks::Rules;
+use crate::compile::Compiler;
 use crate::engine::engine;
 use crate::limiter::Limiter;
 use crate::limits::{Limits, ProcessLimits, StaticLimits};
+use crate::loading::{Loading, Observer};
 use crate::scheduler::Scheduler;
-use crate::tool::{Rejected, Tool};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -37,6 +39,14 @@ pub struct RuntimeConfig {
     pub tokio: Option<tokio::runtime::Handle>,
     /// Imports the host offers beside WASI.
     pub imports: Option<HostImports>,
+    /// Where tools are compiled. In this process, unless a child is named.
+    pub compiler: Compiler,
+    /// Where compiled tools are kept for the next process. Nowhere, unless it is named.
+    pub artifacts: Option<ArtifactCache>,
+    /// Bytes of native code that stay loaded. 256 MiB.
+    pub loaded_bytes: u64,
+    /// Who hears of compiling and loading.
+    pub observer: Option<Observer>,
 }
 
 impl Default for RuntimeConfig {
@@ -49,6 +59,10 @@ impl Default for RuntimeConfig {
             scratch_folder: PathBuf::from("/tmp"),
             tokio: None,
             imports: None,
+            compiler: Compiler::default(),
+            artifacts: None,
+            loaded_bytes: 256 << 20,
+            observer: None,
         }
     }
 }
@@ -124,6 +138,7 @@ pub(crate) struct Shared {
     pub(crate) module_linker: wasmtime::Linker<Guest<RunState>>,
     pub(crate) rules: Rules,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) loading: Loading,
     pub(crate) scratch: Budget,
     pub(crate) scratch_root: Arc<ScratchRoot>,
     pub(crate) scheduler: Scheduler,
@@ -150,6 +165,10 @@ impl Runtime {
             scratch_folder,
             tokio,
             imports,
+            compiler,
+            artifacts,
+            loaded_bytes,
+            observer,
         } = config;
         let tokio = Tokio::new(tokio)?;
         let engine = engine(&limits, &fixed, &process).map_err(StartError::Engine)?;
@@ -165,16 +184,19 @@ impl Runtime {
             .unwrap_or_default();
         let guest_memory = Budget::new("guest memory", process.guest_memory_bytes);
         let host_buffers = Budget::new("host buffers", process.host_buffer_bytes);
+        let rules = Rules {
+            limits,
+            fixed,
+            host_interfaces,
+        };
+        let loading = Loading::new(&engine, &rules, compiler, artifacts, loaded_bytes, observer)?;
         let shared = Shared {
+            loading,
             scheduler: Scheduler::new(threads.get(), &tokio.handle, &engine)?,
             admission: Admission::new(process.slots(), process.queue, guest_memory, host_buffers),
             scratch_root: Arc::new(ScratchRoot::new(&scratch_folder)?),
             scratch: Budget::new("scratch", process.scratch_bytes),
-            rules: Rules {
-                limits,
-                fixed,
-                host_interfaces,
-            },
+            rules,
             admission_wait: process.wait,
             engine,
             component_linker,
@@ -184,39 +206,6 @@ impl Runtime {
         Ok(Self {
             shared: Arc::new(shared),
         })
-    }
-
-    /// Judges and compiles a tool.
-    pub async fn load(&self, wasm: &[u8]) -> Result<Tool, Rejected> {
-        let admissible = self.admit(wasm).await?;
-        self.compile(admissible, wasm).await
-    }
-
-    /// Judges a tool without compiling it.
-    pub async fn admit(&self, wasm: &[u8]) -> Result<Admissible, Rejected> {
-        let (shared, wasm) = (Arc::clone(&self.shared), wasm.to_vec());
-        self.on_a_thread(move || {
-            admit(&wasm, &shared.rules).map_err(|violations| Rejected { violations })
-        })
-        .await
-    }
-
-    /// Compiles a file that [`admit`](crate::checks::admit) judged already.
-    pub async fn compile(&self, admissible: Admissible, wasm: &[u8]) -> Result<Tool, Rejected> {
-        let (shared, wasm) = (Arc::clone(&self.shared), wasm.to_vec());
-        self.on_a_thread(move || Tool::compile(shared, admissible, &wasm))
-            .await
-    }
-
-    /// Does work where it may take its time. Work that does not come to its end admits nothing.
-    async fn on_a_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, Rejected> + Send + 'static,
-    ) -> Result<T, Rejected> {
-        let working = self.shared.tokio.handle.spawn_blocking(work);
-        working
-            .await
-            .unwrap_or_else(|_| Err(Rejected::could_not_judge()))
     }
 
     /// From now on no run is admitted, and those that wait for a place are refused. The future waits, for as long as

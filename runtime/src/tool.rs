@@ -4,14 +4,16 @@ use crate::checks::{Admissible, Kind};
 use crate::interface::{Interface, Signature};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
+use crate::native;
 use crate::runtime::{RunState, Shared};
 use crate::survey::Counts;
 use crate::violation::{Violation, quoted};
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 use tollgate_host_api::Guest;
 use wasmtime::component::{Component, ComponentExportIndex};
-use wasmtime::{InstancePre, Module, component};
+use wasmtime::{InstancePre, component};
 
 /// A tool that may be run.
 #[derive(Debug, Clone)]
@@ -21,18 +23,27 @@ pub struct Tool {
 
 pub(crate) struct Loaded {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) admissible: Admissible,
+    pub(crate) admissible: Arc<Admissible>,
     pub(crate) program: Program,
     /// The runtime's limits, lowered to what the manifest says.
     pub(crate) limits: Limits,
 }
 
+/// A tool's code with what was found of it, which a runtime keeps loaded. Nothing in it leads back to the runtime.
+pub(crate) struct Compiled {
+    pub(crate) admissible: Arc<Admissible>,
+    pub(crate) program: Program,
+    pub(crate) limits: Limits,
+    pub(crate) code_bytes: u64,
+}
+
 /// What is instantiated for each run.
+#[derive(Clone)]
 pub(crate) enum Program {
     /// A typed component or a WASI 0.2 command, with the export of each function, in the interface's order.
     Component(
         component::InstancePre<Guest<RunState>>,
-        Vec<ComponentExportIndex>,
+        Arc<[ComponentExportIndex]>,
     ),
     /// A WASI 0.1 command.
     Module(InstancePre<Guest<RunState>>),
@@ -65,15 +76,15 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-impl Tool {
-    pub(crate) fn compile(
-        shared: Arc<Shared>,
+impl Compiled {
+    /// Links native code of an admitted tool: a file that holds the engine's code first, and that nobody writes to.
+    pub(crate) fn link(
+        shared: &Shared,
         admissible: Admissible,
-        wasm: &[u8],
-    ) -> Result<Self, Rejected> {
-        let program = program(&shared, &admissible, wasm).map_err(|violation| Rejected {
-            violations: vec![violation],
-        })?;
+        code: &File,
+        code_bytes: u64,
+    ) -> Result<Self, Violation> {
+        let program = program(shared, &admissible, code)?;
         let lowered = admissible
             .manifest
             .as_ref()
@@ -83,13 +94,30 @@ impl Tool {
             |it| it.apply(&shared.rules.limits),
         );
         Ok(Self {
+            admissible: Arc::new(admissible),
+            program,
+            limits,
+            code_bytes,
+        })
+    }
+}
+
+impl Tool {
+    pub(crate) fn of(shared: Arc<Shared>, compiled: &Compiled) -> Self {
+        let Compiled {
+            admissible,
+            program,
+            limits,
+            ..
+        } = compiled;
+        Self {
             loaded: Arc::new(Loaded {
                 shared,
-                admissible,
-                program,
-                limits,
+                admissible: Arc::clone(admissible),
+                program: program.clone(),
+                limits: limits.clone(),
             }),
-        })
+        }
     }
 
     /// Typed component or command.
@@ -126,11 +154,11 @@ impl fmt::Debug for Loaded {
     }
 }
 
-fn program(shared: &Shared, admissible: &Admissible, wasm: &[u8]) -> Result<Program, Violation> {
+fn program(shared: &Shared, admissible: &Admissible, code: &File) -> Result<Program, Violation> {
     match admissible.kind {
         Kind::Typed | Kind::Command => {
-            let component = Component::from_binary(&shared.engine, wasm)
-                .map_err(|error| compile_failed(&error))?;
+            let component =
+                native::component(&shared.engine, code).map_err(|error| compile_failed(&error))?;
             let pre = shared
                 .component_linker
                 .instantiate_pre(&component)
@@ -156,8 +184,8 @@ fn program(shared: &Shared, admissible: &Admissible, wasm: &[u8]) -> Result<Prog
             Ok(Program::Component(pre, exports))
         }
         Kind::Preview1Command => {
-            let module = Module::from_binary(&shared.engine, wasm)
-                .map_err(|error| compile_failed(&error))?;
+            let module =
+                native::module(&shared.engine, code).map_err(|error| compile_failed(&error))?;
             let pre = shared
                 .module_linker
                 .instantiate_pre(&module)

@@ -1,6 +1,6 @@
 //! Why a file, a manifest or an input was not accepted: every reason, each with its place.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One reason.
@@ -16,7 +16,7 @@ pub struct Violation {
 }
 
 /// Where a violation is. What applies of it is set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// JSON pointer into an input or a manifest.
     #[serde(skip_serializing_if = "Option::is_none")]

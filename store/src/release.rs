@@ -13,6 +13,9 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+/// Runs that tell which tools are in use: more take longer to count than a start may.
+const RUNS_LOOKED_AT: i64 = 100_000;
+
 /// A published tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Release {
@@ -82,6 +85,16 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         Ok(log)
+    }
+
+    /// The tools of all active releases, those with the most of the latest runs first.
+    pub async fn digests_by_use(&self) -> Result<Vec<Digest>, StoreError> {
+        let rows = sqlx::query(statements::DIGESTS_BY_USE)
+            .bind(RUNS_LOOKED_AT)
+            .fetch_all(&self.readers)
+            .await?;
+        let digests = rows.iter().map(|row| digest_in(row.try_get("digest")?));
+        Ok(digests.collect::<Result<_, _>>()?)
     }
 
     /// Lets a release run, or the one published before the one that runs. `None` where it is not there.

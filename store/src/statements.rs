@@ -115,6 +115,13 @@ pub(crate) const RELEASE: &str =
     FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id = $3";
+pub(crate) const DIGESTS_BY_USE: &str = "SELECT r.digest FROM artifacts a
+    JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
+    LEFT JOIN (
+        SELECT digest, COUNT(*) AS runs FROM (SELECT digest FROM runs ORDER BY created_at DESC LIMIT $1) AS recent
+        GROUP BY digest
+    ) AS used ON used.digest = r.digest
+    GROUP BY r.digest, used.runs ORDER BY COALESCE(used.runs, 0) DESC, r.digest";
 pub(crate) const RELEASE_BEFORE: &str = "SELECT r.release_id FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id < a.active_release_id

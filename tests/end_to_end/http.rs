@@ -4,6 +4,7 @@ mod async_runs;
 mod bodies;
 mod catalogue;
 mod clients;
+mod compiled;
 mod crashes;
 mod idempotency;
 mod keys;

@@ -1,7 +1,9 @@
 //! End to end: the real binary as a process, and the public library, on the fixtures.
 
+mod artifacts;
 mod bytes;
 mod command_line;
+mod compiling;
 mod crowds;
 mod fixtures;
 mod guests;

@@ -8,6 +8,7 @@ pub mod pack;
 pub mod source;
 pub mod upload;
 
+use bytes::Bytes;
 pub use checks::{is_credential_name, is_host, is_tool_name};
 use serde::Serialize;
 use tollgate_runtime::{Rejected, Runtime, Tool, Violation};
@@ -62,16 +63,21 @@ impl Verdict {
 
 /// Judges a file by every check, in order. A check that cannot be run rejects.
 pub async fn validate(runtime: &Runtime, wasm: &[u8]) -> Verdict {
-    let admissible = match runtime.admit(wasm).await {
-        Ok(admissible) => admissible,
+    validate_for(runtime, "", Bytes::copy_from_slice(wasm)).await
+}
+
+/// The same for somebody: `owner` is whom turns at the compiler are shared by.
+pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
+    let judged = match runtime.judge(wasm).await {
+        Ok(judged) => judged,
         Err(Rejected { violations }) => return Verdict::rejected(violations),
     };
-    let violations = checks::check(&admissible, &runtime.rules().limits);
+    let violations = checks::check(judged.admissible(), &runtime.rules().limits);
     if !violations.is_empty() {
         return Verdict::rejected(violations);
     }
-    let notes = admissible.notes.clone();
-    match runtime.compile(admissible, wasm).await {
+    let notes = judged.admissible().notes.clone();
+    match runtime.compile(owner, judged).await {
         Ok(tool) => Verdict {
             tool: Some(tool),
             violations: Vec::new(),

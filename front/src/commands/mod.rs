@@ -7,6 +7,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod validate;
 
+use crate::compiled;
 use anyhow::Context;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -33,6 +34,8 @@ fn runtime() -> anyhow::Result<Runtime> {
         threads: NonZeroUsize::MIN,
         scratch_folder: std::env::temp_dir(),
         tokio: Some(tokio::runtime::Handle::current()),
+        compiler: compiled::compiler(),
+        artifacts: compiled::user_cache(),
         ..RuntimeConfig::default()
     };
     Runtime::new(config).context("cannot start the runtime")

@@ -30,6 +30,7 @@ impl Config {
         within("async_runs", self.async_runs, 1, 100_000)?;
         within("validations", self.validations, 1, 1000)?;
         within("tool_cache_bytes", self.tool_cache_bytes, 0, BYTES_MAX)?;
+        within("compiled_bytes", self.compiled_bytes, 0, BYTES_MAX)?;
         ensure!(
             self.admin_listen != Some(self.listen) || self.listen.port() == 0,
             "admin_listen: {} is where the API listens",

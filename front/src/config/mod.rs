@@ -52,8 +52,12 @@ pub(crate) struct Config {
     pub(crate) async_runs: usize,
     /// Drafts validated at once. Default 2.
     pub(crate) validations: usize,
-    /// Bytes of WebAssembly whose loaded tools are kept. Default 268,435,456 (256 MiB).
+    /// Bytes of native code of tools that stay loaded; no more than 2,048 tools do. Default 1,073,741,824 (1 GiB):
+    /// it is mapped from files, and taken back by the system where memory is short.
     pub(crate) tool_cache_bytes: u64,
+    /// Bytes of compiled tools kept in the data folder, so that no start compiles them again. Default 10,737,418,240
+    /// (10 GiB).
+    pub(crate) compiled_bytes: u64,
     /// What one run may use.
     pub(crate) limits: RunSection,
     /// What all runs together may use.
@@ -222,7 +226,8 @@ impl Default for Config {
             body_bytes: 512 * MIB,
             async_runs: 64,
             validations: 2,
-            tool_cache_bytes: 256 * MIB,
+            tool_cache_bytes: 1024 * MIB,
+            compiled_bytes: 10 * 1024 * MIB,
             limits: RunSection::default(),
             process: ProcessSection::default(),
             retention: Retention::default(),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
 use tollgate_store::{ArtifactId, OrgId, StoreError, Time, VerdictRecord, VerdictStatus};
-use tollgate_validator::{Verdict, validate};
+use tollgate_validator::{Verdict, validate_for};
 
 /// Violations kept of a verdict.
 const VIOLATIONS_KEPT: usize = 1000;
@@ -110,12 +110,13 @@ async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), St
     };
     let started = Instant::now();
     let wasm = server.store.tool(&draft.digest).await?;
-    let verdict = validate(&server.runtime, &wasm).await;
+    let wasm_bytes = wasm.len();
+    let verdict = validate_for(&server.runtime, &org.to_string(), wasm).await;
     let record = record(&verdict);
     let mut log = format!(
         "{} received {} bytes, {}\n",
         Time::now(),
-        wasm.len(),
+        wasm_bytes,
         draft.digest
     );
     let _ = writeln!(
@@ -131,9 +132,6 @@ async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), St
     }
     let _ = writeln!(log, "{} {}", Time::now(), record.status.name());
     metrics::counter!("tollgate_validations_total", "verdict" => record.status.name()).increment(1);
-    if let Some(tool) = verdict.tool {
-        server.tools.keep(draft.digest, tool, wasm.len()).await;
-    }
     server
         .store
         .record_verdict((org, id), draft.digest, record, log)

@@ -1,5 +1,6 @@
 //! `/metrics`, for whoever runs the server.
 
+use super::compilation;
 use super::observe::observed;
 use crate::problem::{Kind, Problem};
 use anyhow::Context;
@@ -65,6 +66,7 @@ fn describe() {
         "tollgate_connections_turned_away_total",
         "Connections told that there is no place"
     );
+    compilation::describe();
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod artifact_view;
 mod artifacts;
 mod body;
 mod caller;
+mod compilation;
 mod demo;
 mod environment;
 mod files;

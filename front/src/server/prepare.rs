@@ -1,6 +1,7 @@
 //! Steps 6 and 7: the input fits the tool, and what the tool needs is set.
 
 use super::state::{Server, Shared};
+use super::tools;
 use crate::problem::{Kind, Problem};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -17,7 +18,7 @@ pub(crate) async fn prepare(
     input: Value,
 ) -> Result<(Prepared, Duration), Problem> {
     let loading = Instant::now();
-    let tool = server.tools.get(server, run.digest).await?;
+    let tool = tools::load(server, run.digest, run.owner.0).await?;
     let load = loading.elapsed();
     let wants_credentials = tool.manifest().is_some_and(|it| !it.credentials.is_empty());
     let credentials = match wants_credentials {

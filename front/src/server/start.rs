@@ -1,14 +1,15 @@
 //! A server's parts are opened, its background work started, and both ended.
 
 use super::state::{Server, Shared};
-use super::{gate, jobs};
+use super::{compilation, gate, jobs, tools};
+use crate::compiled;
 use crate::config::Config;
 use anyhow::Context;
 use rustix::fs::Mode;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tollgate_runtime::{Runtime, RuntimeConfig};
+use tollgate_runtime::{ArtifactCache, Runtime, RuntimeConfig};
 use tollgate_store::{KeyText, Settings, Store};
 
 /// How often runs that wait too long are looked for.
@@ -38,6 +39,10 @@ pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyT
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         scratch_folder,
         tokio: Some(tokio::runtime::Handle::current()),
+        compiler: compiled::compiler(),
+        artifacts: artifacts(&config),
+        loaded_bytes: config.tool_cache_bytes,
+        observer: Some(compilation::observer()),
         ..RuntimeConfig::default()
     })
     .context("cannot start the runtime")?;
@@ -49,7 +54,23 @@ pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyT
     Ok((Server::new(config, store, runtime), operator_key))
 }
 
-/// Starts what works beside the requests: the gate, queued runs, and forgetting.
+/// Where compiled tools are kept. A server that cannot keep any runs them all the same.
+fn artifacts(config: &Config) -> Option<ArtifactCache> {
+    let (folder, key_file) = (
+        config.data.join("compiled"),
+        config.data.join("compiled.key"),
+    );
+    match compiled::cache(folder, &key_file, config.compiled_bytes) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            let file = key_file.display();
+            tracing::warn!(%error, %file, "compiled tools cannot be kept: each start compiles them again");
+            None
+        }
+    }
+}
+
+/// Starts what works beside the requests: the gate, queued runs, compiling what is not compiled, and forgetting.
 pub(super) async fn work(server: &Shared) -> anyhow::Result<()> {
     for (org, artifact) in server.store.pending_validations().await? {
         server.gate.ask(org, artifact);
@@ -58,6 +79,7 @@ pub(super) async fn work(server: &Shared) -> anyhow::Result<()> {
         tokio::spawn(gate::judge(Arc::clone(server)));
     }
     tokio::spawn(jobs::work(Arc::clone(server)));
+    tokio::spawn(tools::compile_missing(Arc::clone(server)));
     tokio::spawn(forget(Arc::clone(server)));
     Ok(())
 }

@@ -5,7 +5,6 @@ use super::gate::Gate;
 use super::idempotency::Slots;
 use super::jobs::Jobs;
 use super::live::Live;
-use super::tools::Tools;
 use crate::config::Config;
 use crate::problem::{Kind, Problem};
 use std::sync::Arc;
@@ -19,7 +18,6 @@ pub(crate) struct Server {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
-    pub(crate) tools: Tools,
     pub(crate) gate: Gate,
     pub(crate) live: Live,
     pub(crate) jobs: Jobs,
@@ -35,7 +33,6 @@ pub(crate) type Shared = Arc<Server>;
 impl Server {
     pub(crate) fn new(config: Config, store: Store, runtime: Runtime) -> Shared {
         Arc::new(Self {
-            tools: Tools::new(config.tool_cache_bytes),
             gate: Gate::default(),
             live: Live::default(),
             jobs: Jobs::new(config.async_runs),

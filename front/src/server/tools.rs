@@ -1,75 +1,66 @@
-//! Loaded tools: one load at a time for the same bytes, however many ask.
+//! Tools as runs need them, and those that are not compiled when the server starts.
 
 use super::state::Shared;
 use crate::problem::{Kind, Problem};
-use moka::future::Cache;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-use tollgate_runtime::{Rejected, Tool};
-use tollgate_store::{Digest, StoreError};
+use tollgate_runtime::{LoadError, Rejected, Tool, ToolDigest};
+use tollgate_store::{Digest, OrgId, StoreError};
 
-/// Loads under way at once. Each keeps a core busy for seconds where the tool is large.
-const LOADS_MAX: usize = 2;
+/// Whose turns are taken by what nobody waits for.
+const NOBODY: &str = "nobody";
 
-/// Tools that are kept loaded, bounded by the bytes they were loaded from.
-pub(crate) struct Tools {
-    loaded: Cache<Digest, (Tool, u32)>,
-    loads: Semaphore,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum LoadError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-}
-
-impl Tools {
-    pub(crate) fn new(wasm_bytes_max: u64) -> Self {
-        let loaded = Cache::builder()
-            .max_capacity(wasm_bytes_max)
-            .weigher(|_, (_, bytes): &(Tool, u32)| *bytes)
-            .build();
-        Self {
-            loaded,
-            loads: Semaphore::new(LOADS_MAX),
+/// The tool of these bytes, compiled in the org's turn where it has to be.
+pub(crate) async fn load(server: &Shared, digest: Digest, org: OrgId) -> Result<Tool, Problem> {
+    let loaded = load_for(server, digest, &org.to_string()).await;
+    loaded.map_err(|error| match error {
+        LoadError::Rejected(rejected) if is_our_fault(&rejected) => {
+            tracing::error!(%digest, %rejected, "an admitted tool could not be compiled");
+            Problem::of(Kind::Internal)
         }
-    }
-
-    /// Keeps a tool that was loaded to be judged.
-    pub(crate) async fn keep(&self, digest: Digest, tool: Tool, wasm_bytes: usize) {
-        let bytes = u32::try_from(wasm_bytes).unwrap_or(u32::MAX);
-        self.loaded.insert(digest, (tool, bytes)).await;
-    }
-
-    /// The tool of these bytes.
-    pub(crate) async fn get(&self, server: &Shared, digest: Digest) -> Result<Tool, Problem> {
-        if let Some((tool, _)) = self.loaded.get(&digest).await {
-            return Ok(tool);
-        }
-        // In a task: callers that leave, again and again, must not start it again and again.
-        let loading = tokio::spawn(load(Arc::clone(server), digest));
-        let loaded = loading.await.map_err(|_| Problem::of(Kind::Internal))?;
-        loaded.map_err(|error| match &*error {
-            // The rules may have changed since it was admitted.
-            LoadError::Rejected(rejected) => Problem::not_validated(rejected.violations.clone()),
-            LoadError::Store(error) if error.is_refusing() => Problem::of(Kind::AtCapacity),
-            LoadError::Store(error) => {
+        // The rules may have changed since it was admitted.
+        LoadError::Rejected(rejected) => Problem::not_validated(rejected.violations),
+        LoadError::Fetch(error) => match error.downcast_ref::<StoreError>() {
+            Some(error) if error.is_refusing() => Problem::of(Kind::AtCapacity),
+            _ => {
                 tracing::error!(%error, %digest, "a tool could not be read");
                 Problem::of(Kind::Internal)
             }
-        })
-    }
+        },
+    })
 }
 
-async fn load(server: Shared, digest: Digest) -> Result<Tool, Arc<LoadError>> {
-    let load = async {
-        let _turn = server.tools.loads.acquire().await;
-        let wasm = server.store.tool(&digest).await?;
-        let tool = server.runtime.load(&wasm).await?;
-        Ok((tool, u32::try_from(wasm.len()).unwrap_or(u32::MAX)))
+async fn load_for(server: &Shared, digest: Digest, owner: &str) -> Result<Tool, LoadError> {
+    let name = ToolDigest::from(digest.sha256());
+    let fetching = Arc::clone(server);
+    let fetch = async move { fetching.store.tool(&digest).await };
+    server.runtime.load_known(name, owner, fetch).await
+}
+
+/// A check that could not be run says nothing of the tool.
+fn is_our_fault(rejected: &Rejected) -> bool {
+    let mut violations = rejected.violations.iter();
+    violations.any(|violation| violation.code == "check_failed")
+}
+
+/// Compiles active releases that are not compiled, as after an upgrade: one at a time, the most used first, so that
+/// few callers have to wait for their own.
+pub(crate) async fn compile_missing(server: Shared) {
+    let digests = match server.store.digests_by_use().await {
+        Ok(digests) => digests,
+        Err(error) => {
+            tracing::warn!(%error, "active releases cannot be read; each is compiled when it is called");
+            return;
+        }
     };
-    let loaded = server.tools.loaded.try_get_with(digest, load).await;
-    loaded.map(|(tool, _)| tool)
+    for digest in digests {
+        if server.is_draining() {
+            return;
+        }
+        if server.runtime.is_kept(&ToolDigest::from(digest.sha256())) {
+            continue;
+        }
+        if let Err(error) = load_for(&server, digest, NOBODY).await {
+            tracing::warn!(%error, %digest, "an active release could not be compiled");
+        }
+    }
 }

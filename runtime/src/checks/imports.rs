@@ -116,6 +116,9 @@ fn reason(module: &str) -> &'static str {
 }
 
 /// What the tool imports and no run is granted.
+/// What is said of an import that is there but gives nothing.
+pub(super) const NOTE_CODE: &str = "import_denied";
+
 pub(super) fn notes(survey: &Survey<'_>) -> Vec<Violation> {
     let note = |prefix: &str, message: &str| {
         survey
@@ -123,7 +126,7 @@ pub(super) fn notes(survey: &Survey<'_>) -> Vec<Violation> {
             .iter()
             .find(|import| import.module.starts_with(prefix))
             .map(|import| {
-                Violation::new("import_denied", message)
+                Violation::new(NOTE_CODE, message)
                     .in_section("import")
                     .at(import.offset)
             })

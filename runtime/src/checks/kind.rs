@@ -2,10 +2,11 @@
 
 use crate::survey::Survey;
 use crate::violation::Violation;
+use serde::{Deserialize, Serialize};
 use wasmparser::Encoding;
 
 /// What a tool is, and so how it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// A component whose exported functions are called with typed values.
     Typed,

@@ -17,6 +17,10 @@ use crate::manifest::Manifest;
 use crate::survey::{Counts, Survey};
 use crate::violation::Violation;
 pub use kind::Kind;
+use std::hash::{Hash, Hasher};
+
+/// The codes that notes have.
+pub(crate) const NOTE_CODES: &[&str] = &[imports::NOTE_CODE];
 
 /// What the checks judge by.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +31,20 @@ pub struct Rules {
     pub fixed: StaticLimits,
     /// Interfaces beyond WASI that this host offers, as `package:name/interface@version`.
     pub host_interfaces: Vec<String>,
+}
+
+impl Rules {
+    /// Hashes what a tool is admitted by. The other limits are a run's, and hold whatever was admitted.
+    pub(crate) fn hash_judged(&self, hasher: &mut impl Hasher) {
+        let Self {
+            limits,
+            fixed,
+            host_interfaces,
+        } = self;
+        limits.memory_bytes.hash(hasher);
+        fixed.hash(hasher);
+        host_interfaces.hash(hasher);
+    }
 }
 
 /// A file that passed every check, as far as it can be judged without compiling it.

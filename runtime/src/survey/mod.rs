@@ -8,6 +8,7 @@ mod definition;
 mod type_depth;
 
 use definition::Definition;
+use serde::{Deserialize, Serialize};
 use wasmparser::{BinaryReaderError, Encoding, Parser};
 
 /// What a file declares.
@@ -98,7 +99,7 @@ pub struct CustomSection<'a> {
 }
 
 /// What one instantiation makes. Saturates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Core instances.
     pub core_instances: u64,

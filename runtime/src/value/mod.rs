@@ -15,9 +15,10 @@ pub(crate) use describe::Describer;
 pub use encode::{OutputRefused, encode};
 pub use equal::is_equal;
 pub use schema::object_schema;
+use serde::{Deserialize, Serialize};
 
 /// A type with its documentation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Type {
     /// From the interface's doc comments.
     pub docs: Option<String>,
@@ -26,7 +27,7 @@ pub struct Type {
 }
 
 /// A parameter of a function, or a field of a record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// As in WIT.
     pub name: String,
@@ -35,7 +36,7 @@ pub struct Parameter {
 }
 
 /// A case of a variant.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     /// As in WIT.
     pub name: String,
@@ -46,7 +47,7 @@ pub struct Case {
 }
 
 /// A case of an enum, or a flag.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Label {
     /// As in WIT.
     pub name: String,
@@ -55,7 +56,7 @@ pub struct Label {
 }
 
 /// Integers, by width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "self-describing")]
 pub enum Integer {
     S8,
@@ -89,7 +90,7 @@ impl Integer {
 }
 
 /// What values of a type look like.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Shape {
     /// `true`, `false`
     Bool,

@@ -1,0 +1,106 @@
+//! The compile child: limits first, then the tool's bytes, then code or a reason, then its end.
+
+use super::end::ChildEnd;
+use super::native_code;
+use super::request::{CompileLimits, Request};
+use crate::artifacts::engine_identity;
+use crate::engine::compiling_engine;
+use rustix::process::{Resource, Rlimit, Signal};
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+/// Lowest. Not the idle class, in which a machine that is always busy would never compile anything.
+const NICENESS: i32 = 19;
+/// The most bytes of the engine's words.
+const SAID_BYTES_MAX: usize = 4096;
+
+/// Compiles one tool: its order and bytes from standard input, its native code to standard output. To be called by
+/// the program of a [`CompileChild`](super::CompileChild) before it does anything else, such as starting threads; its
+/// result is the program's own.
+pub fn compile_child() -> ExitCode {
+    let (end, said) = match compile() {
+        Ok(()) => (ChildEnd::Compiled, String::new()),
+        Err(ended) => ended,
+    };
+    let said = &said[..said.floor_char_boundary(SAID_BYTES_MAX)];
+    // A parent that does not listen has its exit code.
+    let _ = io::stderr().write_all(said.as_bytes());
+    ExitCode::from(end as u8)
+}
+
+type Ended = (ChildEnd, String);
+
+fn compile() -> Result<(), Ended> {
+    let request = Request::read(io::stdin()).map_err(unable("the order was not read"))?;
+    confine(&request.limits).map_err(unable("its limits were not set"))?;
+    end_with(request.parent).map_err(unable("it is an orphan"))?;
+    let wasm = wasm(request.wasm_bytes).map_err(unable("the tool was not read"))?;
+    let engine = compiling_engine().map_err(unable("the engine did not start"))?;
+    if engine_identity(&engine) != request.engine {
+        let said = "its engine is another; the program was replaced while it ran";
+        return Err((ChildEnd::Unable, said.to_owned()));
+    }
+    let compiling = || native_code(&engine, request.kind, &wasm);
+    let code = catch_unwind(AssertUnwindSafe(compiling))
+        .map_err(|_| (ChildEnd::Panicked, String::new()))?
+        .map_err(|error| match is_out_of_memory(&error) {
+            true => (ChildEnd::OutOfMemory, String::new()),
+            false => (ChildEnd::Refused, format!("{error:#}")),
+        })?;
+    let mut output = io::stdout().lock();
+    output
+        .write_all(&code)
+        .and_then(|()| output.flush())
+        .map_err(unable("the code was not written"))
+}
+
+fn unable<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Ended {
+    move |error| (ChildEnd::Unable, format!("{what}: {error}"))
+}
+
+/// Sets the limits, of this process and so of its threads to come.
+fn confine(limits: &CompileLimits) -> io::Result<()> {
+    let most = |resource, value| {
+        let limit = Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        };
+        rustix::process::setrlimit(resource, limit)
+    };
+    most(Resource::Core, 0)?;
+    most(Resource::As, limits.address_space_bytes)?;
+    most(Resource::Fsize, limits.code_bytes)?;
+    // At the first the kernel says why it ends us, at the second no more.
+    let seconds = limits.cpu.as_secs().max(1);
+    let cpu = Rlimit {
+        current: Some(seconds),
+        maximum: Some(seconds + 1),
+    };
+    rustix::process::setrlimit(Resource::Cpu, cpu)?;
+    rustix::process::setpriority_process(None, NICENESS)?;
+    Ok(())
+}
+
+/// Sees to it that this process ends when its parent does.
+fn end_with(parent: i32) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    match rustix::process::getppid() {
+        Some(it) if it.as_raw_pid() == parent => Ok(()),
+        _ => Err(io::Error::other("its parent has ended")),
+    }
+}
+
+fn wasm(bytes: u64) -> io::Result<Vec<u8>> {
+    let mut wasm = Vec::new();
+    io::stdin().lock().take(bytes).read_to_end(&mut wasm)?;
+    match wasm.len() as u64 == bytes {
+        true => Ok(wasm),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let is_so = |error: &io::Error| error.kind() == io::ErrorKind::OutOfMemory;
+    error.is::<wasmtime::OutOfMemory>() || error.downcast_ref::<io::Error>().is_some_and(is_so)
+}

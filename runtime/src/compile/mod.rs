@@ -1,0 +1,50 @@
+//! From a tool's bytes to native code: in this process, or in a child that has limits of its own.
+//!
+//! What a file costs to compile cannot be told by looking at it: 136 KiB can take half a minute, a component of
+//! 1.2 KiB more than 2 GiB, while honest interpreters have tens of thousands of functions. A child takes the cost
+//! with it.
+
+mod child;
+mod end;
+mod host;
+mod queue;
+mod request;
+
+pub use child::compile_child;
+pub(crate) use end::CompileFailure;
+pub(crate) use queue::{CompileQueue, Order};
+pub use request::CompileLimits;
+
+use crate::checks::Kind;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use wasmtime::Engine;
+
+/// Where tools are compiled.
+#[derive(Debug, Clone, Default)]
+pub enum Compiler {
+    /// In this process, which has to bear what it costs.
+    #[default]
+    InProcess,
+    /// In a child process with limits, one for each tool.
+    Child(CompileChild),
+}
+
+/// A program that calls [`compile_child`] first of all, and nothing else.
+#[derive(Debug, Clone)]
+pub struct CompileChild {
+    /// The program; usually the embedder's own.
+    pub program: PathBuf,
+    /// What makes it call [`compile_child`].
+    pub arguments: Vec<OsString>,
+    /// What one compilation may take.
+    pub limits: CompileLimits,
+}
+
+/// The engine's word for it decides how a file is compiled.
+fn native_code(engine: &Engine, kind: Kind, wasm: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    match kind {
+        Kind::Typed | Kind::Command => engine.precompile_component(wasm),
+        Kind::Preview1Command => engine.precompile_module(wasm),
+    }
+}

@@ -1,0 +1,407 @@
+//! From a tool's bytes, or only their digest, to a tool: once, however many ask, and kept.
+
+use crate::artifacts::{ArtifactCache, ArtifactRefusal, Artifacts, Kept, set_identity};
+use crate::checks::{Admissible, Rules, admit};
+use crate::compile::{CompileQueue, Compiler, Order};
+use crate::digest::ToolDigest;
+use crate::runtime::{Runtime, Shared};
+use crate::tool::{Compiled, Rejected, Tool};
+use crate::violation::Violation;
+use bytes::Bytes;
+use moka::future::Cache;
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::Engine;
+
+/// The most tools that stay loaded. Each takes some ten memory mappings, of 65,530 that a process has by default.
+const LOADED_MAX: u64 = 2048;
+/// The least a tool counts for.
+const TOOL_BYTES_LEAST: u64 = 64 * 1024;
+
+/// What compiling and loading came to. For logs and metrics.
+#[derive(Debug, Clone)]
+pub enum Observed {
+    /// A tool was compiled, or its compilation failed.
+    Compiled {
+        /// Which.
+        digest: ToolDigest,
+        /// From its turn's start to its end, waiting in the queue included.
+        took: Duration,
+        /// The violation's code, where there is no code.
+        failure: Option<&'static str>,
+    },
+    /// A tool was loaded from its kept file.
+    Loaded {
+        /// Which.
+        digest: ToolDigest,
+        /// Looking at the file and linking it.
+        took: Duration,
+    },
+    /// A kept file was not believed. It is removed, and the tool compiled again.
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: ArtifactRefusal,
+    },
+    /// A compiled tool could not be kept. It runs, and the next process compiles it again.
+    NotKept {
+        /// Which.
+        digest: ToolDigest,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Called for everything observed, by the threads that do the work.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(&Observed) + Send + Sync>);
+
+impl Observer {
+    /// An observer that calls `observe`, which must not block.
+    pub fn new(observe: impl Fn(&Observed) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// Why a tool's bytes could not be had, in the words of whoever was to give them.
+pub type FetchError = Arc<dyn std::error::Error + Send + Sync>;
+
+/// A tool could not be loaded.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoadError {
+    /// It is no tool for this host.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// Its bytes could not be had.
+    #[error("the tool's bytes could not be had: {0}")]
+    Fetch(FetchError),
+}
+
+/// A file that passed the checks that protect the host; not compiled yet, as far as it knows.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    digest: ToolDigest,
+    wasm: Bytes,
+    admissible: Admissible,
+}
+
+impl Judged {
+    /// What the checks found.
+    pub fn admissible(&self) -> &Admissible {
+        &self.admissible
+    }
+}
+
+/// What a runtime has loaded, and what it needs to load more.
+pub(crate) struct Loading {
+    tools: Cache<ToolDigest, Arc<Compiled>>,
+    artifacts: Option<Artifacts>,
+    queue: CompileQueue,
+    observer: Option<Observer>,
+}
+
+/// Where a tool comes from that is neither loaded nor kept.
+enum Source {
+    Judged(Box<Judged>),
+    Bytes(Bytes),
+    Fetch(Pin<Box<dyn Future<Output = Result<Bytes, FetchError>> + Send>>),
+}
+
+impl Loading {
+    pub(crate) fn new(
+        engine: &Engine,
+        rules: &Rules,
+        compiler: Compiler,
+        artifacts: Option<ArtifactCache>,
+        loaded_bytes: u64,
+        observer: Option<Observer>,
+    ) -> std::io::Result<Self> {
+        let least = TOOL_BYTES_LEAST.max(loaded_bytes / LOADED_MAX);
+        let weight = move |_: &ToolDigest, tool: &Arc<Compiled>| {
+            u32::try_from(tool.code_bytes.max(least)).unwrap_or(u32::MAX)
+        };
+        Ok(Self {
+            tools: Cache::builder()
+                .max_capacity(loaded_bytes)
+                .weigher(weight)
+                .build(),
+            artifacts: artifacts.map(|cache| Artifacts::new(cache, set_identity(engine, rules))),
+            queue: CompileQueue::new(compiler, engine.clone())?,
+            observer,
+        })
+    }
+
+    fn observe(&self, observed: Observed) {
+        if let Some(Observer(observe)) = &self.observer {
+            observe(&observed);
+        }
+    }
+
+    /// What is kept of a tool. A file that is not believed is none.
+    fn kept(&self, digest: &ToolDigest) -> Option<Kept> {
+        let artifacts = self.artifacts.as_ref()?;
+        match artifacts.open(digest) {
+            Ok(kept) => kept,
+            Err(reason) => {
+                self.refuse(artifacts, digest, reason);
+                None
+            }
+        }
+    }
+
+    fn refuse(&self, artifacts: &Artifacts, digest: &ToolDigest, reason: ArtifactRefusal) {
+        artifacts.remove(digest);
+        let path = artifacts.path(digest);
+        self.observe(Observed::Refused { path, reason });
+    }
+}
+
+impl Runtime {
+    /// Judges and compiles a tool. One that is loaded or kept is neither judged nor compiled again.
+    pub async fn load(&self, wasm: &[u8]) -> Result<Tool, Rejected> {
+        let wasm = Bytes::copy_from_slice(wasm);
+        let digest = self.digest(wasm.clone()).await?;
+        self.get_certainly(digest, Arc::from(""), || Source::Bytes(wasm.clone()))
+            .await
+    }
+
+    /// The tool with that digest. Its bytes are fetched only where it is neither loaded nor kept; if it has to be
+    /// compiled then, `owner` is whom turns are shared by.
+    pub async fn load_known<E>(
+        &self,
+        digest: ToolDigest,
+        owner: impl AsRef<str>,
+        fetch: impl Future<Output = Result<Bytes, E>> + Send + 'static,
+    ) -> Result<Tool, LoadError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let fetch = async { fetch.await.map_err(|error| Arc::new(error) as FetchError) };
+        let source = Source::Fetch(Box::pin(fetch));
+        self.get(digest, Arc::from(owner.as_ref()), source).await
+    }
+
+    /// Whether a tool can be loaded without being compiled, as far as can be told without looking into its file.
+    pub fn is_kept(&self, digest: &ToolDigest) -> bool {
+        let loading = &self.shared.loading;
+        let is_file = |artifacts: &Artifacts| artifacts.path(digest).is_file();
+        loading.tools.contains_key(digest) || loading.artifacts.as_ref().is_some_and(is_file)
+    }
+
+    /// Judges a tool without compiling it.
+    pub async fn admit(&self, wasm: &[u8]) -> Result<Admissible, Rejected> {
+        let judged = self.judge(Bytes::copy_from_slice(wasm)).await?;
+        Ok(judged.admissible)
+    }
+
+    /// Judges a tool, which [`compile`](Self::compile) then takes.
+    pub async fn judge(&self, wasm: Bytes) -> Result<Judged, Rejected> {
+        let digest = self.digest(wasm.clone()).await?;
+        let loaded = self.shared.loading.tools.get(&digest).await;
+        let shared = Arc::clone(&self.shared);
+        on_a_thread(&self.shared, move || {
+            let found = match loaded {
+                Some(compiled) => Some(Admissible::clone(&compiled.admissible)),
+                None => shared.loading.kept(&digest).map(|kept| kept.admissible),
+            };
+            let admissible = match found {
+                Some(admissible) => admissible,
+                None => judged(&wasm, &shared.rules)?,
+            };
+            Ok(Judged {
+                digest,
+                wasm,
+                admissible,
+            })
+        })
+        .await
+    }
+
+    /// Compiles a tool that was judged, unless it is loaded or kept. `owner` is whom turns are shared by.
+    pub async fn compile(&self, owner: impl AsRef<str>, judged: Judged) -> Result<Tool, Rejected> {
+        let owner = Arc::from(owner.as_ref());
+        self.get_certainly(judged.digest, owner, || {
+            Source::Judged(Box::new(judged.clone()))
+        })
+        .await
+    }
+
+    async fn digest(&self, wasm: Bytes) -> Result<ToolDigest, Rejected> {
+        on_a_thread(&self.shared, move || Ok(ToolDigest::of(&wasm))).await
+    }
+
+    /// The tool of bytes that are at hand. Somebody else's fetch of the same tool may fail at the same time, which
+    /// is no answer here.
+    async fn get_certainly(
+        &self,
+        digest: ToolDigest,
+        owner: Arc<str>,
+        source: impl Fn() -> Source,
+    ) -> Result<Tool, Rejected> {
+        loop {
+            match self.get(digest, Arc::clone(&owner), source()).await {
+                Ok(tool) => return Ok(tool),
+                Err(LoadError::Rejected(rejected)) => return Err(rejected),
+                Err(LoadError::Fetch(_)) => {}
+            }
+        }
+    }
+
+    /// A tool, loaded once however many ask at the same time.
+    async fn get(
+        &self,
+        digest: ToolDigest,
+        owner: Arc<str>,
+        source: Source,
+    ) -> Result<Tool, LoadError> {
+        if let Some(compiled) = self.shared.loading.tools.get(&digest).await {
+            return Ok(Tool::of(Arc::clone(&self.shared), &compiled));
+        }
+        // In a task: callers that leave, again and again, must not start it again and again.
+        let shared = Arc::clone(&self.shared);
+        let loading = self.shared.tokio.handle.spawn(async move {
+            let making = make(&shared, digest, owner, source);
+            shared.loading.tools.try_get_with(digest, making).await
+        });
+        let loaded = loading.await.map_err(|_| Rejected::could_not_judge())?;
+        let compiled = loaded.map_err(|error: Arc<LoadError>| LoadError::clone(&error))?;
+        Ok(Tool::of(Arc::clone(&self.shared), &compiled))
+    }
+}
+
+/// Out of its kept file, else compiled.
+async fn make(
+    shared: &Arc<Shared>,
+    digest: ToolDigest,
+    owner: Arc<str>,
+    source: Source,
+) -> Result<Arc<Compiled>, LoadError> {
+    let here = Arc::clone(shared);
+    if let Some(kept) = on_a_thread(shared, move || Ok(load_kept(&here, digest))).await? {
+        return Ok(Arc::new(kept));
+    }
+    let (wasm, admissible) = match source {
+        Source::Judged(judged) => (judged.wasm, judged.admissible),
+        Source::Bytes(wasm) => judge_here(shared, digest, wasm).await?,
+        Source::Fetch(fetch) => {
+            let wasm = fetch.await.map_err(LoadError::Fetch)?;
+            judge_here(shared, digest, wasm).await?
+        }
+    };
+    let started = Instant::now();
+    let order = Order {
+        kind: admissible.kind,
+        wasm,
+    };
+    let compiled = shared.loading.queue.compile(&owner, order).await;
+    let compiled = compiled.map_err(|failure| failure.violation());
+    shared.loading.observe(Observed::Compiled {
+        digest,
+        took: started.elapsed(),
+        failure: compiled.as_ref().err().map(|violation| violation.code),
+    });
+    let code = compiled.map_err(one)?;
+    let here = Arc::clone(shared);
+    let linking = move || link_and_keep(&here, digest, admissible, code);
+    Ok(Arc::new(on_a_thread(shared, linking).await?))
+}
+
+/// Bytes that are not the ones asked for would be kept under another tool's name.
+async fn judge_here(
+    shared: &Arc<Shared>,
+    digest: ToolDigest,
+    wasm: Bytes,
+) -> Result<(Bytes, Admissible), Rejected> {
+    let here = Arc::clone(shared);
+    on_a_thread(shared, move || {
+        if ToolDigest::of(&wasm) != digest {
+            return Err(Rejected::could_not_judge());
+        }
+        let admissible = judged(&wasm, &here.rules)?;
+        Ok((wasm, admissible))
+    })
+    .await
+}
+
+fn judged(wasm: &[u8], rules: &Rules) -> Result<Admissible, Rejected> {
+    admit(wasm, rules).map_err(|violations| Rejected { violations })
+}
+
+fn load_kept(shared: &Shared, digest: ToolDigest) -> Option<Compiled> {
+    let started = Instant::now();
+    let loading = &shared.loading;
+    let kept = loading.kept(&digest)?;
+    match Compiled::link(shared, kept.admissible, &kept.file, kept.code_bytes) {
+        Ok(compiled) => {
+            let took = started.elapsed();
+            loading.observe(Observed::Loaded { digest, took });
+            Some(compiled)
+        }
+        // Ours, and yet the engine does not take it: whatever it is, it is made again.
+        Err(violation) => {
+            let reason = ArtifactRefusal::Unusable(violation.message);
+            if let Some(artifacts) = &loading.artifacts {
+                loading.refuse(artifacts, &digest, reason);
+            }
+            None
+        }
+    }
+}
+
+/// Links new code out of the file it is kept in, which has its name only once that has worked. A tool that cannot be
+/// kept is linked out of memory.
+fn link_and_keep(
+    shared: &Shared,
+    digest: ToolDigest,
+    admissible: Admissible,
+    code: File,
+) -> Result<Compiled, Rejected> {
+    let loading = &shared.loading;
+    let not_kept = |error: std::io::Error| {
+        let error = error.to_string();
+        loading.observe(Observed::NotKept { digest, error });
+    };
+    let code_bytes = code.metadata().map_or(0, |about| about.len());
+    let written = loading.artifacts.as_ref().and_then(|artifacts| {
+        let written = artifacts.write(&digest, &admissible, &code);
+        Some((artifacts, written.map_err(not_kept).ok()?))
+    });
+    let Some((artifacts, unnamed)) = written else {
+        return Compiled::link(shared, admissible, &code, code_bytes).map_err(one);
+    };
+    let compiled = Compiled::link(shared, admissible, unnamed.file(), code_bytes).map_err(one)?;
+    let loaded: HashSet<_> = loading.tools.iter().map(|it| it.0.to_string()).collect();
+    if let Err(error) = artifacts.keep(&digest, unnamed, |tool| loaded.contains(tool)) {
+        not_kept(error);
+    }
+    Ok(compiled)
+}
+
+fn one(violation: Violation) -> Rejected {
+    Rejected {
+        violations: vec![violation],
+    }
+}
+
+/// Does work where it may take its time. Work that does not come to its end admits nothing.
+async fn on_a_thread<T: Send + 'static>(
+    shared: &Shared,
+    work: impl FnOnce() -> Result<T, Rejected> + Send + 'static,
+) -> Result<T, Rejected> {
+    let working = shared.tokio.handle.spawn_blocking(work);
+    working
+        .await
+        .unwrap_or_else(|_| Err(Rejected::could_not_judge()))
+}
