@@ -18,10 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
-/// The most tools that stay loaded. Each takes some ten memory mappings, of 65,530 that a process has by default.
-const LOADED_MAX: u64 = 2048;
-/// The least a tool counts for.
-const TOOL_BYTES_LEAST: u64 = 64 * 1024;
+/// The most tools that stay loaded: each takes memory mappings, of which a process may have only so many.
+pub(crate) const LOADED_MAX: u64 = 8192;
 
 /// What compiling and loading came to. For logs and metrics.
 #[derive(Debug, Clone)]
@@ -128,7 +126,7 @@ impl Loading {
         loaded_bytes: u64,
         observer: Option<Observer>,
     ) -> std::io::Result<Self> {
-        let least = TOOL_BYTES_LEAST.max(loaded_bytes / LOADED_MAX);
+        let least = loaded_bytes / LOADED_MAX;
         let weight = move |_: &ToolDigest, tool: &Arc<Compiled>| {
             u32::try_from(tool.code_bytes.max(least)).unwrap_or(u32::MAX)
         };

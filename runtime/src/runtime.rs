@@ -8,6 +8,7 @@ use crate::engine::engine;
 use crate::limiter::Limiter;
 use crate::limits::{Limits, ProcessLimits, StaticLimits};
 use crate::loading::{Loading, Observer};
+use crate::mappings::{self, TooFewMappings};
 use crate::scheduler::Scheduler;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -120,6 +121,9 @@ pub enum StartError {
     /// The engine refused its configuration, or address space is short.
     #[error("the WebAssembly engine could not be started: {0}")]
     Engine(wasmtime::Error),
+    /// The kernel allows too few memory mappings.
+    #[error(transparent)]
+    Mappings(#[from] TooFewMappings),
     /// Threads or the scratch folder.
     #[error("the runtime could not be started: {0}")]
     System(#[from] std::io::Error),
@@ -170,6 +174,7 @@ impl Runtime {
             loaded_bytes,
             observer,
         } = config;
+        mappings::check(&process)?;
         let tokio = Tokio::new(tokio)?;
         let engine = engine(&limits, &fixed, &process).map_err(StartError::Engine)?;
         let mut component_linker = component::Linker::new(&engine);

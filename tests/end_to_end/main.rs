@@ -10,6 +10,7 @@ mod guests;
 mod house;
 mod http;
 mod limits;
+mod mappings;
 mod mutations;
 mod neighbours;
 mod real_work;
