@@ -26,6 +26,11 @@ pub(crate) fn parked() -> anyhow::Result<Vec<u8>> {
     assembled(include_str!("guests/parked.wat"))
 }
 
+/// For `wasmtime serve`: `GET` is answered at once, `POST` never.
+pub(crate) fn serve() -> anyhow::Result<Vec<u8>> {
+    assembled(include_str!("guests/serve.wat"))
+}
+
 fn assembled(text: &str) -> anyhow::Result<Vec<u8>> {
     Ok(wat::parse_str(text)?)
 }

@@ -3,8 +3,10 @@
 mod bare;
 mod effort;
 mod guests;
+mod http;
 mod machine;
 mod ours;
+mod plot;
 mod report;
 mod rows;
 mod sample;
@@ -15,7 +17,7 @@ use clap::{Parser, Subcommand};
 use effort::Effort;
 use report::{Report, Row};
 use rows::parked::Whose;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measures Tollgate beside references, turn by turn, and prints one Markdown table.
 ///
@@ -36,6 +38,17 @@ struct Arguments {
     /// Writes everything that was measured to a file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measures the picture of docs/performance.md, too, and writes it as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Where the references are installed
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "TOLLGATE_BENCH_REFERENCES",
+        default_value = "references"
+    )]
+    references: PathBuf,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -45,21 +58,41 @@ struct Arguments {
 enum Part {
     #[command(hide = true)]
     Parked { whose: Whose, runs: usize },
+    #[command(hide = true)]
+    BareAxum,
 }
 
-type Measure = fn(Effort) -> anyhow::Result<Vec<Row>>;
+/// Its effort, and the folder of references.
+type Measure = fn(Effort, &Path) -> anyhow::Result<Vec<Row>>;
 
 /// In the order of the table.
 const MEASUREMENTS: &[(&str, Measure)] = &[
-    (rows::throughput::NAME, rows::throughput::measure),
-    (rows::latency::NAME, rows::latency::measure),
-    (rows::neighbours::NAME, rows::neighbours::measure),
-    (rows::flood::NAME, rows::flood::measure),
-    (rows::saturation::NAME, rows::saturation::measure),
-    (rows::delivered::NAME, rows::delivered::measure),
-    (rows::parked::NAME, rows::parked::measure),
-    (rows::overshoot::NAME, rows::overshoot::measure),
-    (rows::many_tools::NAME, rows::many_tools::measure),
+    (rows::throughput::NAME, |effort, _| {
+        rows::throughput::measure(effort)
+    }),
+    (rows::latency::NAME, |effort, _| {
+        rows::latency::measure(effort)
+    }),
+    (rows::neighbours::NAME, |effort, _| {
+        rows::neighbours::measure(effort)
+    }),
+    (rows::http::NAME, rows::http::measure),
+    (rows::flood::NAME, |effort, _| rows::flood::measure(effort)),
+    (rows::saturation::NAME, |effort, _| {
+        rows::saturation::measure(effort)
+    }),
+    (rows::delivered::NAME, |effort, _| {
+        rows::delivered::measure(effort)
+    }),
+    (rows::parked::NAME, |effort, _| {
+        rows::parked::measure(effort)
+    }),
+    (rows::overshoot::NAME, |effort, _| {
+        rows::overshoot::measure(effort)
+    }),
+    (rows::many_tools::NAME, |effort, _| {
+        rows::many_tools::measure(effort)
+    }),
 ];
 
 fn names() -> Vec<&'static str> {
@@ -73,6 +106,7 @@ fn main() -> anyhow::Result<()> {
             println!("{}", rows::parked::bytes_a_run(whose, runs)?);
             Ok(())
         }
+        Some(Part::BareAxum) => http::serve_bare_axum(),
         None => compare(&arguments),
     }
 }
@@ -85,13 +119,17 @@ fn compare(arguments: &Arguments) -> anyhow::Result<()> {
             continue;
         }
         eprintln!("{name} …");
-        let rows = measure(effort).with_context(|| format!("the measurement `{name}`"))?;
+        let rows = measure(effort, &arguments.references)
+            .with_context(|| format!("the measurement `{name}`"))?;
         report.add(rows);
     }
     print!("{}", report.table());
     if let Some(file) = &arguments.json {
         std::fs::write(file, format!("{:#}\n", report.json()))
             .with_context(|| file.display().to_string())?;
+    }
+    if let Some(file) = &arguments.plot {
+        plot::plot(effort, &arguments.references, file)?;
     }
     Ok(())
 }

@@ -144,6 +144,11 @@ impl Unit {
     }
 }
 
+/// Says loudly what could not be measured.
+pub(crate) fn skip(what: &str) {
+    eprintln!("SKIP: {what}");
+}
+
 /// Everything that was measured, and where.
 pub(crate) struct Report {
     effort: Effort,
