@@ -14,6 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tollgate-store", &[]),
     ("tollgate-fixtures", &["tollgate-validator"]),
     (
+        "tollgate-benchmarks",
+        &["tollgate-fixtures", "tollgate-runtime"],
+    ),
+    (
         "tollgate-tests",
         &[
             "tollgate-fixtures",
@@ -25,15 +29,25 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Crates that only these of ours may name.
 const KEPT_APART: &[(&str, &[&str])] = &[
-    ("axum", &["tollgate"]),
-    ("hyper", &["tollgate"]),
-    ("clap", &["tollgate"]),
+    ("axum", &["tollgate", "tollgate-benchmarks"]),
+    ("hyper", &["tollgate", "tollgate-benchmarks"]),
+    ("clap", &["tollgate", "tollgate-benchmarks"]),
     ("indicatif", &["tollgate"]),
-    ("anyhow", &["tollgate"]),
+    ("anyhow", &["tollgate", "tollgate-benchmarks"]),
     ("sqlx", &["tollgate-store"]),
     ("object_store", &["tollgate-store"]),
-    ("wasmtime", &["tollgate-host-api", "tollgate-runtime"]),
-    ("wasmtime-wasi", &["tollgate-host-api"]),
+    (
+        "wasmtime",
+        &[
+            "tollgate-benchmarks",
+            "tollgate-host-api",
+            "tollgate-runtime",
+        ],
+    ),
+    (
+        "wasmtime-wasi",
+        &["tollgate-benchmarks", "tollgate-host-api"],
+    ),
     ("wasmtime-wasi-http", &["tollgate-host-api"]),
 ];
 

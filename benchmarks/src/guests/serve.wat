@@ -1,0 +1,77 @@
+;; The same guest for `wasmtime serve`: GET is answered at once and without a body, POST spins for ever.
+(component $guest
+  (import "wasi:http/types@0.2.0" (instance $types
+    (export "fields" (type $fields (sub resource)))
+    (export "incoming-request" (type $request (sub resource)))
+    (export "outgoing-response" (type $response (sub resource)))
+    (export "response-outparam" (type $outparam (sub resource)))
+    (type $a-method (variant (case "get") (case "head") (case "post") (case "put") (case "delete") (case "connect")
+      (case "options") (case "trace") (case "patch") (case "other" string)))
+    (export "method" (type $method (eq $a-method)))
+    (type $a-dns-error (record (field "rcode" (option string)) (field "info-code" (option u16))))
+    (export "DNS-error-payload" (type $dns-error (eq $a-dns-error)))
+    (type $a-tls-alert (record (field "alert-id" (option u8)) (field "alert-message" (option string))))
+    (export "TLS-alert-received-payload" (type $tls-alert (eq $a-tls-alert)))
+    (type $a-field-size (record (field "field-name" (option string)) (field "field-size" (option u32))))
+    (export "field-size-payload" (type $field-size (eq $a-field-size)))
+    (type $an-error (variant
+      (case "DNS-timeout") (case "DNS-error" $dns-error) (case "destination-not-found")
+      (case "destination-unavailable") (case "destination-IP-prohibited") (case "destination-IP-unroutable")
+      (case "connection-refused") (case "connection-terminated") (case "connection-timeout")
+      (case "connection-read-timeout") (case "connection-write-timeout") (case "connection-limit-reached")
+      (case "TLS-protocol-error") (case "TLS-certificate-error") (case "TLS-alert-received" $tls-alert)
+      (case "HTTP-request-denied") (case "HTTP-request-length-required") (case "HTTP-request-body-size" (option u64))
+      (case "HTTP-request-method-invalid") (case "HTTP-request-URI-invalid") (case "HTTP-request-URI-too-long")
+      (case "HTTP-request-header-section-size" (option u32)) (case "HTTP-request-header-size" (option $field-size))
+      (case "HTTP-request-trailer-section-size" (option u32)) (case "HTTP-request-trailer-size" $field-size)
+      (case "HTTP-response-incomplete") (case "HTTP-response-header-section-size" (option u32))
+      (case "HTTP-response-header-size" $field-size) (case "HTTP-response-body-size" (option u64))
+      (case "HTTP-response-trailer-section-size" (option u32)) (case "HTTP-response-trailer-size" $field-size)
+      (case "HTTP-response-transfer-coding" (option string)) (case "HTTP-response-content-coding" (option string))
+      (case "HTTP-response-timeout") (case "HTTP-upgrade-failed") (case "HTTP-protocol-error") (case "loop-detected")
+      (case "configuration-error") (case "internal-error" (option string))))
+    (export "error-code" (type $error (eq $an-error)))
+    (export "[constructor]fields" (func (result (own $fields))))
+    (export "[method]incoming-request.method" (func (param "self" (borrow $request)) (result $method)))
+    (export "[constructor]outgoing-response"
+      (func (param "headers" (own $fields)) (result (own $response))))
+    (export "[static]response-outparam.set"
+      (func (param "param" (own $outparam)) (param "response" (result (own $response) (error $error)))))))
+  (alias export $types "incoming-request" (type $request))
+  (alias export $types "response-outparam" (type $outparam))
+
+  (core module $memory
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $memory (instantiate $memory))
+  (alias core export $memory "memory" (core memory $bytes))
+  (alias core export $memory "realloc" (core func $realloc))
+
+  (core func $fields (canon lower (func $types "[constructor]fields")))
+  (core func $method (canon lower (func $types "[method]incoming-request.method") (memory $bytes) (realloc $realloc)))
+  (core func $response (canon lower (func $types "[constructor]outgoing-response")))
+  (core func $set (canon lower (func $types "[static]response-outparam.set") (memory $bytes)))
+  (core module $handler
+    (import "memory" "memory" (memory 1))
+    (import "http" "fields" (func $fields (result i32)))
+    (import "http" "method" (func $method (param i32 i32)))
+    (import "http" "response" (func $response (param i32) (result i32)))
+    (import "http" "set" (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+    (func (export "handle") (param $request i32) (param $outparam i32)
+      (call $method (local.get $request) (i32.const 0))
+      (if (i32.eq (i32.load8_u (i32.const 0)) (i32.const 2)) ;; post
+        (then (loop $again (br $again))))
+      (call $set (local.get $outparam)
+        (i32.const 0) (call $response (call $fields)) ;; ok
+        (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))))
+  (core instance $handler (instantiate $handler
+    (with "memory" (instance $memory))
+    (with "http" (instance
+      (export "fields" (func $fields))
+      (export "method" (func $method))
+      (export "response" (func $response))
+      (export "set" (func $set))))))
+  (func $handle (param "request" (own $request)) (param "response-out" (own $outparam))
+    (canon lift (core func $handler "handle")))
+  (instance $exported (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.0" (instance $exported)))

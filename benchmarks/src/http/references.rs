@@ -1,0 +1,235 @@
+//! Other people's servers, and one that does nothing.
+
+use super::{Call, Process, Site, wait_until_listening};
+use crate::guests;
+use anyhow::Context;
+use axum::Router;
+use axum::routing::get;
+use hyper::Method;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// `wasmtime serve` with a limit as ours, without which a guest that spins is never interrupted.
+pub(crate) struct Wasmtime {
+    program: PathBuf,
+    folder: TempDir,
+    process: Process,
+}
+
+impl Wasmtime {
+    /// `None` where it is not installed.
+    pub(crate) fn start(references: &Path) -> anyhow::Result<Option<Self>> {
+        let program = references.join("bin/wasmtime");
+        if !program.is_file() {
+            return Ok(None);
+        }
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("serve.wasm"), guests::serve()?)?;
+        let process = Self::process(&program, &folder)?;
+        Ok(Some(Self {
+            program,
+            folder,
+            process,
+        }))
+    }
+
+    fn process(program: &Path, folder: &TempDir) -> anyhow::Result<Process> {
+        let mut command = Command::new(program);
+        command
+            .args([
+                "serve",
+                "--addr",
+                "127.0.0.1:0",
+                "-W",
+                "timeout=30s",
+                "-C",
+                "parallel-compilation=n",
+            ])
+            .arg(folder.path().join("serve.wasm"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        Process::start(
+            command,
+            |child: &mut Child| Some(Box::new(child.stderr.take()?)),
+            |line| {
+                let (_, url) = line.split_once("http://")?;
+                url.trim_end_matches('/').parse().ok()
+            },
+        )
+    }
+}
+
+impl Site for Wasmtime {
+    fn name(&self) -> &'static str {
+        "wasmtime serve"
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.process.address
+    }
+
+    fn quick(&self) -> Call {
+        Call::new(Method::GET, "/")
+    }
+
+    fn spinning(&self, _: usize) -> Call {
+        Call::new(Method::POST, "/")
+    }
+
+    fn quiet(&mut self) -> anyhow::Result<()> {
+        self.process = Self::process(&self.program, &self.folder)?;
+        Ok(())
+    }
+}
+
+/// workerd with a script that does the same.
+pub(crate) struct Workerd {
+    program: PathBuf,
+    folder: TempDir,
+    process: Child,
+    address: SocketAddr,
+}
+
+const WORKER: &str = r#"
+export default {
+  fetch(request) {
+    if (request.method === "POST") for (;;);
+    return new Response();
+  },
+};
+"#;
+
+impl Workerd {
+    /// `None` where it is not installed, or does not start on this machine.
+    pub(crate) fn start(references: &Path) -> anyhow::Result<Option<Self>> {
+        let program = references.join("node_modules/@cloudflare/workerd-linux-64/bin/workerd");
+        if !program.is_file() {
+            return Ok(None);
+        }
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("worker.js"), WORKER)?;
+        let (process, address) = Self::process(&program, &folder)?;
+        Ok(Some(Self {
+            program,
+            folder,
+            process,
+            address,
+        }))
+    }
+
+    fn process(program: &Path, folder: &TempDir) -> anyhow::Result<(Child, SocketAddr)> {
+        // It does not say which port it took.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let config = format!(
+            r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = (
+    modules = [(name = "worker", esModule = embed "worker.js")],
+    compatibilityDate = "2025-01-01"))],
+  sockets = [(name = "http", address = "{address}", http = (), service = "main")]);
+"#
+        );
+        let file = folder.path().join("config.capnp");
+        std::fs::write(&file, config)?;
+        let child = Command::new(program)
+            .arg("serve")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("workerd")?;
+        wait_until_listening(address).context("workerd")?;
+        Ok((child, address))
+    }
+
+    fn end(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Site for Workerd {
+    fn name(&self) -> &'static str {
+        "workerd"
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn quick(&self) -> Call {
+        Call::new(Method::GET, "/")
+    }
+
+    fn spinning(&self, _: usize) -> Call {
+        Call::new(Method::POST, "/")
+    }
+
+    fn quiet(&mut self) -> anyhow::Result<()> {
+        self.end();
+        (self.process, self.address) = Self::process(&self.program, &self.folder)?;
+        Ok(())
+    }
+}
+
+impl Drop for Workerd {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A handler that does nothing, in a process of its own: what HTTP alone costs.
+pub(crate) struct BareAxum {
+    process: Process,
+}
+
+impl BareAxum {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("bare-axum").stdout(Stdio::piped());
+        let process = Process::start(
+            command,
+            |child: &mut Child| Some(Box::new(child.stdout.take()?)),
+            |line| line.parse().ok(),
+        )?;
+        Ok(Self { process })
+    }
+}
+
+/// That process: prints its address, and serves until it is killed.
+pub(crate) fn serve_bare_axum() -> anyhow::Result<()> {
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    tokio.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?);
+        let router = Router::new().route("/", get(async || ""));
+        Ok(axum::serve(listener, router).await?)
+    })
+}
+
+impl Site for BareAxum {
+    fn name(&self) -> &'static str {
+        "bare axum handler"
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.process.address
+    }
+
+    fn quick(&self) -> Call {
+        Call::new(Method::GET, "/")
+    }
+
+    fn spinning(&self, _: usize) -> Call {
+        self.quick()
+    }
+
+    fn quiet(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}

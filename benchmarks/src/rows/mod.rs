@@ -1,0 +1,12 @@
+//! One file for each measurement.
+
+pub(crate) mod delivered;
+pub(crate) mod flood;
+pub(crate) mod http;
+pub(crate) mod latency;
+pub(crate) mod many_tools;
+pub(crate) mod neighbours;
+pub(crate) mod overshoot;
+pub(crate) mod parked;
+pub(crate) mod saturation;
+pub(crate) mod throughput;
