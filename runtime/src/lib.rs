@@ -42,6 +42,7 @@ mod limits;
 mod loading;
 pub mod manifest;
 mod native;
+mod observer;
 mod outcome;
 mod output;
 mod run;
@@ -62,7 +63,8 @@ pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingRe
 pub use digest::ToolDigest;
 pub use interface::{Function, Interface, UnknownFunction};
 pub use limits::{DEPTH_MAX, Limits, ProcessLimits, StaticLimits, TOOL_BYTES_MAX};
-pub use loading::{FetchError, Judged, LoadError, Observed, Observer};
+pub use loading::{FetchError, Judged, LoadError};
+pub use observer::{Observed, Observer};
 pub use outcome::{Failure, FailureKind, Frame, Outcome, Status};
 pub use run::{Prepared, Refused, Run, Started};
 pub use runtime::{HostImports, RunState, Runtime, RuntimeConfig, StartError};
