@@ -25,7 +25,8 @@ Exit codes:
   130  interrupted
 
 TOOL is a .wasm, a .wat, or a folder with a tool.toml, whose [build].output (else its only .wasm)
-is taken as it lies. Results go to stdout, everything else to stderr.";
+is taken as it lies. Results go to stdout, everything else to stderr. What was compiled is kept in
+$XDG_CACHE_HOME/tollgate or ~/.cache/tollgate, which may be removed.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -45,6 +45,7 @@ pub mod manifest;
 mod mappings;
 mod meter;
 mod native;
+mod observer;
 mod outcome;
 mod output;
 mod run;
@@ -64,8 +65,9 @@ pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingRe
 pub use digest::ToolDigest;
 pub use interface::{Function, Interface, UnknownFunction};
 pub use limits::{DEPTH_MAX, Limits, ProcessLimits, StaticLimits, TOOL_BYTES_MAX};
-pub use loading::{FetchError, Judged, LoadError, Observed, Observer};
+pub use loading::{FetchError, Judged, LoadError};
 pub use mappings::TooFewMappings;
+pub use observer::{Observed, Observer};
 pub use outcome::{Failure, FailureKind, Frame, Outcome, Status};
 pub use run::{Prepared, Refused, Run, Started};
 pub use runtime::{HostImports, RunState, Runtime, RuntimeConfig, StartError};

@@ -4,74 +4,24 @@ use crate::artifacts::{ArtifactCache, ArtifactRefusal, Artifacts, Kept, set_iden
 use crate::checks::{Admissible, Rules, admit};
 use crate::compile::{CompileQueue, Compiler, Order};
 use crate::digest::ToolDigest;
+use crate::observer::{Observed, Observer};
 use crate::runtime::{Runtime, Shared};
 use crate::tool::{Compiled, Rejected, Tool};
 use crate::violation::Violation;
 use bytes::Bytes;
 use moka::future::Cache;
+use rustix::process::Resource;
 use std::collections::HashSet;
-use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use wasmtime::Engine;
 
 /// The most tools that stay loaded: each takes memory mappings, of which a process may have only so many.
 pub(crate) const LOADED_MAX: u64 = 8192;
-
-/// What compiling and loading came to. For logs and metrics.
-#[derive(Debug, Clone)]
-pub enum Observed {
-    /// A tool was compiled, or its compilation failed.
-    Compiled {
-        /// Which.
-        digest: ToolDigest,
-        /// From its turn's start to its end, waiting in the queue included.
-        took: Duration,
-        /// The violation's code, where there is no code.
-        failure: Option<&'static str>,
-    },
-    /// A tool was loaded from its kept file.
-    Loaded {
-        /// Which.
-        digest: ToolDigest,
-        /// Looking at the file and linking it.
-        took: Duration,
-    },
-    /// A kept file was not believed. It is removed, and the tool compiled again.
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: ArtifactRefusal,
-    },
-    /// A compiled tool could not be kept. It runs, and the next process compiles it again.
-    NotKept {
-        /// Which.
-        digest: ToolDigest,
-        /// Why.
-        error: String,
-    },
-}
-
-/// Called for everything observed, by the threads that do the work.
-#[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(&Observed) + Send + Sync>);
-
-impl Observer {
-    /// An observer that calls `observe`, which must not block.
-    pub fn new(observe: impl Fn(&Observed) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(observe))
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer")
-    }
-}
+/// Each holds its file open, too: they take at most one in so many that the process may open.
+const FILES_SHARE: u64 = 8;
 
 /// Why a tool's bytes could not be had, in the words of whoever was to give them.
 pub type FetchError = Arc<dyn std::error::Error + Send + Sync>;
@@ -126,7 +76,9 @@ impl Loading {
         loaded_bytes: u64,
         observer: Option<Observer>,
     ) -> std::io::Result<Self> {
-        let least = loaded_bytes / LOADED_MAX;
+        let files = rustix::process::getrlimit(Resource::Nofile).current;
+        let tools = files.map_or(LOADED_MAX, |files| LOADED_MAX.min(files / FILES_SHARE));
+        let least = loaded_bytes / tools.max(1);
         let weight = move |_: &ToolDigest, tool: &Arc<Compiled>| {
             u32::try_from(tool.code_bytes.max(least)).unwrap_or(u32::MAX)
         };
@@ -142,8 +94,8 @@ impl Loading {
     }
 
     fn observe(&self, observed: Observed) {
-        if let Some(Observer(observe)) = &self.observer {
-            observe(&observed);
+        if let Some(observer) = &self.observer {
+            observer.observe(&observed);
         }
     }
 

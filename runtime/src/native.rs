@@ -32,7 +32,7 @@ fn path(code: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", code.as_raw_fd()))
 }
 
-/// The file's bytes, for where it cannot be mapped: a file system mounted `noexec`, no `/proc`.
+/// The file's bytes, for where it cannot be mapped as code: a file system mounted `noexec`.
 fn whole(code: &File) -> Option<Vec<u8>> {
     let length = usize::try_from(code.metadata().ok()?.len()).ok()?;
     let mut bytes = vec![0; length];

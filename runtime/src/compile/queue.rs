@@ -1,4 +1,4 @@
-//! What waits to be compiled: two at once, owners in turns, one of an owner's at a time.
+//! What waits to be compiled: two at once, owners in turns, one of each owner's at a time.
 
 use super::{CompileFailure, Compiler, host};
 use crate::checks::Kind;
@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use wasmtime::Engine;
 
-/// Compilations at once. An owner has one of them at most, so that nobody waits for another's second.
+/// Compilations at once. An owner has one of them at most, so that nobody waits for another's second; what is
+/// nobody's (`""`) may have all, where there is nobody else.
 const AT_ONCE: usize = 2;
 
 /// What is to be compiled.
@@ -125,7 +126,9 @@ impl Shared {
                 return None;
             }
             if let Some(job) = turns.pop_fitting(|job: &Job| !busy.contains(&job.owner)) {
-                busy.insert(Arc::clone(&job.owner));
+                if !job.owner.is_empty() {
+                    busy.insert(Arc::clone(&job.owner));
+                }
                 return Some(job);
             }
             let woken = self.changed.wait(waiting);

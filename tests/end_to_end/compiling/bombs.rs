@@ -18,6 +18,11 @@ fn body(instructions: &str) -> Vec<u8> {
     ))
 }
 
+/// A function of loops in loops.
+pub(super) fn nested_loops(count: usize) -> Vec<u8> {
+    body(&("loop ".repeat(count) + &"end ".repeat(count)))
+}
+
 /// So many functions that do nothing; the first is the command.
 fn empty_functions(count: usize) -> Vec<u8> {
     let vector = |items: &[u8]| [leb(count), items.repeat(count)].concat();
@@ -101,10 +106,7 @@ pub(super) fn jump_tables(count: usize) -> Vec<u8> {
 
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        (
-            "20,000 nested loops",
-            body(&("loop ".repeat(20_000) + &"end ".repeat(20_000))),
-        ),
+        ("20,000 nested loops", nested_loops(20_000)),
         (
             "50,000 locals",
             body(&format!("(local {})", "i64 ".repeat(50_000))),
