@@ -2,6 +2,7 @@
 
 use super::bombs::{jump_tables, nested_loops};
 use super::*;
+use crate::bytes::custom;
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
@@ -284,17 +285,19 @@ fn it_ends_with_its_parent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn others_compile_while_one_owner_waits() {
-    let runtime = limited(CompileLimits::default());
-    let slow = std::sync::Arc::new(slow());
-    let waiting: Vec<_> = (0..3)
-        .map(|number: u8| {
-            let runtime = runtime.clone();
-            // Each another file.
-            let mut wasm = slow.to_vec();
-            wasm.extend([0, 2, 1, number]);
-            tokio::spawn(async move { judged(&runtime, "many", &wasm).await })
-        })
-        .collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = runtime(named(folder.path(), "one-of-many"));
+    let mut waiting = Vec::new();
+    for number in 0..3 {
+        // Each another file.
+        let wasm = [&slow()[..], &custom("number", &[number])].concat();
+        let judged = runtime.judge(wasm.into()).await.expect("admissible");
+        let runtime = runtime.clone();
+        waiting.push(tokio::spawn(async move {
+            runtime.compile("many", judged).await
+        }));
+    }
+    Seen::of("one-of-many");
     let started = Instant::now();
     let tool = judged(&runtime, "other", &small()).await.tool;
     let took = started.elapsed();
