@@ -119,8 +119,8 @@ fn over_budget(spent: Spent, limits: &CompileLimits) -> Violation {
     const SMALLER: &str = "split large functions, leave out what is not used, or build for size (`opt-level = \"s\"`)";
     let message = match spent {
         Spent::Time => format!(
-            "compiling the tool took longer than {} s, waiting for a busy machine included; {SMALLER}, or ask for \
-             validation again when there is less to do",
+            "compiling the tool took longer than {} s; {SMALLER}, or ask for validation again when the machine is less \
+             busy",
             limits.time.as_secs_f64()
         ),
         Spent::Cpu => format!(

@@ -2,18 +2,16 @@
 
 use super::end::failure;
 use super::request::Request;
+use super::watchdog::Watchdog;
 use super::{CompileChild, CompileFailure, Order, native_code};
 use crate::artifacts::engine_identity;
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::getpid;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
 use wasmtime::Engine;
 
 /// Stack of each thread of a child: functions nest as deep as their writer likes.
@@ -113,34 +111,4 @@ fn converse(child: &mut Child, request: &Request, wasm: &[u8]) -> io::Result<(Ex
     }
     let status = child.wait()?;
     Ok((status, String::from_utf8_lossy(&said).into_owned()))
-}
-
-/// Kills a child whose time is over.
-struct Watchdog {
-    ended: Sender<()>,
-    thread: JoinHandle<bool>,
-}
-
-impl Watchdog {
-    fn over(child: &Child, time: Duration) -> io::Result<Self> {
-        let child = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-        let (ended, end) = channel();
-        let thread = std::thread::Builder::new()
-            .name("tollgate-watchdog".to_owned())
-            .spawn(move || match end.recv_timeout(time) {
-                Err(RecvTimeoutError::Timeout) => {
-                    // One that has ended meanwhile needs no killing.
-                    let _ = pidfd_send_signal(child, Signal::KILL);
-                    true
-                }
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => false,
-            })?;
-        Ok(Self { ended, thread })
-    }
-
-    /// Whether the time was over before the child's end.
-    fn end(self) -> bool {
-        drop(self.ended);
-        self.thread.join().unwrap_or(false)
-    }
 }

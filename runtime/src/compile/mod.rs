@@ -9,6 +9,7 @@ mod end;
 mod host;
 mod queue;
 mod request;
+mod watchdog;
 
 pub use child::compile_child;
 pub(crate) use end::CompileFailure;

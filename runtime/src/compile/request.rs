@@ -12,8 +12,8 @@ pub struct CompileLimits {
     pub address_space_bytes: u64,
     /// Processor time, in whole seconds. 60 s: the same tool takes some ten.
     pub cpu: Duration,
-    /// From start to end, after which the child is killed. 120 s: it has the lowest priority, so that a busy machine
-    /// makes it wait.
+    /// From start to end, after which the child is killed. 120 s: it uses less than its processor time or hangs. What
+    /// it waits for a busy machine is not counted, up to nine times as much.
     pub time: Duration,
     /// Bytes of native code. 256 MiB: it is about twice the tool, which has at most 20 MiB.
     pub code_bytes: u64,

@@ -30,9 +30,9 @@ fn small() -> Vec<u8> {
     wat_bytes(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
 }
 
-/// A tool that keeps one core busy for some ten seconds.
+/// A tool that keeps one core busy for more than ten seconds.
 fn slow() -> Vec<u8> {
-    nested_loops(20_000)
+    nested_loops(10_000)
 }
 
 /// So many functions of 300 calls each, which are some KiB of code.
