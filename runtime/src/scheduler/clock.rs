@@ -94,6 +94,9 @@ pub(super) fn keep(core: &Core, engine: &Engine) {
         clock.mark_seen();
         let now = Instant::now();
         core.share.settle(now - ticked_at, core.long.waiting());
+        if core.share.is_owed() && core.long.waiting() > 0 {
+            core.fresh.ask();
+        }
         ticked_at = now;
     }
 }

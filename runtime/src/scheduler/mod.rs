@@ -2,9 +2,9 @@
 //!
 //! Guests do not run on the caller's threads: one that spins would wedge its timers and sockets. Every run starts in
 //! the *fresh* tier, a thread a core. One that has used [`FRESH_CPU_MAX`] goes on in the *long* tier, a thread a core
-//! that the kernel lets run only where nothing else wants to: a run that is short is then hardly later than on an
-//! idle machine, however many long ones there are. Where the fresh tier alone would fill the machine it pauses, so
-//! that the long one keeps its share ([`share`]).
+//! that the kernel lets run hardly where anything else wants to: a run that is short is then hardly later than on an
+//! idle machine, however many long ones there are. Where the machine is full without it, the fresh tier's threads help,
+//! so that the long one keeps its share ([`share`]).
 //!
 //! Turns go by owner first, then by run. What has nothing of its guest left to do (cancelled, out of time, done) does
 //! not wait for its turn: it is ended by the fresh tier at once.

@@ -1,6 +1,6 @@
-//! The long tier's share of the machine. Its threads run where nothing else wants to; where the fresh tier wants
-//! all, they would hardly run at all. What they got is compared with what they are owed once a tick, and while they
-//! are owed something the fresh tier pauses every other millisecond.
+//! The long tier's share of the machine. Its threads run where nothing else wants to; where the fresh tier, or another
+//! program, wants all, they would hardly run at all. What the tier got is compared with what it is owed once a tick, and
+//! while it is owed something the fresh tier's threads take every other turn from it.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -9,18 +9,18 @@ use std::time::Duration;
 
 /// What the long tier is owed of each core: a quarter is promised, and counting is never exact.
 const OWED_PERCENT: u32 = 30;
-/// From so much on something is owed: less is noise of the clock.
-const OWED_MIN: Duration = Duration::from_micros(500);
-/// No more is owed: a second of the fresh tier's standing still would be felt.
+/// From so much on something is owed. Turns are counted when they end: less is noise.
+const OWED_MIN: Duration = Duration::from_millis(5);
+/// No more is owed: what was missed longer ago than that is lost.
 const OWED_MAX: Duration = Duration::from_millis(200);
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Share {
     threads: usize,
-    /// Threads of the long tier that have a run.
+    /// Threads that have a run of the tier.
     busy: AtomicUsize,
-    /// CPU they used, in nanoseconds.
+    /// CPU its runs got, in nanoseconds.
     got_nanos: AtomicU64,
     is_owed: AtomicBool,
     account: Mutex<Account>,
@@ -43,7 +43,7 @@ impl Share {
         }
     }
 
-    /// A thread of the long tier begins with a run.
+    /// A thread begins with a run of the tier.
     pub(super) fn begin(&self) {
         self.busy.fetch_add(1, Ordering::Relaxed);
     }
@@ -54,7 +54,7 @@ impl Share {
         self.got_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Whether the fresh tier must pause.
+    /// Whether the fresh tier must help.
     pub(super) fn is_owed(&self) -> bool {
         self.is_owed.load(Ordering::Relaxed)
     }
@@ -102,8 +102,10 @@ mod tests {
     #[test]
     fn a_tier_that_gets_nothing_is_owed_until_it_has_its_share() {
         let share = Share::new(2);
+        share.settle(8 * MS, 5);
+        assert!(!share.is_owed(), "two threads, 0.3 of 8 ms each");
         share.settle(MS, 5);
-        assert!(share.is_owed(), "two threads, 0.3 ms each");
+        assert!(share.is_owed(), "0.3 of 9 ms each");
         got(&share, 1);
         share.settle(MS, 5);
         assert!(!share.is_owed());
@@ -123,7 +125,7 @@ mod tests {
         let share = Share::new(1);
         got(&share, 10_000);
         share.settle(MS, 1);
-        share.settle(2 * MS, 1);
+        share.settle(20 * MS, 1);
         assert!(share.is_owed(), "what it got before does not count");
         share.settle(1_000_000 * MS, 1);
         got(&share, 200);

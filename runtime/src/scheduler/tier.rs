@@ -36,7 +36,18 @@ struct Ready {
     sleeping: usize,
     /// Threads that were woken and have not noticed yet.
     woken: usize,
+    /// Whether one of the threads is asked to help the other tier.
+    is_asked: bool,
     is_closed: bool,
+}
+
+/// What there is for a thread to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A run of its own tier.
+    Turn(Turn),
+    /// One of the other tier.
+    Help,
 }
 
 impl Tier {
@@ -55,10 +66,22 @@ impl Tier {
         self.add(|ready| ready.ending.push_back(turn));
     }
 
+    /// Asks a thread to help the other tier, when it has nothing to do here.
+    pub(super) fn ask(&self) {
+        self.change(|ready| ready.is_asked = true);
+    }
+
     fn add(&self, add: impl FnOnce(&mut Ready)) {
+        self.change(|ready| {
+            add(ready);
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// Makes a change that is something to do for one thread.
+    fn change(&self, change: impl FnOnce(&mut Ready)) {
         let mut ready = self.lock();
-        add(&mut ready);
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        change(&mut ready);
         let wakes = ready.sleeping > 0;
         if wakes {
             ready.sleeping -= 1;
@@ -70,13 +93,23 @@ impl Tier {
         }
     }
 
-    /// The run whose turn it is, waited for. `None` once the tier is closed and empty.
-    pub(super) fn next(&self) -> Option<Turn> {
+    /// The run whose turn it is, if any waits.
+    pub(super) fn try_next(&self) -> Option<Turn> {
+        let turn = self.lock().pop()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(turn)
+    }
+
+    /// The run whose turn it is, or that help is asked for, waited for. `None` once the tier is closed and empty.
+    pub(super) fn next(&self) -> Option<Work> {
         let mut ready = self.lock();
         loop {
             if let Some(turn) = ready.pop() {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
-                return Some(turn);
+                return Some(Work::Turn(turn));
+            }
+            if std::mem::take(&mut ready.is_asked) {
+                return Some(Work::Help);
             }
             if ready.is_closed {
                 return None;

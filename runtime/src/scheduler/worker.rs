@@ -1,42 +1,55 @@
 //! What the threads of the two tiers do.
 
+use super::tier::Work;
 use super::{Core, Turn};
 use crate::meter::{nanos, thread_cpu};
 use std::panic::AssertUnwindSafe;
 use std::thread;
 use std::time::Duration;
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
-};
 
-/// How long a thread of the fresh tier stands back where the long tier is owed time.
-const PAUSE: Duration = Duration::from_millis(1);
+/// The lowest that is not idle. Measured beside 100 spinning runs (docs/tuning.md): fresh runs are not later than with
+/// the idle policy, which starves the long tier longer wherever others are busy; from 10 on they are.
+const LONG_NICENESS: i32 = 19;
+/// How long a thread of the long tier stands back where the fresh tier works for it.
+const STAND_BACK: Duration = Duration::from_millis(5);
 
-/// Runs what is fresh, or has to be ended, until the tier is closed.
+/// Runs what is fresh, or has to be ended, until the tier is closed; and what takes long while the long tier is owed
+/// time.
 pub(super) fn work_fresh(core: &Core, tokio: &tokio::runtime::Handle) {
     let _context = tokio.enter();
-    while let Some(turn) = core.fresh.next() {
-        take_turn(core, turn);
-        // One turn at least between two pauses.
-        if core.share.is_owed() {
-            thread::sleep(PAUSE);
+    while let Some(work) = core.fresh.next() {
+        if let Work::Turn(turn) = work {
+            take_turn(core, turn);
+        }
+        if core.share.is_owed()
+            && let Some(turn) = core.long.try_next()
+        {
+            take_long_turn(core, turn);
         }
     }
 }
 
-/// Runs what takes long, where nothing else wants to run, until the tier is closed.
+/// Runs what takes long, where nothing else wants to run, until the tier is closed. While the tier is owed time this
+/// thread hardly runs, and a run it holds would hardly go on: the fresh tier has it then.
 pub(super) fn work_long(core: &Core, tokio: &tokio::runtime::Handle) {
     let _context = tokio.enter();
-    stand_back();
-    let mut cpu_before = nanos(thread_cpu());
-    while let Some(turn) = core.long.next() {
-        core.share.begin();
-        take_turn(core, turn);
-        let cpu = nanos(thread_cpu());
-        core.share.end(cpu - cpu_before);
-        cpu_before = cpu;
+    // A kernel that refuses leaves the thread as it is: runs are then later beside long ones, and nothing else.
+    let _ = rustix::process::setpriority_process(None, LONG_NICENESS);
+    while let Some(work) = core.long.next() {
+        if let Work::Turn(turn) = work {
+            take_long_turn(core, turn);
+        }
+        while core.share.is_owed() {
+            thread::sleep(STAND_BACK);
+        }
     }
+}
+
+fn take_long_turn(core: &Core, turn: Turn) {
+    let cpu_before = nanos(thread_cpu());
+    core.share.begin();
+    take_turn(core, turn);
+    core.share.end(nanos(thread_cpu()) - cpu_before);
 }
 
 fn take_turn(core: &Core, turn: Turn) {
@@ -44,11 +57,4 @@ fn take_turn(core: &Core, turn: Turn) {
     // A panic while a cancelled run is dropped must not take the thread with it.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| turn.run()));
     core.clock.end();
-}
-
-/// Gives this thread the processor only while no other wants it. A kernel that does not know how leaves it as it is:
-/// runs are then slower to be answered beside long ones, and nothing else.
-fn stand_back() {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
