@@ -13,6 +13,7 @@ mod limits;
 mod mappings;
 mod mutations;
 mod neighbours;
+mod profiles;
 mod real_work;
 mod uploads;
 mod values;
