@@ -16,4 +16,5 @@ mod neighbours;
 mod profiles;
 mod real_work;
 mod uploads;
+mod usage;
 mod values;
