@@ -5,6 +5,7 @@ mod bytes;
 mod command_line;
 mod compiling;
 mod crowds;
+mod deadlines;
 mod fixtures;
 mod guests;
 mod house;
