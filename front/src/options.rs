@@ -52,6 +52,7 @@ pub(crate) enum Command {
 Examples:
   tollgate run fixtures/tools/markdown --input '{\"markdown\": \"# Hello\"}'
   tollgate run weather.wasm --function forecast --input @oslo.json --credential OPENWEATHER_API_KEY
+  tollgate run fixtures/tools/primes --input '{\"below\": 30000}' --profile primes.json
   echo '{\"text\": \"one two\"}' | tollgate run fixtures/tools/wordcount --input -")]
 pub(crate) struct RunOptions {
     /// A .wasm, a .wat, or a folder with a tool.toml.
@@ -72,6 +73,10 @@ pub(crate) struct RunOptions {
     /// Run the folder's build command first. Nothing of a folder is executed without this.
     #[arg(long)]
     pub(crate) build: bool,
+    /// Look at the tool every millisecond it works. The ten hottest functions are printed, and all of it goes to this
+    /// file, for https://profiler.firefox.com.
+    #[arg(long, value_name = "OUT.json")]
+    pub(crate) profile: Option<PathBuf>,
     /// Print what the server would send, as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -14,8 +14,8 @@ const WASM_STACK_BYTES: usize = 1 << 20;
 const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + (2 << 20);
 /// Bytes of a slot that stay resident between runs instead of being given back to the kernel.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
-/// Frames recorded at a trap.
-const BACKTRACE_FRAMES_MAX: usize = 64;
+/// Frames recorded at a trap, or in a sample of a profile.
+pub(crate) const BACKTRACE_FRAMES_MAX: usize = 64;
 /// An instance's own state: large interpreters have some 100 KiB.
 const INSTANCE_STATE_BYTES_MAX: usize = 1 << 20;
 

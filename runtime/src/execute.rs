@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::meter::{Meter, Metered, Spent};
 use crate::outcome::{Failure, FailureKind, Outcome};
 use crate::output::{collect_files, command_output, missing_file, typed_output};
+use crate::profile::Sampler;
 use crate::run::{Refused, Started};
 use crate::runtime::RunState;
 use crate::scheduler::end_in_fresh_tier;
@@ -41,6 +42,7 @@ pub(crate) struct Job {
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<str>,
     pub(crate) started: Started,
+    pub(crate) is_profiled: bool,
 }
 
 impl fmt::Debug for Job {
@@ -105,7 +107,9 @@ pub(crate) async fn execute(
 
     job.started.mark();
     let started = Instant::now();
-    let (ended, spent) = run_guest(&tool, &mut store, &job, &meter, started).await;
+    let sampler = job.is_profiled.then(|| Sampler::new(&meter, started));
+    let (ended, spent) = run_guest(&tool, &mut store, &job, &meter, started, &sampler).await;
+    let profile = sampler.map(|sampler| sampler.finish());
     end_in_fresh_tier(&meter).await;
     let result = match ended {
         Ok(Returned::Typed(value)) => typed_output(&job, value),
@@ -135,6 +139,7 @@ pub(crate) async fn execute(
         result,
         usage,
         logs: lines,
+        profile,
     })
 }
 
@@ -146,11 +151,16 @@ async fn run_guest(
     job: &Job,
     meter: &Arc<Meter>,
     started: Instant,
+    sampler: &Option<Arc<Sampler>>,
 ) -> (Result<Returned, Ended>, Spent) {
     let timeout = job.limits.timeout;
     let deadline = started + timeout;
+    let sampler = sampler.clone();
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
+    store.epoch_deadline_callback(move |store| {
+        if let Some(sampler) = &sampler {
+            sampler.sample(store);
+        }
         if Instant::now() >= deadline {
             Err(DeadlinePassed.into())
         } else {

@@ -1,5 +1,6 @@
 //! How a run ended.
 
+use crate::profile::Profile;
 use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -14,6 +15,8 @@ pub struct Outcome {
     pub usage: Usage,
     /// What it wrote for people.
     pub logs: Vec<LogLine>,
+    /// Where its time went, for a run that asked.
+    pub profile: Option<Profile>,
 }
 
 impl Outcome {
@@ -24,6 +27,7 @@ impl Outcome {
             result: Err(Failure::new(FailureKind::Internal, message)),
             usage: Usage::default(),
             logs: Vec::new(),
+            profile: None,
         }
     }
 

@@ -24,6 +24,7 @@ pub struct Run {
     owner: Arc<str>,
     credentials: Credentials,
     limits: Option<Limits>,
+    is_profiled: bool,
 }
 
 impl Run {
@@ -44,6 +45,7 @@ impl Run {
             owner,
             credentials,
             limits: None,
+            is_profiled: false,
         }
     }
 
@@ -62,6 +64,13 @@ impl Run {
     /// Limits for this run. They only lower the runtime's and the tool's.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
+        self
+    }
+
+    /// Asks for a [`Profile`](crate::Profile) in the outcome, whatever the end. It slows the guest by a few
+    /// microseconds a millisecond.
+    pub fn profiled(mut self) -> Self {
+        self.is_profiled = true;
         self
     }
 }
@@ -234,6 +243,7 @@ impl Tool {
             limits,
             owner: Arc::clone(&run.owner),
             started: Started::default(),
+            is_profiled: run.is_profiled,
         })
     }
 }

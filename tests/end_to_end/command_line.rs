@@ -5,5 +5,6 @@ mod input;
 mod interrupted;
 mod json;
 mod packing;
+mod profile;
 mod secrets;
 mod sources;

@@ -6,7 +6,12 @@
 /// `$write` writes bytes to a descriptor; `$open` makes a file in `/scratch` named by one letter; `$expect` exits
 /// with an errno that is not 0; `$sleep` waits for milliseconds.
 pub(crate) fn command(body: &str) -> String {
-    format!("{PRELUDE} (func (export \"_start\") {body}))")
+    command_with("", body)
+}
+
+/// The same, with functions of its own.
+pub(crate) fn command_with(functions: &str, body: &str) -> String {
+    format!("{PRELUDE} {functions} (func (export \"_start\") {body}))")
 }
 
 const PRELUDE: &str = r#"(module

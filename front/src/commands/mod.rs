@@ -1,7 +1,9 @@
 //! One file a command.
 
 pub(crate) mod inspect;
+mod new_file;
 pub(crate) mod pack;
+mod profile;
 pub(crate) mod publish;
 pub(crate) mod run;
 pub(crate) mod serve;

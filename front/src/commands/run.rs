@@ -1,6 +1,7 @@
 //! `tollgate run`
 
-use super::{judge, read, runtime};
+use super::new_file::NewFile;
+use super::{judge, profile, read, runtime};
 use crate::exit::{End, interruptible};
 use crate::options::RunOptions;
 use crate::problem::{Kind as ProblemKind, Problem};
@@ -11,11 +12,12 @@ use std::io::Read;
 use std::path::Path;
 use tollgate_runtime::checks::Kind;
 use tollgate_runtime::value::strict;
-use tollgate_runtime::{Credential, Credentials, Limits, Outcome, Run, Tool, Violation};
+use tollgate_runtime::{Credential, Credentials, Limits, Outcome, Run, Runtime, Tool, Violation};
 use tollgate_validator::source::MANIFEST_FILE;
 
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
     let credentials = credentials(&options.credentials)?;
+    let profile_file = options.profile.as_deref().map(NewFile::open).transpose()?;
     if options.build {
         match interruptible(build(&options.tool)).await? {
             Some(built) => built?,
@@ -47,28 +49,43 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
             "note: the tool sees {name} itself: it declares `expose`"
         ));
     }
-    let mut run = match &options.function {
-        Some(function) => Run::new(function, input),
-        None => Run::only(input),
-    };
-    run = run.owner("command line").credentials(credentials);
-    if let Some(timeout) = options.timeout {
-        run = run.limits(Limits {
-            timeout,
-            ..runtime.rules().limits.clone()
-        });
-    }
+    let run = request(input, &options, &runtime).credentials(credentials);
     let ended = interruptible(tool.run(run)).await?;
     drop(tool);
     let _ = runtime.drain(crate::PATIENCE).await;
     match ended {
-        Some(Ok(outcome)) => Ok(show(located(outcome, wasm).await, &options)),
+        Some(Ok(mut outcome)) => {
+            let profile = outcome.profile.take();
+            let end = show(located(outcome, wasm).await, &options);
+            if let (Some(file), Some(out)) = (profile_file, &options.profile) {
+                profile::show(profile, file, out, &options.tool)?;
+            }
+            Ok(end)
+        }
         Some(Err(refused)) => {
             let end = End::from(&refused);
             refuse(Problem::from(refused), &options);
             Ok(end)
         }
         None => Ok(End::Interrupted),
+    }
+}
+
+fn request(input: Value, options: &RunOptions, runtime: &Runtime) -> Run {
+    let mut run = match &options.function {
+        Some(function) => Run::new(function, input),
+        None => Run::only(input),
+    };
+    run = run.owner("command line");
+    if options.profile.is_some() {
+        run = run.profiled();
+    }
+    match options.timeout {
+        Some(timeout) => run.limits(Limits {
+            timeout,
+            ..runtime.rules().limits.clone()
+        }),
+        None => run,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
 /// How long a guest runs before it must let another have a turn.
-const TICK: Duration = Duration::from_millis(1);
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// The same while fresh runs wait for a turn: a crowd of spinning newcomers is through the sooner.
 const SHORT_TICK: Duration = Duration::from_micros(250);
 /// Ticks without a run after which the clock falls silent. Waking it costs the next run a few microseconds.

@@ -16,8 +16,8 @@ mod tests;
 mod tier;
 mod worker;
 
-pub(crate) use clock::Alarm;
 use clock::Clock;
+pub(crate) use clock::{Alarm, TICK};
 use share::Share;
 use tier::Tier;
 
