@@ -60,6 +60,8 @@ enum Part {
     Parked { whose: Whose, runs: usize },
     #[command(hide = true)]
     BareAxum,
+    #[command(hide = true)]
+    LargeTool { artifact: PathBuf },
 }
 
 /// Its effort, and the folder of references.
@@ -90,6 +92,9 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
     (rows::overshoot::NAME, |effort, _| {
         rows::overshoot::measure(effort)
     }),
+    (rows::large_tool::NAME, |effort, _| {
+        rows::large_tool::measure(effort)
+    }),
     (rows::many_tools::NAME, |effort, _| {
         rows::many_tools::measure(effort)
     }),
@@ -104,6 +109,10 @@ fn main() -> anyhow::Result<()> {
     match arguments.part {
         Some(Part::Parked { whose, runs }) => {
             println!("{}", rows::parked::bytes_a_run(whose, runs)?);
+            Ok(())
+        }
+        Some(Part::LargeTool { artifact }) => {
+            println!("{}", rows::large_tool::first_call(&artifact)?);
             Ok(())
         }
         Some(Part::BareAxum) => http::serve_bare_axum(),

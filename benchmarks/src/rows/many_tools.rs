@@ -30,7 +30,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         name: NAME,
         what: format!("a no-op run of one of {count} tools at random: p50"),
         unit: Unit::Seconds,
-        ours: many.p50(),
+        ours: Some(many.p50()),
         reference: Some(("always the same tool".to_owned(), one.p50())),
         bar: Bar::Times(1.2),
         note: format!(
