@@ -10,7 +10,7 @@ use serde_json::json;
 use std::hint::black_box;
 use tokio::runtime::Runtime as Tokio;
 use tollgate_runtime::value::{Shape, Type, decode_parameters, encode};
-use tollgate_runtime::{Run, Runtime, RuntimeConfig, Tool};
+use tollgate_runtime::{ArtifactCache, ArtifactKey, Run, Runtime, RuntimeConfig, Tool, ToolDigest};
 
 /// Bytes of an interpreter's native code.
 const ARTIFACT_BYTES: usize = 33 << 20;
@@ -27,11 +27,22 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
+        Self::with(RuntimeConfig::default())
+    }
+
+    fn with(config: RuntimeConfig) -> Self {
         Self {
             tokio: Tokio::new().expect("tokio"),
-            runtime: Runtime::new(RuntimeConfig::default()).expect("a runtime"),
+            runtime: Runtime::new(config).expect("a runtime"),
             wasm: guests::no_op().expect("a guest"),
         }
+    }
+
+    fn known(&self) -> Tool {
+        let fetch = async { Err(std::io::Error::other("the tool was not kept")) };
+        let digest = ToolDigest::of(&self.wasm);
+        let known = self.runtime.load_known(digest, "ours", fetch);
+        self.tokio.block_on(known).expect("kept")
     }
 
     fn tool(&self) -> Tool {
@@ -54,14 +65,42 @@ fn admit_a_small_tool(bencher: Bencher) {
     });
 }
 
-/// Judging and compiling it.
+/// Judging and compiling it: each is another tool, since one that is loaded is not compiled again.
 #[divan::bench]
-fn load_a_small_tool(bencher: Bencher) {
+fn compile_a_small_tool(bencher: Bencher) {
     let host = Host::new();
-    bencher.bench_local(|| {
-        host.tokio
-            .block_on(host.runtime.load(black_box(&host.wasm)))
+    let mut constant = 0;
+    bencher
+        .with_inputs(|| {
+            constant += 1;
+            guests::no_op_with(constant).expect("a guest")
+        })
+        .bench_local_values(|wasm| host.tokio.block_on(host.runtime.load(&wasm)));
+}
+
+/// Loading it out of the file it is kept in.
+#[divan::bench]
+fn load_a_kept_tool(bencher: Bencher) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Host::with(RuntimeConfig {
+        artifacts: Some(ArtifactCache {
+            folder: folder.path().to_owned(),
+            bytes_max: 1 << 30,
+            key: ArtifactKey::new([7; 32]),
+        }),
+        loaded_bytes: 0,
+        ..RuntimeConfig::default()
     });
+    host.tool();
+    bencher.bench_local(|| host.known());
+}
+
+/// Finding it where it is loaded.
+#[divan::bench]
+fn find_a_loaded_tool(bencher: Bencher) {
+    let host = Host::new();
+    host.tool();
+    bencher.bench_local(|| host.known());
 }
 
 /// Everything that can be refused before a run starts.

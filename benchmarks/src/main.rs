@@ -16,6 +16,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use effort::Effort;
 use report::{Report, Row};
+use rows::large_tool::What;
 use rows::parked::Whose;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,7 @@ enum Part {
     #[command(hide = true)]
     BareAxum,
     #[command(hide = true)]
-    LargeTool { artifact: PathBuf },
+    LargeTool { what: What, made: PathBuf },
 }
 
 /// Its effort, and the folder of references.
@@ -111,8 +112,8 @@ fn main() -> anyhow::Result<()> {
             println!("{}", rows::parked::bytes_a_run(whose, runs)?);
             Ok(())
         }
-        Some(Part::LargeTool { artifact }) => {
-            println!("{}", rows::large_tool::first_call(&artifact)?);
+        Some(Part::LargeTool { what, made }) => {
+            println!("{}", rows::large_tool::first_call(what, &made)?);
             Ok(())
         }
         Some(Part::BareAxum) => http::serve_bare_axum(),
