@@ -124,14 +124,20 @@ fn main() -> anyhow::Result<()> {
 fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     let effort = Effort::new(arguments.rounds, arguments.brief);
     let mut report = Report::new(effort);
+    let mut failed = Vec::new();
     for (name, measure) in MEASUREMENTS {
         if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == name) {
             continue;
         }
         eprintln!("{name} …");
-        let rows = measure(effort, &arguments.references)
-            .with_context(|| format!("the measurement `{name}`"))?;
-        report.add(rows);
+        // What one cannot measure does not take the others' figures with it.
+        match measure(effort, &arguments.references) {
+            Ok(rows) => report.add(rows),
+            Err(error) => {
+                eprintln!("FAILED: {name}: {error:#}");
+                failed.push(*name);
+            }
+        }
     }
     print!("{}", report.table());
     if let Some(file) = &arguments.json {
@@ -141,5 +147,6 @@ fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(file) = &arguments.plot {
         plot::plot(effort, &arguments.references, file)?;
     }
+    anyhow::ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }

@@ -169,6 +169,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, rows: Vec<Row>) {
+        rows.iter().for_each(|row| eprintln!("{}", row.line()));
         self.rows.extend(rows);
     }
 
