@@ -16,6 +16,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use effort::Effort;
 use report::{Report, Row};
+use rows::large_tool::What;
 use rows::parked::Whose;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,8 @@ enum Part {
     Parked { whose: Whose, runs: usize },
     #[command(hide = true)]
     BareAxum,
+    #[command(hide = true)]
+    LargeTool { what: What, made: PathBuf },
 }
 
 /// Its effort, and the folder of references.
@@ -90,6 +93,9 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
     (rows::overshoot::NAME, |effort, _| {
         rows::overshoot::measure(effort)
     }),
+    (rows::large_tool::NAME, |effort, _| {
+        rows::large_tool::measure(effort)
+    }),
     (rows::many_tools::NAME, |effort, _| {
         rows::many_tools::measure(effort)
     }),
@@ -106,6 +112,10 @@ fn main() -> anyhow::Result<()> {
             println!("{}", rows::parked::bytes_a_run(whose, runs)?);
             Ok(())
         }
+        Some(Part::LargeTool { what, made }) => {
+            println!("{}", rows::large_tool::first_call(what, &made)?);
+            Ok(())
+        }
         Some(Part::BareAxum) => http::serve_bare_axum(),
         None => compare(&arguments),
     }
@@ -114,14 +124,20 @@ fn main() -> anyhow::Result<()> {
 fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     let effort = Effort::new(arguments.rounds, arguments.brief);
     let mut report = Report::new(effort);
+    let mut failed = Vec::new();
     for (name, measure) in MEASUREMENTS {
         if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == name) {
             continue;
         }
         eprintln!("{name} …");
-        let rows = measure(effort, &arguments.references)
-            .with_context(|| format!("the measurement `{name}`"))?;
-        report.add(rows);
+        // What one cannot measure does not take the others' figures with it.
+        match measure(effort, &arguments.references) {
+            Ok(rows) => report.add(rows),
+            Err(error) => {
+                eprintln!("FAILED: {name}: {error:#}");
+                failed.push(*name);
+            }
+        }
     }
     print!("{}", report.table());
     if let Some(file) = &arguments.json {
@@ -131,5 +147,6 @@ fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(file) = &arguments.plot {
         plot::plot(effort, &arguments.references, file)?;
     }
+    anyhow::ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }

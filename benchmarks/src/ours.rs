@@ -2,11 +2,12 @@
 
 use crate::wait::block_on;
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
-use tollgate_runtime::{Run, Runtime, RuntimeConfig, Tool};
+use tollgate_runtime::{ArtifactCache, ArtifactKey, Run, Runtime, RuntimeConfig, Tool, ToolDigest};
 
 /// How long runs that were cancelled may take to be gone.
 const QUIET: Duration = Duration::from_secs(10);
@@ -21,18 +22,41 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn new() -> anyhow::Result<Self> {
+        Self::with(RuntimeConfig::default())
+    }
+
+    /// With what it compiles kept in a folder.
+    pub(crate) fn keeping(folder: &Path) -> anyhow::Result<Self> {
+        let artifacts = ArtifactCache {
+            folder: folder.to_owned(),
+            bytes_max: 4 << 30,
+            key: ArtifactKey::new([7; 32]),
+        };
+        Self::with(RuntimeConfig {
+            artifacts: Some(artifacts),
+            ..RuntimeConfig::default()
+        })
+    }
+
+    fn with(config: RuntimeConfig) -> anyhow::Result<Self> {
         let callers = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
         Ok(Self {
-            runtime: Runtime::new(RuntimeConfig::default())?,
+            runtime: Runtime::new(config)?,
             callers,
         })
     }
 
     pub(crate) fn load(&self, wasm: &[u8]) -> anyhow::Result<Tool> {
         Ok(block_on(self.runtime.load(wasm))?)
+    }
+
+    /// A tool that is loaded already or kept in the folder.
+    pub(crate) async fn load_known(&self, digest: ToolDigest) -> anyhow::Result<Tool> {
+        let fetch = async { Err(std::io::Error::other("the tool was not kept")) };
+        Ok(self.runtime.load_known(digest, "ours", fetch).await?)
     }
 
     /// Neighbours that each call again and again, once they have settled. `run` is given their number.

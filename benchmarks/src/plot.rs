@@ -2,6 +2,7 @@
 
 use crate::effort::Effort;
 use crate::http::{PATIENCE, Site, Tollgate, Wasmtime, beside};
+use crate::machine::cores;
 use crate::report::skip;
 use crate::sample::P99_CALLS;
 use plotters::coord::Shift;
@@ -78,11 +79,12 @@ fn draw(lines: &[Line], file: &Path) -> anyhow::Result<()> {
     legend(lines, &strip)?;
     let last = (NEIGHBOURS.len() - 1) as f64;
     let mut chart = ChartBuilder::on(&below)
+        .margin_left(12)
         .margin_right(30)
         .margin_bottom(8)
         .x_label_area_size(48)
         .y_label_area_size(84)
-        .build_cartesian_2d(-0.2..last + 0.2, (1e-4..20.0).log_scale())?;
+        .build_cartesian_2d(-0.2..last + 0.2, (5e-5..20.0).log_scale())?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -145,7 +147,8 @@ fn legend(lines: &[Line], strip: &DrawingArea<SVGBackend<'_>, Shift>) -> anyhow:
     let title = "A tool that does nothing, called over HTTP beside tools that never end";
     strip.draw(&Text::new(title, (20, 14), text(20)))?;
     let note = format!(
-        "two cores, one call at a time; a call not answered in {} s counts as that",
+        "{} cores, one call at a time, 10,000 calls or 30 s; one not answered in {} s counts as that",
+        cores(),
         PATIENCE.as_secs()
     );
     strip.draw(&Text::new(note, (20, 42), text(14)))?;

@@ -13,7 +13,8 @@ pub(crate) struct Row {
     /// What is measured.
     pub(crate) what: String,
     pub(crate) unit: Unit,
-    pub(crate) ours: f64,
+    /// `None` where there is nothing of ours to measure yet.
+    pub(crate) ours: Option<f64>,
     /// What it is measured against, in the same run, and its value.
     pub(crate) reference: Option<(String, f64)>,
     pub(crate) bar: Bar,
@@ -49,18 +50,19 @@ pub(crate) enum Bar {
 impl Row {
     fn ratio(&self) -> Option<f64> {
         let (_, reference) = self.reference.as_ref()?;
-        Some(self.ours / reference)
+        Some(self.ours? / reference)
     }
 
     /// Whether the bar is met; `None` where there is none, or nothing to compare with.
     fn is_met(&self) -> Option<bool> {
         let reference = self.reference.as_ref().map(|(_, value)| *value);
+        let ours = self.ours?;
         match self.bar {
-            Bar::Times(times) => Some(self.ours <= times * reference?),
-            Bar::Faster(times) => Some(self.ours * times <= reference?),
-            Bar::Beyond(more) => Some(self.ours - reference? <= more),
-            Bar::AtMost(most) => Some(self.ours <= most),
-            Bar::AtLeast(least) => Some(self.ours >= least),
+            Bar::Times(times) => Some(ours <= times * reference?),
+            Bar::Faster(times) => Some(ours * times <= reference?),
+            Bar::Beyond(more) => Some(ours - reference? <= more),
+            Bar::AtMost(most) => Some(ours <= most),
+            Bar::AtLeast(least) => Some(ours >= least),
             Bar::None => None,
         }
     }
@@ -102,7 +104,8 @@ impl Row {
         format!(
             "| {}{note} | {} | {reference} | {ratio} | {} | {} |",
             self.what,
-            self.unit.show(self.ours),
+            self.ours
+                .map_or("–".to_owned(), |ours| self.unit.show(ours)),
             self.bar(),
             self.met(),
         )
@@ -166,6 +169,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, rows: Vec<Row>) {
+        rows.iter().for_each(|row| eprintln!("{}", row.line()));
         self.rows.extend(rows);
     }
 
@@ -205,7 +209,7 @@ mod tests {
             name: "row",
             what: "what".to_owned(),
             unit: Unit::Seconds,
-            ours,
+            ours: Some(ours),
             reference: reference.map(|value| ("theirs".to_owned(), value)),
             bar,
             note: String::new(),
@@ -233,6 +237,20 @@ mod tests {
             let row = row(bar, ours, reference);
             assert_eq!(row.is_met(), expected, "{row:?}");
         }
+    }
+
+    #[test]
+    fn what_was_not_measured_meets_nothing_and_fails_nothing() {
+        let row = Row {
+            ours: None,
+            ..row(Bar::Times(1.0), 1.0, Some(1.0))
+        };
+        assert_eq!((row.is_met(), row.ratio()), (None, None));
+        assert!(
+            row.line().contains("| – | 1.00 s (theirs) | – |"),
+            "{}",
+            row.line()
+        );
     }
 
     #[test]

@@ -52,6 +52,10 @@ impl Sample {
         self.quantile(1.0)
     }
 
+    pub(crate) fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -69,6 +73,11 @@ impl Rounds {
     /// The median of the rounds' medians.
     pub(crate) fn p50(&self) -> f64 {
         median(self.0.iter().map(Sample::p50))
+    }
+
+    /// The median of the rounds' means.
+    pub(crate) fn mean(&self) -> f64 {
+        median(self.0.iter().map(Sample::mean))
     }
 
     /// Over all calls of all rounds: one round has too few beyond it.
@@ -99,6 +108,7 @@ mod tests {
             (sample.p50(), sample.p99(), sample.max()),
             (50.0, 99.0, 100.0)
         );
+        assert_eq!(Sample::new(vec![1.0, 2.0, 6.0]).mean(), 3.0);
         assert!(Sample::default().p50().is_nan());
         assert_eq!(median([9.0, 1.0, 2.0]), 2.0);
         let mut rounds = Rounds::default();

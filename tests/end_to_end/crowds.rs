@@ -78,7 +78,7 @@ impl Canary {
     }
 
     /// Says how long its calls took, and that none was refused.
-    async fn is_unharmed(self, beside: &str) {
+    async fn survives(self, beside: &str) {
         self.is_over.store(true, Ordering::Relaxed);
         let mut taken = self.calls.await.expect("every call was answered");
         taken.sort();
@@ -166,7 +166,7 @@ async fn a_thousand_runs_that_each_take_128_mib_leave_room_for_a_small_one() {
     for run in runs {
         run.await.expect("no panic");
     }
-    canary.is_unharmed("1,000 runs of 128 MiB").await;
+    canary.survives("1,000 runs of 128 MiB").await;
     let (good, failed, refused) = count.get();
     println!("of 1,000: {good} good, {refused} refused");
     assert_eq!((good + refused, failed), (1000, 0));
@@ -189,7 +189,7 @@ async fn an_owner_with_512_runs_in_flight_and_the_queue_full_keeps_nobody_out() 
     let crowd = Crowd::new(&no_op, "crowd", 512, &json!({"value": 1}), &count);
     let canary = Canary::new(&runtime).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    canary.is_unharmed("512 no-op runs in flight").await;
+    canary.survives("512 no-op runs in flight").await;
     crowd.end().await;
     let (good, failed, refused) = count.get();
     println!("the crowd: {good} good, {refused} refused");
@@ -216,7 +216,7 @@ async fn owners_whose_runs_sleep_or_spin_in_every_place_they_get_keep_nobody_out
         "32 sleep and 20 spin: {}",
         runtime.runs()
     );
-    canary.is_unharmed("sleeping and spinning runs").await;
+    canary.survives("sleeping and spinning runs").await;
     sleepers.end().await;
     spinners.end().await;
     let (good, failed, refused) = count.get();
@@ -249,5 +249,5 @@ async fn runs_that_end_together_at_their_deadline_all_end_soon_after_it() {
         assert_eq!(kind, tollgate_runtime::FailureKind::Timeout);
         assert!(taken < Duration::from_secs(1) + WORST, "{taken:?}");
     }
-    canary.is_unharmed("100 runs that end together").await;
+    canary.survives("100 runs that end together").await;
 }

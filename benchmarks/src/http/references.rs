@@ -38,15 +38,7 @@ impl Wasmtime {
     fn process(program: &Path, folder: &TempDir) -> anyhow::Result<Process> {
         let mut command = Command::new(program);
         command
-            .args([
-                "serve",
-                "--addr",
-                "127.0.0.1:0",
-                "-W",
-                "timeout=30s",
-                "-C",
-                "parallel-compilation=n",
-            ])
+            .args(["serve", "--addr", "127.0.0.1:0", "-W", "timeout=30s"])
             .arg(folder.path().join("serve.wasm"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -26,7 +26,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         name: NAME,
         what: format!("CPU time of guests while {spinning} spin, of wall time × cores"),
         unit: Unit::Share,
-        ours: median(guests),
+        ours: Some(median(guests)),
         reference: Some(("plain threads that spin".to_owned(), median(threads))),
         bar: Bar::AtLeast(0.95),
         note: String::new(),

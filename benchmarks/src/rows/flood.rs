@@ -36,7 +36,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         name: NAME,
         what: format!("a no-op run while another owner keeps {in_flight} in flight: {what}"),
         unit: Unit::Seconds,
-        ours: of(&beside),
+        ours: Some(of(&beside)),
         reference: Some(("quiet".to_owned(), of(&quiet))),
         bar,
         note: note.clone(),

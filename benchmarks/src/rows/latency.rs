@@ -37,7 +37,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         name: NAME,
         what: "a typed no-op run, one at a time: p50".to_owned(),
         unit: Unit::Seconds,
-        ours: our_calls.p50(),
+        ours: Some(our_calls.p50()),
         reference: Some((what, bare + 2.0 * wake_up)),
         bar: Bar::Times(1.2),
         note: format!(

@@ -3,6 +3,7 @@
 pub(crate) mod delivered;
 pub(crate) mod flood;
 pub(crate) mod http;
+pub(crate) mod large_tool;
 pub(crate) mod latency;
 pub(crate) mod many_tools;
 pub(crate) mod neighbours;

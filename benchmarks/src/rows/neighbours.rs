@@ -43,7 +43,7 @@ fn rows(effort: Effort, calls: &Calls) -> Vec<Row> {
         name: NAME,
         what: format!("a no-op run while {spinning} runs of others spin: {what}"),
         unit: Unit::Seconds,
-        ours,
+        ours: Some(ours),
         reference: Some((reference.0.to_owned(), reference.1)),
         bar,
         note: note.clone(),

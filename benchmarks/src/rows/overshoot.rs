@@ -39,7 +39,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
             "{runs} runs that spin, sleep and are blocked reach 1 s together: the slowest beyond it"
         ),
         unit: Unit::Seconds,
-        ours: Sample::new(ends).max(),
+        ours: Some(Sample::new(ends).max()),
         reference: Some(("a bare tokio timer beside them".to_owned(), median(timers))),
         bar: Bar::Beyond(0.050),
         note: format!("{} rounds", effort.rounds),

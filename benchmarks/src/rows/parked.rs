@@ -41,7 +41,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         name: NAME,
         what: format!("resident memory a run, of {runs} that wait in a host call"),
         unit: Unit::Bytes,
-        ours: median(ours),
+        ours: Some(median(ours)),
         reference: Some(("a bare instance of the same tool".to_owned(), median(bare))),
         bar: Bar::Beyond(128.0 * 1024.0),
         note: String::new(),

@@ -37,7 +37,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         name: NAME,
         what: format!("a typed no-op run, {IN_FLIGHT} in flight: {what}"),
         unit: Unit::Seconds,
-        ours: part(&our_costs, of),
+        ours: Some(part(&our_costs, of)),
         reference: Some(("bare loop".to_owned(), part(&bare_costs, of))),
         bar: Bar::Times(1.25),
         note: format!("{} rounds of {runs} runs", effort.rounds),
