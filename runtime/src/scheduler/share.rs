@@ -106,7 +106,7 @@ mod tests {
         assert!(!share.is_owed(), "two threads, 0.3 of 8 ms each");
         share.settle(MS, 5);
         assert!(share.is_owed(), "0.3 of 9 ms each");
-        got(&share, 1);
+        got(&share, 2);
         share.settle(MS, 5);
         assert!(!share.is_owed());
     }
