@@ -23,12 +23,12 @@ fn runtime(child: CompileChild) -> Runtime {
     Runtime::new(config).expect("a runtime")
 }
 
-fn limited(limits: CompileLimits) -> Runtime {
+pub(crate) fn limited(limits: CompileLimits) -> Runtime {
     runtime(compile_child(limits))
 }
 
 /// A tenth of what holds otherwise, so that what is too much is too much soon.
-fn low() -> CompileLimits {
+pub(crate) fn low() -> CompileLimits {
     CompileLimits {
         address_space_bytes: 1 << 30,
         cpu: Duration::from_secs(5),
@@ -37,7 +37,7 @@ fn low() -> CompileLimits {
     }
 }
 
-async fn judged(runtime: &Runtime, owner: &str, wasm: &[u8]) -> Verdict {
+pub(crate) async fn judged(runtime: &Runtime, owner: &str, wasm: &[u8]) -> Verdict {
     validate_for(runtime, owner, wasm.to_vec().into()).await
 }
 
