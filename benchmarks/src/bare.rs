@@ -18,6 +18,13 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// An engine like the runtime's.
 pub(crate) fn engine() -> anyhow::Result<Engine> {
+    engine_with(|_, _| {})
+}
+
+/// An engine like the runtime's, but for a change.
+pub(crate) fn engine_with(
+    change: impl FnOnce(&mut Config, &mut PoolingAllocationConfig),
+) -> anyhow::Result<Engine> {
     let features = WasmFeatures::MUTABLE_GLOBAL
         | WasmFeatures::SATURATING_FLOAT_TO_INT
         | WasmFeatures::SIGN_EXTENSION
@@ -41,8 +48,10 @@ pub(crate) fn engine() -> anyhow::Result<Engine> {
         .async_stack_size((1 << 20) + (2 << 20))
         .concurrency_support(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(64))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()?));
+        .wasm_backtrace_max_frames(NonZeroUsize::new(64));
+    let mut pool = pool()?;
+    change(&mut config, &mut pool);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(failed)
 }
 
@@ -100,6 +109,10 @@ impl Bare {
             }
         });
         Ok(Self { engine, is_over })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     pub(crate) fn load(&self, wasm: &[u8], function: &str) -> anyhow::Result<BareTool> {

@@ -1,6 +1,7 @@
 //! Measures our runtime and server against references in the same run.
 
 mod bare;
+mod bare_wasi;
 mod effort;
 mod guests;
 mod http;
@@ -98,6 +99,9 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
     }),
     (rows::many_tools::NAME, |effort, _| {
         rows::many_tools::measure(effort)
+    }),
+    (rows::tuning::NAME, |effort, _| {
+        rows::tuning::measure(effort)
     }),
 ];
 

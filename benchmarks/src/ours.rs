@@ -1,5 +1,6 @@
 //! Our side: the public library as a host uses it, and callers of it.
 
+use crate::bare_wasi;
 use crate::wait::block_on;
 use serde_json::json;
 use std::path::Path;
@@ -120,6 +121,15 @@ pub(crate) async fn call_no_op(tool: &Tool) -> anyhow::Result<()> {
     match outcome.result {
         Ok(output) if output == 7 => Ok(()),
         other => anyhow::bail!("the no-op tool ended with {other:?}"),
+    }
+}
+
+/// Calls the tool that Rust built.
+pub(crate) async fn call_units(tool: &Tool) -> anyhow::Result<()> {
+    let run = Run::new(bare_wasi::FUNCTION, json!({"scale": "celsius"})).owner("ours");
+    match tool.run(run).await?.result {
+        Ok(output) if output == -273.15 => Ok(()),
+        other => anyhow::bail!("the tool of units ended with {other:?}"),
     }
 }
 

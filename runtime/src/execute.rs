@@ -3,6 +3,7 @@
 use crate::admission::Admitted;
 use crate::classify::{Circumstances, DeadlinePassed, Ended, classify, timed_out};
 use crate::command::Call;
+use crate::invoke::{Returned, call};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::meter::{Meter, Metered, Spent};
@@ -12,7 +13,7 @@ use crate::profile::Sampler;
 use crate::run::{Refused, Started};
 use crate::runtime::RunState;
 use crate::scheduler::end_in_fresh_tier;
-use crate::tool::{Loaded, Program};
+use crate::tool::Loaded;
 use crate::usage::{Usage, micros};
 use crate::value::Type;
 use crate::violation::Violation;
@@ -70,12 +71,6 @@ impl Request {
             Request::Command(call) => call.bytes(),
         }
     }
-}
-
-/// What a guest gave back when it came to a good end.
-enum Returned {
-    Typed(Option<Val>),
-    Command,
 }
 
 pub(crate) async fn execute(
@@ -272,57 +267,6 @@ async fn place_files(scratch: &Scratch, files: Vec<(String, Vec<u8>)>) -> Result
         Ok(Ok(())) => Ok(()),
         _ => Err(Refused::Internal),
     }
-}
-
-async fn call(
-    program: &Program,
-    store: &mut Store<Guest<RunState>>,
-    request: &Request,
-) -> wasmtime::Result<Returned> {
-    match (program, request) {
-        (Program::Module(pre), _) => {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
-            start.call_async(&mut *store, ()).await?;
-            Ok(Returned::Command)
-        }
-        (
-            Program::Component(pre, exports),
-            Request::Typed {
-                index,
-                parameters,
-                result,
-            },
-        ) => {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let function = function(&instance, store, &exports[*index])?;
-            let mut results = vec![Val::Bool(false); usize::from(result.is_some())];
-            function
-                .call_async(&mut *store, parameters, &mut results)
-                .await?;
-            Ok(Returned::Typed(results.pop()))
-        }
-        (Program::Component(pre, exports), Request::Command(_)) => {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let function = function(&instance, store, &exports[0])?;
-            let mut results = [Val::Bool(false)];
-            function.call_async(&mut *store, &[], &mut results).await?;
-            match results {
-                [Val::Result(Err(_))] => Err(tollgate_host_api::limit::Exit { code: 1 }.into()),
-                _ => Ok(Returned::Command),
-            }
-        }
-    }
-}
-
-fn function(
-    instance: &wasmtime::component::Instance,
-    store: &mut Store<Guest<RunState>>,
-    export: &wasmtime::component::ComponentExportIndex,
-) -> wasmtime::Result<wasmtime::component::Func> {
-    instance
-        .get_func(store, export)
-        .ok_or_else(|| wasmtime::Error::msg("the instance lacks its own export"))
 }
 
 async fn finish_command(

@@ -38,6 +38,7 @@ mod engine;
 mod execute;
 pub mod input_schema;
 mod interface;
+mod invoke;
 mod limiter;
 mod limits;
 mod loading;

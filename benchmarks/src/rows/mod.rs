@@ -11,3 +11,4 @@ pub(crate) mod overshoot;
 pub(crate) mod parked;
 pub(crate) mod saturation;
 pub(crate) mod throughput;
+pub(crate) mod tuning;

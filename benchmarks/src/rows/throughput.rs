@@ -1,10 +1,11 @@
 //! Many runs at once: what one costs, beside the engine's own work for it.
 
-use crate::bare::{Bare, BareTool};
+use crate::bare::Bare;
+use crate::bare_wasi::{BareWasiTool, TOOL};
 use crate::effort::Effort;
 use crate::guests;
 use crate::machine::{Took, cores};
-use crate::ours::{Ours, call_no_op};
+use crate::ours::{Ours, call_no_op, call_units};
 use crate::report::{Bar, Row, Unit};
 use crate::sample::median;
 use crate::wait::block_on;
@@ -19,23 +20,54 @@ const RUNS_A_ROUND: usize = 50_000;
 
 pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
     let (ours, bare) = (Ours::new()?, Bare::new()?);
-    let wasm = guests::no_op()?;
-    let (tool, bare_tool) = (ours.load(&wasm)?, bare.load(&wasm, "same")?);
+    let (no_op, units) = (guests::no_op()?, tollgate_fixtures::packed_bytes(TOOL));
+    let (our_no_op, our_units) = (ours.load(&no_op)?, ours.load(&units)?);
+    let bare_no_op = bare.load(&no_op, "same")?;
+    let bare_units = BareWasiTool::load(bare.engine(), &units)?;
+    let runs = effort.many(RUNS_A_ROUND);
+    let mut rows = compared(
+        "a typed no-op run",
+        effort,
+        || {
+            in_flight(&ours, runs, &our_no_op, |tool| async move {
+                call_no_op(&tool).await
+            })
+        },
+        || loops(runs, || bare_no_op.run_no_op()),
+    )?;
+    rows.extend(compared(
+        "a typed run of a tool that Rust built, which hardly does anything",
+        effort,
+        || {
+            in_flight(&ours, runs, &our_units, |tool| async move {
+                call_units(&tool).await
+            })
+        },
+        || loops(runs, || bare_units.run()),
+    )?);
+    Ok(rows)
+}
+
+fn compared(
+    what: &str,
+    effort: Effort,
+    ours: impl Fn() -> anyhow::Result<()>,
+    bare: impl Fn() -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Row>> {
     let runs = effort.many(RUNS_A_ROUND);
     let (mut our_costs, mut bare_costs) = (Vec::new(), Vec::new());
     // The first round of each is for warming up: slots of the pool are touched for the first time.
     for round in 0..=effort.rounds {
-        let ours = cost(runs, || in_flight(&ours, &tool, runs))?;
-        let bare = cost(runs, || loops(&bare_tool, runs))?;
+        let (ours, bare) = (cost(runs, &ours)?, cost(runs, &bare)?);
         if round > 0 {
             our_costs.push(ours);
             bare_costs.push(bare);
         }
     }
     let part = |costs: &[Cost], part: fn(&Cost) -> f64| median(costs.iter().map(part));
-    let row = |what: &str, of: fn(&Cost) -> f64| Row {
+    let row = |measured: &str, of: fn(&Cost) -> f64| Row {
         name: NAME,
-        what: format!("a typed no-op run, {IN_FLIGHT} in flight: {what}"),
+        what: format!("{what}, {IN_FLIGHT} in flight: {measured}"),
         unit: Unit::Seconds,
         ours: Some(part(&our_costs, of)),
         reference: Some(("bare loop".to_owned(), part(&bare_costs, of))),
@@ -64,13 +96,16 @@ fn cost(runs: usize, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resul
 }
 
 /// Calls that each begin the next one when they end.
-fn in_flight(ours: &Ours, tool: &Tool, runs: usize) -> anyhow::Result<()> {
+fn in_flight<C>(ours: &Ours, runs: usize, tool: &Tool, call: fn(Tool) -> C) -> anyhow::Result<()>
+where
+    C: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
     let left = Arc::new(AtomicUsize::new(runs));
     let callers = (0..IN_FLIGHT).map(|_| {
         let (tool, left) = (tool.clone(), Arc::clone(&left));
         ours.callers.spawn(async move {
             while is_one_left(&left) {
-                call_no_op(&tool).await?;
+                call(tool.clone()).await?;
             }
             anyhow::Ok(())
         })
@@ -83,12 +118,15 @@ fn in_flight(ours: &Ours, tool: &Tool, runs: usize) -> anyhow::Result<()> {
 }
 
 /// A thread a core, each with one run after the other.
-fn loops(tool: &BareTool, runs: usize) -> anyhow::Result<()> {
+fn loops<R>(runs: usize, run: impl Fn() -> R + Sync) -> anyhow::Result<()>
+where
+    R: Future<Output = anyhow::Result<()>>,
+{
     let left = AtomicUsize::new(runs);
     thread::scope(|scope| {
         let work = || {
             while is_one_left(&left) {
-                block_on(tool.run_no_op())?;
+                block_on(run())?;
             }
             anyhow::Ok(())
         };

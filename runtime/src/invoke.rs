@@ -1,0 +1,66 @@
+//! The one place where a guest is entered.
+
+use crate::execute::Request;
+use crate::runtime::RunState;
+use crate::tool::Program;
+use tollgate_host_api::Guest;
+use wasmtime::Store;
+use wasmtime::component::Val;
+
+/// What a guest gave back when it came to a good end.
+pub(crate) enum Returned {
+    Typed(Option<Val>),
+    Command,
+}
+
+/// Instantiates the program and calls what was asked for.
+pub(crate) async fn call(
+    program: &Program,
+    store: &mut Store<Guest<RunState>>,
+    request: &Request,
+) -> wasmtime::Result<Returned> {
+    match (program, request) {
+        (Program::Module(pre), _) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+            start.call_async(&mut *store, ()).await?;
+            Ok(Returned::Command)
+        }
+        (
+            Program::Component(pre, exports),
+            Request::Typed {
+                index,
+                parameters,
+                result,
+            },
+        ) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            let function = function(&instance, store, &exports[*index])?;
+            let mut results = vec![Val::Bool(false); usize::from(result.is_some())];
+            function
+                .call_async(&mut *store, parameters, &mut results)
+                .await?;
+            Ok(Returned::Typed(results.pop()))
+        }
+        (Program::Component(pre, exports), Request::Command(_)) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            let function = function(&instance, store, &exports[0])?;
+            let mut results = [Val::Bool(false)];
+            function.call_async(&mut *store, &[], &mut results).await?;
+            match results {
+                [Val::Result(Err(_))] => Err(tollgate_host_api::limit::Exit { code: 1 }.into()),
+                _ => Ok(Returned::Command),
+            }
+        }
+    }
+}
+
+fn function(
+    instance: &wasmtime::component::Instance,
+    store: &mut Store<Guest<RunState>>,
+    export: &wasmtime::component::ComponentExportIndex,
+) -> wasmtime::Result<wasmtime::component::Func> {
+    instance
+        .get_func(store, export)
+        .ok_or_else(|| wasmtime::Error::msg("the instance lacks its own export"))
+}
