@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// The tool of units, which is small and built from Rust.
 pub(crate) const TOOL: &str = "units";
+const INTERFACE: &str = "tollgate:units/temperature@1.0.0";
 /// Its function that hardly does anything, and what it is called with.
 pub(crate) const FUNCTION: &str = "absolute-zero";
 
@@ -41,7 +42,8 @@ impl BareWasiTool {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
         let pre = linker.instantiate_pre(&component).map_err(failed)?;
         let export = component
-            .get_export_index(None, FUNCTION)
+            .get_export_index(None, INTERFACE)
+            .and_then(|interface| component.get_export_index(Some(&interface), FUNCTION))
             .with_context(|| format!("no function `{FUNCTION}`"))?;
         Ok(Self {
             engine: engine.clone(),

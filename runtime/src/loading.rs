@@ -19,9 +19,9 @@ use std::time::Instant;
 use wasmtime::Engine;
 
 /// The most tools that stay loaded: each takes memory mappings, of which a process may have only so many.
-pub(crate) const LOADED_MAX: u64 = 8192;
+pub(crate) const LOADED_MAX: u64 = 12_288;
 /// Each holds its file open, too: they take at most one in so many that the process may open.
-const FILES_SHARE: u64 = 8;
+const FILES_SHARE: u64 = 2;
 
 /// Why a tool's bytes could not be had, in the words of whoever was to give them.
 pub type FetchError = Arc<dyn std::error::Error + Send + Sync>;

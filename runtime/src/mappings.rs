@@ -63,9 +63,9 @@ mod tests {
         let refused = judge(65_530, 10 * runs).expect_err("ten times as many");
         let message = refused.to_string();
         assert!(
-            message.contains("`sysctl -w vm.max_map_count=136864`"),
+            message.contains("`sysctl -w vm.max_map_count=153248`"),
             "{message}"
         );
-        assert_eq!(judge(136_864, 10 * runs), Ok(()));
+        assert_eq!(judge(153_248, 10 * runs), Ok(()));
     }
 }

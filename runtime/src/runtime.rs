@@ -45,7 +45,7 @@ pub struct RuntimeConfig {
     pub compiler: Compiler,
     /// Where compiled tools are kept for the next process. Nowhere, unless it is named.
     pub artifacts: Option<ArtifactCache>,
-    /// Bytes of native code that stay loaded. 256 MiB.
+    /// Bytes of native code that stay loaded. 1 GiB.
     pub loaded_bytes: u64,
     /// Who hears of compiling and loading.
     pub observer: Option<Observer>,
@@ -63,7 +63,7 @@ impl Default for RuntimeConfig {
             imports: None,
             compiler: Compiler::default(),
             artifacts: None,
-            loaded_bytes: 256 << 20,
+            loaded_bytes: 1 << 30,
             observer: None,
         }
     }
