@@ -157,7 +157,7 @@ impl<F: Future> Future for Metered<'_, F> {
 }
 
 /// CPU this thread has used.
-pub(crate) fn thread_cpu() -> Duration {
+fn thread_cpu() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(
         now.tv_sec.cast_unsigned(),

@@ -30,9 +30,6 @@ const CHANGES: &[(&str, Change)] = &[
     ("64 KiB kept resident of a table", |_, pool| {
         pool.table_keep_resident(64 << 10);
     }),
-    ("with concurrency support", |config, _| {
-        config.concurrency_support(true);
-    }),
     ("without interruption by epochs", |config, _| {
         config.epoch_interruption(false);
     }),

@@ -47,6 +47,12 @@ impl Quota {
             .bytes()
     }
 
+    /// Whether nothing was written or created.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.entries == 0 && used.lease.bytes() == 0
+    }
+
     /// Counts `bytes` about to be written at `offset`. Holes count for nothing by themselves, but no write
     /// lands past the quota, so that reading one back stays cheap.
     pub fn write(&self, offset: u64, bytes: u64) -> Result<(), Refusal> {

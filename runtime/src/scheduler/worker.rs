@@ -2,8 +2,9 @@
 
 use super::tier::Work;
 use super::{Core, Turn};
-use crate::meter::{nanos, thread_cpu};
+use crate::meter::nanos;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -46,10 +47,11 @@ pub(super) fn work_long(core: &Core, tokio: &tokio::runtime::Handle) {
 }
 
 fn take_long_turn(core: &Core, turn: Turn) {
-    let cpu_before = nanos(thread_cpu());
+    let meter = Arc::clone(turn.metadata());
+    let cpu_before = meter.cpu();
     core.share.begin();
     take_turn(core, turn);
-    core.share.end(nanos(thread_cpu()) - cpu_before);
+    core.share.end(nanos(meter.cpu() - cpu_before));
 }
 
 fn take_turn(core: &Core, turn: Turn) {
