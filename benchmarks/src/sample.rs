@@ -94,7 +94,11 @@ impl Rounds {
 
 /// The median of rounds.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    Sample::new(values.into_iter().collect()).p50()
+    let Sample(values) = Sample::new(values.into_iter().collect());
+    match values.len() {
+        0 => f64::NAN,
+        len => f64::midpoint(values[(len - 1) / 2], values[len / 2]),
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +114,8 @@ mod tests {
         );
         assert_eq!(Sample::new(vec![1.0, 2.0, 6.0]).mean(), 3.0);
         assert!(Sample::default().p50().is_nan());
-        assert_eq!(median([9.0, 1.0, 2.0]), 2.0);
+        assert_eq!((median([9.0, 1.0, 2.0]), median([1.0, 9.0])), (2.0, 5.0));
+        assert!(median([]).is_nan());
         let mut rounds = Rounds::default();
         rounds.push(Sample::new(vec![1.0, 1.0, 1.0]));
         rounds.push(Sample::new(vec![2.0, 2.0, 70.0]));
