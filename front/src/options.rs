@@ -74,7 +74,7 @@ pub(crate) struct RunOptions {
     #[arg(long)]
     pub(crate) build: bool,
     /// Look at the tool every millisecond it works. The ten hottest functions are printed, and all of it goes to this
-    /// file, for https://profiler.firefox.com.
+    /// file, for profiler.firefox.com.
     #[arg(long, value_name = "OUT.json")]
     pub(crate) profile: Option<PathBuf>,
     /// Print what the server would send, as JSON.
