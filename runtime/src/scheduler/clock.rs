@@ -78,7 +78,9 @@ pub(super) fn keep(core: &Core, engine: &Engine) {
             core.hurry(&ring.meter);
         }
         let begun_before = std::mem::replace(&mut begun, clock.begun.load(Ordering::SeqCst));
-        let is_quiet = begun == begun_before && !clock.is_busy();
+        // While a run waits the clock goes on: the long tier's threads may stand back until it says that they need not.
+        let waiting = core.fresh.waiting() + core.long.waiting();
+        let is_quiet = begun == begun_before && !clock.is_busy() && waiting == 0;
         quiet_ticks = if is_quiet { quiet_ticks + 1 } else { 0 };
         if quiet_ticks > QUIET_TICKS_MAX {
             quiet_ticks = 0;

@@ -180,3 +180,22 @@ async fn an_alarm_wakes_what_is_suspended_and_one_taken_back_does_not() {
     assert!(scheduler.core.clock.is_silent(), "nothing runs");
     assert_eq!(scheduler.stalled_for(), Duration::ZERO);
 }
+
+#[tokio::test]
+async fn is_dropped_also_while_the_long_tier_is_owed_its_share() {
+    let mut scheduler = scheduler(1);
+    scheduler.core.clock.close();
+    let clock = scheduler.threads.pop().expect("started last");
+    clock.join().expect("it ends");
+    // Nobody settles any more: what is owed now stays owed, and the long tier's thread stands back after its turn.
+    scheduler.core.share.settle(Duration::from_secs(1), 1);
+    let long = meter("a");
+    long.add_cpu(FRESH_CPU_MAX);
+    assert!(scheduler.spawn(async {}, long).await.is_ok());
+    let (sender, dropped) = mpsc::channel();
+    thread::spawn(move || {
+        drop(scheduler);
+        let _ = sender.send(());
+    });
+    assert!(dropped.recv_timeout(PATIENCE).is_ok());
+}

@@ -40,7 +40,7 @@ pub(super) fn work_long(core: &Core, tokio: &tokio::runtime::Handle) {
         if let Work::Turn(turn) = work {
             take_long_turn(core, turn);
         }
-        while core.share.is_owed() {
+        while core.share.is_owed() && !core.long.is_closed() {
             thread::sleep(STAND_BACK);
         }
     }
