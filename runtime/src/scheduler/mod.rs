@@ -9,6 +9,7 @@
 //! Turns go by owner first, then by run. What has nothing of its guest left to do (cancelled, out of time, done) does
 //! not wait for its turn: it is ended by the fresh tier at once.
 
+mod callers;
 mod clock;
 mod share;
 #[cfg(test)]
@@ -200,7 +201,11 @@ impl<T> Future for Cancelling<T> {
         let Some(task) = &mut self.task else {
             return Poll::Pending;
         };
-        let ended = std::task::ready!(Pin::new(task).poll(cx));
+        let ended = match task.is_finished() {
+            true => Pin::new(task).poll(cx),
+            false => Pin::new(task).poll(&mut Context::from_waker(&callers::waker(cx))),
+        };
+        let ended = std::task::ready!(ended);
         self.task = None;
         Poll::Ready(ended)
     }

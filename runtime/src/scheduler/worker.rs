@@ -1,7 +1,7 @@
 //! What the threads of the two tiers do.
 
 use super::tier::Work;
-use super::{Core, Turn};
+use super::{Core, Turn, callers};
 use crate::meter::nanos;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,16 +18,27 @@ const STAND_BACK: Duration = Duration::from_millis(5);
 /// time.
 pub(super) fn work_fresh(core: &Core, tokio: &tokio::runtime::Handle) {
     let _context = tokio.enter();
-    while let Some(work) = core.fresh.next() {
+    callers::hold();
+    while let Some(work) = next_fresh(core) {
         if let Work::Turn(turn) = work {
             take_turn(core, turn);
         }
         if core.share.is_owed()
             && let Some(turn) = core.long.try_next()
         {
+            callers::tell();
             take_long_turn(core, turn);
         }
+        callers::tell_if_due();
     }
+}
+
+fn next_fresh(core: &Core) -> Option<Work> {
+    if let Some(turn) = core.fresh.try_next() {
+        return Some(Work::Turn(turn));
+    }
+    callers::tell();
+    core.fresh.next()
 }
 
 /// Runs what takes long, where nothing else wants to run, until the tier is closed. While the tier is owed time this
