@@ -41,7 +41,7 @@ pub struct Host {
 
 impl Host {
     /// Opens the doors that `grants` names.
-    pub fn new(grants: Grants) -> std::io::Result<Self> {
+    pub fn new(grants: Grants) -> Self {
         let mut builder = WasiCtxBuilder::new();
         let stdout = match grants.output {
             Some(output) => Sink::Output(output),
@@ -61,31 +61,47 @@ impl Host {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
-        if let Some(scratch) = &grants.scratch {
+        if grants.scratch.is_some() {
             builder.initial_cwd("/scratch");
-            // Programs name files absolutely or from where they stand: both are the same folder.
-            for name in ["/scratch", "."] {
-                builder
-                    .preopened_dir(scratch.path(), name, FsPerms::ReadWrite)
-                    .map_err(std::io::Error::other)?;
-            }
         }
         let mut wasi = builder.build_p1();
         wasi.ctx().table.set_max_capacity(grants.handles_max);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS_BYTES_MAX);
-        Ok(Self {
+        Self {
             wasi,
             http,
             egress: Egress,
             scratch: grants.scratch,
             directory_streams: 0,
-        })
+        }
     }
 
-    /// Where `/scratch` is on the host, if it was granted.
+    /// Makes the folder `/scratch` and shows it to the guest, if it was granted: where it is on the host. A component
+    /// that asks for its folders opens it by itself.
+    pub fn open_scratch(&mut self) -> std::io::Result<Option<&Path>> {
+        let Some(scratch) = &mut self.scratch else {
+            return Ok(None);
+        };
+        if scratch.path().is_none() {
+            let mut folders = WasiCtxBuilder::new();
+            // Programs name files absolutely or from where they stand: both are the same folder.
+            for name in ["/scratch", "."] {
+                folders
+                    .preopened_dir(scratch.make()?, name, FsPerms::ReadWrite)
+                    .map_err(std::io::Error::other)?;
+            }
+            std::mem::swap(
+                self.wasi.ctx().ctx.filesystem(),
+                folders.build().filesystem(),
+            );
+        }
+        Ok(scratch.path())
+    }
+
+    /// Where `/scratch` is on the host, if it was opened.
     pub fn scratch_path(&self) -> Option<&Path> {
-        self.scratch.as_ref().map(Scratch::path)
+        self.scratch.as_ref().and_then(Scratch::path)
     }
 
     /// Bytes the guest wrote to `/scratch`.

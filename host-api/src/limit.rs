@@ -1,4 +1,4 @@
-//! How a door ends a guest that went past a limit.
+//! How a door ends a guest.
 
 /// The guest went past a limit that it cannot be told of inside the guest. As an error it ends the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -7,6 +7,11 @@ pub struct LimitExceeded {
     /// The limit's name as it stands in outcomes: `output`, `handles`, `directory_streams`.
     pub limit: &'static str,
 }
+
+/// The host failed while it worked for a guest. As an error it ends the run, and is not the guest's failure.
+#[derive(Debug, thiserror::Error)]
+#[error("the host failed: {0}")]
+pub struct HostFault(pub std::io::Error);
 
 /// The guest called `exit`. As an error it unwinds the guest; it says nothing of good or bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

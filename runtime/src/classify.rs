@@ -7,7 +7,7 @@ use crate::outcome::{Failure, FailureKind, Frame};
 use crate::violation::quoted;
 use std::time::Duration;
 use tollgate_host_api::budget::BudgetExhausted;
-use tollgate_host_api::limit::LimitExceeded;
+use tollgate_host_api::limit::{HostFault, LimitExceeded};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
@@ -81,6 +81,9 @@ fn failure(error: &wasmtime::Error, circumstances: Circumstances) -> Failure {
             "handles",
             "the tool opened too many handles",
         );
+    }
+    if error.is::<HostFault>() {
+        return Failure::new(FailureKind::Internal, "the host failed to make /scratch");
     }
     if error.is::<wasmtime::error::OutOfMemory>() {
         return Failure::new(FailureKind::Internal, "the host is out of memory");

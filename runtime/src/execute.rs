@@ -13,7 +13,7 @@ use crate::profile::Sampler;
 use crate::run::{Refused, Started};
 use crate::runtime::RunState;
 use crate::scheduler::end_in_fresh_tier;
-use crate::tool::Loaded;
+use crate::tool::{Loaded, Program};
 use crate::usage::{Usage, micros};
 use crate::value::Type;
 use crate::violation::Violation;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tollgate_host_api::budget::Lease;
 use tollgate_host_api::logs::{LogLimits, LogLine, LogStream, Logs};
-use tollgate_host_api::scratch::{Quota, Scratch};
+use tollgate_host_api::scratch::Quota;
 use tollgate_host_api::stdio::Output;
 use tollgate_host_api::{Grants, Guest, Host};
 use wasmtime::component::Val;
@@ -55,11 +55,7 @@ impl fmt::Debug for Job {
 }
 
 pub(crate) enum Request {
-    Typed {
-        index: usize,
-        parameters: Vec<Val>,
-        result: Option<Type>,
-    },
+    Typed { index: usize, parameters: Vec<Val> },
     Command(Call),
 }
 
@@ -107,7 +103,9 @@ pub(crate) async fn execute(
     let profile = sampler.map(|sampler| sampler.finish());
     end_in_fresh_tier(&meter).await;
     let result = match ended {
-        Ok(Returned::Typed(value)) => typed_output(&job, value),
+        Ok(Returned::Typed(value)) => {
+            typed_output(result_type(&tool, &job.request), value, &job.limits)
+        }
         Ok(Returned::Command) => {
             let scratch = store.data().host.scratch_path().map(Path::to_owned);
             finish_command(scratch, &job, stdout).await
@@ -162,7 +160,8 @@ async fn run_guest(
             Ok(UpdateDeadline::Yield(1))
         }
     });
-    let guest = call(&tool.program, store, &job.request);
+    let has_result = result_type(tool, &job.request).is_some();
+    let guest = call(&tool.program, store, &job.request, has_result);
     let scheduler = &tool.shared.scheduler;
     let guest = Metered::new(guest, Arc::clone(meter), scheduler, started, deadline);
     let (ended, spent) = guest.await;
@@ -183,6 +182,13 @@ async fn run_guest(
     (ended, spent)
 }
 
+fn result_type<'t>(tool: &'t Loaded, request: &Request) -> Option<&'t Type> {
+    match request {
+        Request::Typed { index, .. } => tool.admissible.interface.result_type(*index),
+        Request::Command(_) => None,
+    }
+}
+
 fn size(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
@@ -195,7 +201,6 @@ async fn surroundings(
     logs: &Logs,
     output: Option<Output>,
 ) -> Result<Store<Guest<RunState>>, Refused> {
-    let internal = |_| Refused::Internal;
     let (limits, shared) = (&job.limits, &tool.shared);
     let (arguments, input, files) = match &mut job.request {
         Request::Typed { .. } => (Vec::new(), Vec::new(), Vec::new()),
@@ -211,14 +216,12 @@ async fn surroundings(
             limits.scratch_entries,
             shared.scratch.lease(&job.owner),
         );
-        Some(shared.scratch_root.scratch(quota).map_err(internal)?)
+        Some(shared.scratch_root.scratch(quota))
     } else {
         None
     };
-    if let (Some(scratch), false) = (&scratch, files.is_empty()) {
-        place_files(scratch, files).await?;
-    }
-    let host = Host::new(Grants {
+    let quota = scratch.as_ref().map(|scratch| Arc::clone(scratch.quota()));
+    let mut host = Host::new(Grants {
         arguments,
         environment: take(&mut job.environment),
         input: Bytes::from(input),
@@ -226,8 +229,15 @@ async fn surroundings(
         logs: logs.clone(),
         scratch,
         handles_max: size(limits.handles),
-    })
-    .map_err(internal)?;
+    });
+    // A module's folders are asked for by every program at its start, a component's by few.
+    let is_module = matches!(tool.program, Program::Module(_));
+    if is_module || !files.is_empty() {
+        let folder = host.open_scratch().map_err(|_| Refused::Internal)?;
+        if let (Some(folder), Some(quota)) = (folder, quota) {
+            place_files(folder.to_owned(), &quota, files).await?;
+        }
+    }
     let limiter = Limiter::new(
         limits.memory_bytes,
         shared.rules.fixed.table_elements,
@@ -244,17 +254,22 @@ async fn surroundings(
     Ok(store)
 }
 
-async fn place_files(scratch: &Scratch, files: Vec<(String, Vec<u8>)>) -> Result<(), Refused> {
+async fn place_files(
+    root: PathBuf,
+    quota: &Quota,
+    files: Vec<(String, Vec<u8>)>,
+) -> Result<(), Refused> {
+    if files.is_empty() {
+        return Ok(());
+    }
     let too_much = |_| {
         let message = "the input's files are more than /scratch may hold";
         Refused::InputInvalid(vec![Violation::new("input_invalid", message)])
     };
     for (_, bytes) in &files {
-        let quota = scratch.quota();
         quota.create().map_err(too_much)?;
         quota.write(0, bytes.len() as u64).map_err(too_much)?;
     }
-    let root = scratch.path().to_owned();
     let placing = tokio::task::spawn_blocking(move || {
         for (path, bytes) in files {
             let path = root.join(path);

@@ -59,6 +59,14 @@ impl Interface {
         self.index(name).map(|index| &self.functions[index])
     }
 
+    /// What a typed function gives back, if anything.
+    pub(crate) fn result_type(&self, index: usize) -> Option<&Type> {
+        match &self.functions[index].signature {
+            Signature::Typed { result, .. } => result.as_ref(),
+            Signature::Command(_) => None,
+        }
+    }
+
     /// Whether files are placed for a function or collected after it.
     pub(crate) fn has_files(&self) -> bool {
         self.functions

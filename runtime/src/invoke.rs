@@ -18,6 +18,7 @@ pub(crate) async fn call(
     program: &Program,
     store: &mut Store<Guest<RunState>>,
     request: &Request,
+    has_result: bool,
 ) -> wasmtime::Result<Returned> {
     match (program, request) {
         (Program::Module(pre), _) => {
@@ -26,17 +27,10 @@ pub(crate) async fn call(
             start.call_async(&mut *store, ()).await?;
             Ok(Returned::Command)
         }
-        (
-            Program::Component(pre, exports),
-            Request::Typed {
-                index,
-                parameters,
-                result,
-            },
-        ) => {
+        (Program::Component(pre, exports), Request::Typed { index, parameters }) => {
             let instance = pre.instantiate_async(&mut *store).await?;
             let function = function(&instance, store, &exports[*index])?;
-            let mut results = vec![Val::Bool(false); usize::from(result.is_some())];
+            let mut results = vec![Val::Bool(false); usize::from(has_result)];
             function
                 .call_async(&mut *store, parameters, &mut results)
                 .await?;

@@ -1,7 +1,6 @@
 //! From what a guest gave back to the run's output, or to why there is none.
 
-use crate::execute::{Job, Request};
-use crate::limits::DEPTH_MAX;
+use crate::limits::{DEPTH_MAX, Limits};
 use crate::outcome::{Failure, FailureKind};
 use crate::run::json_bytes;
 use crate::value::strict::{self, Malformed};
@@ -14,12 +13,13 @@ use std::path::Path;
 use wasmtime::component::Val;
 
 /// The output of a typed function. Of a `result` at the top `ok` is the output and `err` a failure.
-pub(crate) fn typed_output(job: &Job, value: Option<Val>) -> Result<Value, Failure> {
-    let bytes_max = job.limits.output_bytes;
-    let Request::Typed {
-        result: Some(ty), ..
-    } = &job.request
-    else {
+pub(crate) fn typed_output(
+    ty: Option<&Type>,
+    value: Option<Val>,
+    limits: &Limits,
+) -> Result<Value, Failure> {
+    let bytes_max = limits.output_bytes;
+    let Some(ty) = ty else {
         return Ok(Value::Null);
     };
     match (&ty.shape, value) {

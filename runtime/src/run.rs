@@ -178,7 +178,9 @@ impl Prepared {
         };
         let meter = Meter::new(run.owner);
         let loaded = Arc::clone(&tool.loaded);
-        let work = execute(loaded, job, admitted, Arc::clone(&meter), asked_at);
+        let of = Arc::clone(&meter);
+        // What a run takes is large: it is made by the thread that runs it, not moved there.
+        let work = async move { Box::pin(execute(loaded, job, admitted, of, asked_at)).await };
         let ended = shared.scheduler.spawn(work, meter).await;
         ended.unwrap_or_else(|Panicked| Ok(Outcome::internal()))
     }
@@ -219,16 +221,10 @@ impl Tool {
         check_input(&run.input, &limits)
             .map_err(|violation| Refused::InputInvalid(vec![violation]))?;
         let request = match &self.interface().functions()[index].signature {
-            Signature::Typed {
-                parameters, result, ..
-            } => {
+            Signature::Typed { parameters, .. } => {
                 let parameters =
                     decode_parameters(parameters, &run.input).map_err(Refused::InputInvalid)?;
-                Request::Typed {
-                    index,
-                    parameters,
-                    result: result.clone(),
-                }
+                Request::Typed { index, parameters }
             }
             Signature::Command(plan) => Request::Command(
                 plan.call(&run.input, limits.input_bytes)

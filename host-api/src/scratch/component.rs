@@ -5,8 +5,8 @@
 use super::quota::{Quota, Refusal};
 use super::stream::QuotaStream;
 use crate::clock::step_down_u32;
-use crate::guest::Guest;
-use crate::limit::LimitExceeded;
+use crate::guest::{Guest, Host as GuestHost};
+use crate::limit::{HostFault, LimitExceeded};
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, Resource};
@@ -26,7 +26,7 @@ const DIRECTORY_STREAMS_MAX: usize = 16;
 /// Shadows the filesystem in a linker that has wasmtime-wasi's already.
 pub(crate) fn add_to_linker<R: Send + 'static>(linker: &mut Linker<Guest<R>>) -> Result<()> {
     types::add_to_linker::<_, HasFiles>(linker, files)?;
-    preopens::add_to_linker::<_, HasFiles>(linker, files)
+    preopens::add_to_linker::<_, HasFolders>(linker, |guest| Folders(&mut guest.host))
 }
 
 struct HasFiles;
@@ -34,6 +34,15 @@ struct HasFiles;
 impl HasData for HasFiles {
     type Data<'a> = Files<'a>;
 }
+
+struct HasFolders;
+
+impl HasData for HasFolders {
+    type Data<'a> = Folders<'a>;
+}
+
+/// A run's host, asked for the folders there are.
+struct Folders<'a>(&'a mut GuestHost);
 
 /// A view of one run's files.
 struct Files<'a> {
@@ -108,9 +117,15 @@ fn step_down(mut stat: DescriptorStat) -> DescriptorStat {
     stat
 }
 
-impl preopens::Host for Files<'_> {
+impl preopens::Host for Folders<'_> {
     fn get_directories(&mut self) -> Result<Vec<(Resource<Descriptor>, String)>> {
-        preopens::Host::get_directories(&mut self.inner)
+        self.0.open_scratch().map_err(HostFault)?;
+        let wasi = self.0.wasi.ctx();
+        let mut view = WasiFilesystemCtxView {
+            ctx: wasi.ctx.filesystem(),
+            table: wasi.table,
+        };
+        preopens::Host::get_directories(&mut view)
     }
 }
 

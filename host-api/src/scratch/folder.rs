@@ -42,17 +42,13 @@ impl ScratchRoot {
         })
     }
 
-    /// Makes the folder of one run.
-    pub fn scratch(self: &Arc<Self>, quota: Quota) -> io::Result<Scratch> {
-        let path = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(self.folder()?)?
-            .keep();
-        Ok(Scratch {
-            path,
+    /// The folder of one run, to be made when it is asked for.
+    pub fn scratch(self: &Arc<Self>, quota: Quota) -> Scratch {
+        Scratch {
+            path: None,
             quota: Arc::new(quota),
             root: Arc::clone(self),
-        })
+        }
     }
 
     fn folder(&self) -> io::Result<PathBuf> {
@@ -110,18 +106,31 @@ fn sweep(parent: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The folder of one run, with what it may still write. Dropping it removes it.
+/// The folder of one run, with what it may still write. Most runs that may have one never ask for it. Dropping it
+/// removes it.
 #[derive(Debug)]
 pub struct Scratch {
-    path: PathBuf,
+    path: Option<PathBuf>,
     quota: Arc<Quota>,
     root: Arc<ScratchRoot>,
 }
 
 impl Scratch {
-    /// Where the folder is on the host.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where the folder is on the host, once it was made.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Makes the folder, unless it is there.
+    pub fn make(&mut self) -> io::Result<&Path> {
+        let path = match self.path.take() {
+            Some(path) => path,
+            None => tempfile::Builder::new()
+                .prefix("run-")
+                .tempdir_in(self.root.folder()?)?
+                .keep(),
+        };
+        Ok(self.path.insert(path))
     }
 
     /// What may still be written.
@@ -133,8 +142,11 @@ impl Scratch {
 impl Drop for Scratch {
     /// Removing a thousand entries takes a while: not on the thread that runs guests. An empty folder is gone at once.
     fn drop(&mut self) {
-        let (path, root) = (std::mem::take(&mut self.path), Arc::clone(&self.root));
-        // Most runs that could write never do.
+        let Some(path) = self.path.take() else {
+            return;
+        };
+        let root = Arc::clone(&self.root);
+        // Many that ask for it put nothing into it.
         if self.quota.is_untouched() && fs::remove_dir(&path).is_ok() {
             return;
         }
@@ -208,14 +220,14 @@ mod tests {
     fn a_run_s_folder_goes_with_the_run_however_deep() {
         let parent = tempfile::tempdir().expect("a folder");
         let root = Arc::new(ScratchRoot::new(parent.path()).expect("a root"));
-        let scratch = root.scratch(quota()).expect("a scratch");
-        let mut folder = scratch.path().to_owned();
+        let mut scratch = root.scratch(quota());
+        let mut folder = scratch.make().expect("a folder").to_owned();
         for level in 0..1000 {
             folder.push((level % 10).to_string());
             fs::create_dir(&folder).expect("a level");
             fs::write(folder.with_extension("txt"), "x").expect("a file");
         }
-        let path = scratch.path().to_owned();
+        let path = scratch.path().expect("made").to_owned();
         drop(scratch);
         assert!(!path.exists());
         drop(root);
@@ -226,10 +238,20 @@ mod tests {
     async fn a_folder_that_nothing_was_put_into_is_gone_at_once() {
         let parent = tempfile::tempdir().expect("a folder");
         let root = Arc::new(ScratchRoot::new(parent.path()).expect("a root"));
-        let scratch = root.scratch(quota()).expect("a scratch");
-        let path = scratch.path().to_owned();
+        let mut scratch = root.scratch(quota());
+        let path = scratch.make().expect("a folder").to_owned();
+        assert_eq!(scratch.make().expect("the same"), path);
         drop(scratch);
         assert!(!path.exists(), "without a thread for it");
+    }
+
+    #[test]
+    fn a_folder_that_nobody_asks_for_is_never_made() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let root = Arc::new(ScratchRoot::new(parent.path()).expect("a root"));
+        let scratch = root.scratch(quota());
+        assert_eq!(scratch.path(), None);
+        assert_eq!(fs::read_dir(parent.path()).expect("there").count(), 0);
     }
 
     #[test]
@@ -254,8 +276,9 @@ mod tests {
         fs::write(dead.join(LOCK), "").expect("an unheld lock");
         let alive = Arc::new(ScratchRoot::new(parent.path()).expect("a root"));
         assert!(!dead.exists());
-        let scratch = alive.scratch(quota()).expect("a scratch");
+        let mut scratch = alive.scratch(quota());
+        let path = scratch.make().expect("a folder").to_owned();
         ScratchRoot::new(parent.path()).expect("a second root");
-        assert!(scratch.path().exists());
+        assert!(path.exists());
     }
 }
