@@ -95,7 +95,8 @@ pub(super) fn keep(core: &Core, engine: &Engine) {
         engine.increment_epoch();
         clock.mark_seen();
         let now = Instant::now();
-        core.share.settle(now - ticked_at, core.long.waiting());
+        core.share
+            .settle(now - ticked_at, core.long.waiting(), core.fresh.is_busy());
         if core.share.is_owed() && core.long.waiting() > 0 {
             core.fresh.ask();
         }

@@ -188,7 +188,7 @@ async fn is_dropped_also_while_the_long_tier_is_owed_its_share() {
     let clock = scheduler.threads.pop().expect("started last");
     clock.join().expect("it ends");
     // Nobody settles any more: what is owed now stays owed, and the long tier's thread stands back after its turn.
-    scheduler.core.share.settle(Duration::from_secs(1), 1);
+    scheduler.core.share.settle(Duration::from_secs(1), 1, true);
     let long = meter("a");
     long.add_cpu(FRESH_CPU_MAX);
     assert!(scheduler.spawn(async {}, long).await.is_ok());

@@ -144,6 +144,11 @@ impl Tier {
         self.changed.notify_all();
     }
 
+    /// Whether all its threads have something to do.
+    pub(super) fn is_busy(&self) -> bool {
+        self.lock().sleeping == 0
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.lock().is_closed
     }

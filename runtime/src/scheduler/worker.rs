@@ -51,7 +51,7 @@ pub(super) fn work_long(core: &Core, tokio: &tokio::runtime::Handle) {
         if let Work::Turn(turn) = work {
             take_long_turn(core, turn);
         }
-        while core.share.is_owed() && !core.long.is_closed() {
+        while core.share.stands_back() && !core.long.is_closed() {
             thread::sleep(STAND_BACK);
         }
     }
