@@ -74,6 +74,7 @@ fn pool() -> anyhow::Result<PoolingAllocationConfig> {
         .max_memory_size(limits.memory_bytes.try_into()?)
         .table_elements(fixed.table_elements.try_into()?)
         .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
     Ok(pool)
 }

@@ -12,8 +12,10 @@ use wasmtime::{
 const WASM_STACK_BYTES: usize = 1 << 20;
 /// Stack of a run's fiber: the guest's, and room above it for the host functions it calls.
 const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + (2 << 20);
-/// Bytes of a slot that stay resident between runs instead of being given back to the kernel.
+/// Bytes of a memory's slot that stay resident between runs instead of being given back to the kernel.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+/// The same of a table's: giving one back interrupts every core, and an honest tool's table has some KiB.
+const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 /// Frames recorded at a trap, or in a sample of a profile.
 pub(crate) const BACKTRACE_FRAMES_MAX: usize = 64;
 /// An instance's own state: large interpreters have some 100 KiB.
@@ -92,6 +94,7 @@ fn pool(limits: &Limits, fixed: &StaticLimits, process: &ProcessLimits) -> Pooli
         .max_memory_size(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX))
         .table_elements(usize::try_from(fixed.table_elements).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
     pool
 }

@@ -27,8 +27,8 @@ const CHANGES: &[(&str, Change)] = &[
     ("8 MiB kept resident of a memory", |_, pool| {
         pool.linear_memory_keep_resident(8 << 20);
     }),
-    ("64 KiB kept resident of a table", |_, pool| {
-        pool.table_keep_resident(64 << 10);
+    ("nothing kept resident of a table", |_, pool| {
+        pool.table_keep_resident(0);
     }),
     ("without interruption by epochs", |config, _| {
         config.epoch_interruption(false);
