@@ -1,13 +1,14 @@
 //! The host's side of one run: what was granted, and the state behind the doors.
 
 use crate::clock::{MonotonicClock, WallClock};
-use crate::egress::{Egress, FIELDS_BYTES_MAX};
+use crate::egress::{Egress, EgressGrant, EgressUsage, FIELDS_BYTES_MAX};
 use crate::logs::{LogStream, Logs};
 use crate::random;
 use crate::scratch::Scratch;
 use crate::stdio::{Input, Output, Sink};
 use bytes::Bytes;
 use std::path::Path;
+use std::time::Instant;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -26,6 +27,8 @@ pub struct Grants {
     pub logs: Logs,
     /// The folder `/scratch`; `None` grants no files at all.
     pub scratch: Option<Scratch>,
+    /// Where requests may go; `None` refuses them all.
+    pub egress: Option<EgressGrant>,
     /// The most handles of host resources (streams, files, pollables, requests) open at once.
     pub handles_max: usize,
 }
@@ -71,7 +74,7 @@ impl Host {
         Self {
             wasi,
             http,
-            egress: Egress,
+            egress: Egress::new(grants.egress),
             scratch: grants.scratch,
             directory_streams: 0,
         }
@@ -97,6 +100,16 @@ impl Host {
             );
         }
         Ok(scratch.path())
+    }
+
+    /// No outgoing request lasts beyond the run's deadline.
+    pub fn end_at(&mut self, deadline: Instant) {
+        self.egress.end_at(deadline);
+    }
+
+    /// What the guest has used of the network.
+    pub fn egress_usage(&self) -> EgressUsage {
+        self.egress.usage()
     }
 
     /// Where `/scratch` is on the host, if it was opened.

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tollgate_host_api::environment::placeholder;
+use tollgate_host_api::exchange::RunSecret;
 
 /// The length of a secret, in characters.
 const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 8..=4096;
@@ -105,17 +106,25 @@ pub enum MissingReason {
     Expose,
 }
 
-/// The environment of a run: a placeholder for each declared credential that is set, the secret itself where
-/// tool and owner agreed on it. Every credential that is missing is named at once.
-pub(crate) fn environment(
+/// What a run gets of its credentials.
+#[derive(Debug, Default)]
+pub(crate) struct Granted {
+    /// A placeholder for each declared credential that is set, the secret itself where tool and owner agreed on it.
+    pub(crate) environment: Vec<(String, String)>,
+    /// What is exchanged on the way out.
+    pub(crate) secrets: Vec<RunSecret>,
+}
+
+/// Every credential that is missing is named at once.
+pub(crate) fn grant(
     manifest: Option<&Manifest>,
     credentials: &Credentials,
-) -> Result<Vec<(String, String)>, Vec<Missing>> {
-    let mut variables = Vec::new();
+) -> Result<Granted, Vec<Missing>> {
+    let mut granted = Granted::default();
     let mut missing = Vec::new();
     for (name, declared) in manifest.iter().flat_map(|manifest| &manifest.credentials) {
         match judge(declared, credentials.by_name.get(name)) {
-            Ok(Some(value)) => variables.push((name.clone(), value)),
+            Ok(Some(secret)) => granted.add(name, declared, secret),
             Ok(None) => {}
             Err(reason) => missing.push(Missing {
                 name: name.clone(),
@@ -125,25 +134,52 @@ pub(crate) fn environment(
         }
     }
     if missing.is_empty() {
-        Ok(variables)
+        Ok(granted)
     } else {
         Err(missing)
     }
 }
 
-fn judge(
+impl Granted {
+    fn add(&mut self, name: &str, declared: &DeclaredCredential, secret: &SecretString) {
+        let placeholder = match declared.expose {
+            // Known to the tool, and still kept from places it was not declared for.
+            true => secret.expose_secret().to_owned(),
+            false => placeholder(secret.expose_secret().len()),
+        };
+        self.environment
+            .push((name.to_owned(), placeholder.clone()));
+        self.secrets.push(RunSecret {
+            name: name.to_owned(),
+            placeholder,
+            secret: secret.clone(),
+            hosts: declared
+                .hosts
+                .iter()
+                .filter_map(|host| host.parse().ok())
+                .collect(),
+        });
+    }
+}
+
+/// The secret, unless there is none and need not be one.
+fn judge<'c>(
     declared: &DeclaredCredential,
-    set: Option<&Credential>,
-) -> Result<Option<String>, MissingReason> {
-    let secret = match set.map(|credential| credential.secret.expose_secret()) {
-        None if declared.required => return Err(MissingReason::Absent),
-        Some("") if declared.required => return Err(MissingReason::Empty),
-        None | Some("") => return Ok(None),
-        Some(secret) => secret,
+    set: Option<&'c Credential>,
+) -> Result<Option<&'c SecretString>, MissingReason> {
+    let Some(credential) = set else {
+        return match declared.required {
+            true => Err(MissingReason::Absent),
+            false => Ok(None),
+        };
     };
-    let (hosts, allow_expose) =
-        set.map_or((&Hosts::Declared, false), |it| (&it.hosts, it.allow_expose));
-    if let Hosts::Only(allowed) = hosts
+    if credential.secret.expose_secret().is_empty() {
+        return match declared.required {
+            true => Err(MissingReason::Empty),
+            false => Ok(None),
+        };
+    }
+    if let Hosts::Only(allowed) = &credential.hosts
         && !declared
             .hosts
             .iter()
@@ -151,10 +187,9 @@ fn judge(
     {
         return Err(MissingReason::Hosts);
     }
-    match (declared.expose, allow_expose) {
-        (true, false) => Err(MissingReason::Expose),
-        (true, true) => Ok(Some(secret.to_owned())),
-        (false, _) => Ok(Some(placeholder(secret.len()))),
+    match declared.expose && !credential.allow_expose {
+        true => Err(MissingReason::Expose),
+        false => Ok(Some(&credential.secret)),
     }
 }
 
@@ -177,7 +212,9 @@ mod tests {
         let manifest = Manifest::parse(manifest).expect("valid");
         let credentials =
             credential.map_or_else(Credentials::new, |it| Credentials::new().with("KEY", it));
-        environment(Some(&manifest), &credentials).map_err(|missing| missing[0].reason)
+        grant(Some(&manifest), &credentials)
+            .map(|granted| granted.environment)
+            .map_err(|missing| missing[0].reason)
     }
 
     fn key() -> Credential {

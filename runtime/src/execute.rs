@@ -24,8 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tollgate_host_api::budget::Lease;
+use tollgate_host_api::egress::EgressGrant;
+use tollgate_host_api::exchange::{RunSecret, RunSecrets};
 use tollgate_host_api::logs::{LogLimits, LogLine, LogStream, Logs};
 use tollgate_host_api::scratch::Quota;
+use tollgate_host_api::spans::Spans;
 use tollgate_host_api::stdio::Output;
 use tollgate_host_api::{Grants, Guest, Host};
 use wasmtime::component::Val;
@@ -40,6 +43,7 @@ const DIAGNOSTICS_BYTES_MAX: usize = 4 * 1024;
 pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) secrets: Vec<RunSecret>,
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<str>,
     pub(crate) started: Started,
@@ -94,7 +98,13 @@ pub(crate) async fn execute(
             (Some(Output::new(bytes_max, buffers)), None)
         }
     };
-    let mut store = surroundings(&tool, &mut job, memory, &logs, stdout.clone()).await?;
+    let spans = Spans::default();
+    let said = Said {
+        logs: logs.clone(),
+        spans: spans.clone(),
+        output: stdout.clone(),
+    };
+    let mut store = surroundings(&tool, &mut job, memory, said).await?;
 
     job.started.mark();
     let started = Instant::now();
@@ -132,6 +142,7 @@ pub(crate) async fn execute(
         result,
         usage,
         logs: lines,
+        requests: spans.take(),
         profile,
     })
 }
@@ -148,6 +159,7 @@ async fn run_guest(
 ) -> (Result<Returned, Ended>, Spent) {
     let timeout = job.limits.timeout;
     let deadline = started + timeout;
+    store.data_mut().host.end_at(deadline);
     let sampler = sampler.clone();
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |store| {
@@ -193,14 +205,21 @@ fn size(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
+/// Where what a run says goes.
+struct Said {
+    logs: Logs,
+    spans: Spans,
+    output: Option<Output>,
+}
+
 /// The store with everything the run was granted, and its input files placed.
 async fn surroundings(
     tool: &Loaded,
     job: &mut Job,
     memory: Lease,
-    logs: &Logs,
-    output: Option<Output>,
+    said: Said,
 ) -> Result<Store<Guest<RunState>>, Refused> {
+    let secrets = RunSecrets::new(take(&mut job.secrets));
     let (limits, shared) = (&job.limits, &tool.shared);
     let (arguments, input, files) = match &mut job.request {
         Request::Typed { .. } => (Vec::new(), Vec::new(), Vec::new()),
@@ -225,9 +244,10 @@ async fn surroundings(
         arguments,
         environment: take(&mut job.environment),
         input: Bytes::from(input),
-        output,
-        logs: logs.clone(),
+        output: said.output,
+        logs: said.logs,
         scratch,
+        egress: Some(egress(tool, job, secrets, said.spans)),
         handles_max: size(limits.handles),
     });
     // A module's folders are asked for by every program at its start, a component's by few.
@@ -252,6 +272,19 @@ async fn surroundings(
     store.set_hostcall_fuel(size(limits.call_bytes));
     store.set_max_component_handles(COMPONENT_HANDLES_MAX);
     Ok(store)
+}
+
+/// Of the network a run is granted what its manifest declares. A tool without any is refused each request.
+fn egress(tool: &Loaded, job: &Job, secrets: RunSecrets, spans: Spans) -> EgressGrant {
+    EgressGrant {
+        network: Arc::clone(&tool.shared.network),
+        owner: Arc::clone(&job.owner),
+        allow: Arc::clone(&tool.allow),
+        secrets: Arc::new(secrets),
+        requests_max: job.limits.egress_requests,
+        bytes_max: job.limits.egress_bytes,
+        spans,
+    }
 }
 
 async fn place_files(
@@ -338,10 +371,14 @@ fn usage(
     loaded: std::time::Duration,
 ) -> Usage {
     let guest = store.data();
+    let egress = guest.host.egress_usage();
     let mut usage = Usage {
         queue_us: micros(queued),
         load_us: micros(loaded),
         memory_peak_bytes: guest.run.limiter.memory_peak_bytes(),
+        egress_requests: egress.requests,
+        egress_bytes_in: egress.bytes_in,
+        egress_bytes_out: egress.bytes_out,
         log_bytes: logs.bytes_written(),
         scratch_bytes: guest.host.scratch_bytes_written(),
         ..Usage::default()

@@ -34,6 +34,8 @@ pub struct Limits {
     pub scratch_entries: u64,
     /// Outgoing requests.
     pub egress_requests: u64,
+    /// Bytes of outgoing requests' bodies, each way.
+    pub egress_bytes: u64,
     /// Handles of host resources open at once.
     pub handles: u64,
     /// Bytes that the values of one call between guest and host take in the host, both ways.
@@ -52,6 +54,7 @@ impl Default for Limits {
             scratch_bytes: 64 * MIB,
             scratch_entries: 1024,
             egress_requests: 64,
+            egress_bytes: 10 * MIB,
             handles: 1024,
             call_bytes: 64 * MIB,
         }
@@ -71,6 +74,7 @@ impl Limits {
             scratch_bytes: self.scratch_bytes.min(other.scratch_bytes),
             scratch_entries: self.scratch_entries.min(other.scratch_entries),
             egress_requests: self.egress_requests.min(other.egress_requests),
+            egress_bytes: self.egress_bytes.min(other.egress_bytes),
             handles: self.handles.min(other.handles),
             call_bytes: self.call_bytes.min(other.call_bytes),
         }

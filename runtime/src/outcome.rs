@@ -5,6 +5,7 @@ use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tollgate_host_api::logs::LogLine;
+use tollgate_host_api::spans::Span;
 
 /// The end of a run, with what it used and what it said.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Outcome {
     pub usage: Usage,
     /// What it wrote for people.
     pub logs: Vec<LogLine>,
+    /// What it asked of other machines.
+    pub requests: Vec<Span>,
     /// Where its time went, for a run that asked.
     pub profile: Option<Profile>,
 }
@@ -27,6 +30,7 @@ impl Outcome {
             result: Err(Failure::new(FailureKind::Internal, message)),
             usage: Usage::default(),
             logs: Vec::new(),
+            requests: Vec::new(),
             profile: None,
         }
     }

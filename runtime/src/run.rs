@@ -1,7 +1,7 @@
 //! One run: what a caller asks for, and what is refused before anything of the tool has run.
 
 use crate::admission::{Demand, Full};
-use crate::credentials::{Credentials, Missing, environment};
+use crate::credentials::{Credentials, Granted, Missing, grant};
 use crate::execute::{Job, Request, execute};
 use crate::interface::Signature;
 use crate::limits::{DEPTH_MAX, Limits, Slots};
@@ -231,11 +231,14 @@ impl Tool {
                     .map_err(Refused::InputInvalid)?,
             ),
         };
-        let environment =
-            environment(self.manifest(), &run.credentials).map_err(Refused::CredentialsMissing)?;
+        let Granted {
+            environment,
+            secrets,
+        } = grant(self.manifest(), &run.credentials).map_err(Refused::CredentialsMissing)?;
         Ok(Job {
             request,
             environment,
+            secrets,
             limits,
             owner: Arc::clone(&run.owner),
             started: Started::default(),

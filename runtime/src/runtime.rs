@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_host_api::budget::Budget;
+use tollgate_host_api::egress::network::{Network, NetworkConfig, NetworkError};
 use tollgate_host_api::scratch::ScratchRoot;
 use tollgate_host_api::{Guest, add_to_component_linker, add_to_module_linker};
 use wasmtime::{Engine, component};
@@ -39,6 +40,8 @@ pub struct RuntimeConfig {
     pub scratch_folder: PathBuf,
     /// The caller's tokio, whose timers and sockets runs use; without one the runtime starts its own.
     pub tokio: Option<tokio::runtime::Handle>,
+    /// How tools reach other machines, where their manifests allow it.
+    pub network: NetworkConfig,
     /// Imports the host offers beside WASI.
     pub imports: Option<HostImports>,
     /// Where tools are compiled. In this process, unless a child is named.
@@ -60,6 +63,7 @@ impl Default for RuntimeConfig {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             scratch_folder: PathBuf::from("/tmp"),
             tokio: None,
+            network: NetworkConfig::default(),
             imports: None,
             compiler: Compiler::default(),
             artifacts: None,
@@ -125,6 +129,9 @@ pub enum StartError {
     /// The kernel allows too few memory mappings.
     #[error(transparent)]
     Mappings(#[from] TooFewMappings),
+    /// Certificates that are none.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// Threads or the scratch folder.
     #[error("the runtime could not be started: {0}")]
     System(#[from] std::io::Error),
@@ -145,6 +152,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
     pub(crate) loading: Loading,
     pub(crate) scratch: Budget,
+    pub(crate) network: Arc<Network>,
     pub(crate) scratch_root: Arc<ScratchRoot>,
     pub(crate) scheduler: Scheduler,
     pub(crate) tokio: Tokio,
@@ -169,6 +177,7 @@ impl Runtime {
             threads,
             scratch_folder,
             tokio,
+            network,
             imports,
             compiler,
             artifacts,
@@ -176,6 +185,7 @@ impl Runtime {
             observer,
         } = config;
         mappings::check(&process)?;
+        let network = Network::new(&network)?;
         let tokio = Tokio::new(tokio)?;
         let engine = engine(&limits, &fixed, &process).map_err(StartError::Engine)?;
         let mut component_linker = component::Linker::new(&engine);
@@ -201,6 +211,7 @@ impl Runtime {
             scheduler: Scheduler::new(threads.get(), &tokio.handle, &engine)?,
             admission: Admission::new(process.slots(), process.queue, guest_memory, host_buffers),
             scratch_root: Arc::new(ScratchRoot::new(&scratch_folder)?),
+            network,
             scratch: Budget::new("scratch", process.scratch_bytes),
             rules,
             admission_wait: process.wait,

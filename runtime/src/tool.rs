@@ -12,6 +12,7 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 use tollgate_host_api::Guest;
+use tollgate_host_api::egress::allow::Allow;
 use wasmtime::component::{Component, ComponentExportIndex};
 use wasmtime::{InstancePre, component};
 
@@ -27,6 +28,8 @@ pub(crate) struct Loaded {
     pub(crate) program: Program,
     /// The runtime's limits, lowered to what the manifest says.
     pub(crate) limits: Limits,
+    /// Where its requests may go.
+    pub(crate) allow: Arc<[Allow]>,
 }
 
 /// A tool's code with what was found of it, which a runtime keeps loaded. Nothing in it leads back to the runtime.
@@ -34,6 +37,7 @@ pub(crate) struct Compiled {
     pub(crate) admissible: Arc<Admissible>,
     pub(crate) program: Program,
     pub(crate) limits: Limits,
+    pub(crate) allow: Arc<[Allow]>,
     pub(crate) code_bytes: u64,
 }
 
@@ -93,7 +97,12 @@ impl Compiled {
             || shared.rules.limits.clone(),
             |it| it.apply(&shared.rules.limits),
         );
+        let declared = admissible.manifest.as_ref().map(|it| &it.egress.allow);
+        // The gate names a rule that is none; here it allows nothing.
+        let rules = declared.into_iter().flatten();
+        let allow = rules.filter_map(|rule| rule.parse().ok()).collect();
         Ok(Self {
+            allow,
             admissible: Arc::new(admissible),
             program,
             limits,
@@ -108,6 +117,7 @@ impl Tool {
             admissible,
             program,
             limits,
+            allow,
             ..
         } = compiled;
         Self {
@@ -116,6 +126,7 @@ impl Tool {
                 admissible: Arc::clone(admissible),
                 program: program.clone(),
                 limits: limits.clone(),
+                allow: Arc::clone(allow),
             }),
         }
     }

@@ -30,7 +30,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Crates that only these of ours may name.
 const KEPT_APART: &[(&str, &[&str])] = &[
     ("axum", &["tollgate", "tollgate-benchmarks"]),
-    ("hyper", &["tollgate", "tollgate-benchmarks"]),
+    (
+        "hyper",
+        &["tollgate", "tollgate-benchmarks", "tollgate-host-api"],
+    ),
+    ("hickory-resolver", &["tollgate-host-api"]),
+    ("rustls", &["tollgate-host-api"]),
     ("clap", &["tollgate", "tollgate-benchmarks"]),
     ("indicatif", &["tollgate"]),
     ("anyhow", &["tollgate", "tollgate-benchmarks"]),

@@ -1,9 +1,7 @@
-//! The door to other machines. Nothing is granted yet: every outgoing request answers `HTTP-request-denied`
-//! inside the guest, raw sockets answer `access-denied`.
+//! What the linkers hold of egress beside the door itself: raw sockets answer `access-denied`, and the parts of a request
+//! are bounded from when they are set.
 
 use crate::guest::Guest;
-use http::{Request, Response};
-use std::future::Future;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
@@ -15,36 +13,9 @@ use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method, Scheme};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
-use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
-
-/// The most bytes of header fields one `fields` resource holds.
-pub const FIELDS_BYTES_MAX: usize = 64 * 1024;
-
-/// The most bytes the host takes over in one write to an outgoing body.
-const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 /// The interface as wasmtime-wasi-http links it; tools import any 0.2 version of it.
 const HTTP_TYPES: &str = "wasi:http/types@0.2.12";
-
-/// What a run may reach over HTTP: nothing.
-pub(crate) struct Egress;
-
-type Failing = Box<dyn Future<Output = Result<()>> + Send>;
-
-impl WasiHttpHooks for Egress {
-    fn send_request(
-        &mut self,
-        _request: Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _response_failure: Failing,
-    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Failing)>> + Send> {
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
-    }
-
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        BODY_CHUNK_BYTES
-    }
-}
 
 /// Shadows name lookup in a linker that has wasmtime-wasi's: what no run is granted says so (wasmtime-wasi would
 /// answer that the name does not exist).

@@ -2,10 +2,9 @@
 
 use super::invalid;
 use tollgate_runtime::manifest::Manifest;
-use tollgate_runtime::{Violation, quoted};
+use tollgate_runtime::{Host, Violation, quoted};
 
 const NAME_BYTES_MAX: usize = 128;
-const HOST_BYTES_MAX: usize = 253;
 const CREDENTIALS_MAX: usize = 32;
 
 pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
@@ -56,24 +55,7 @@ pub fn is_credential_name(name: &str) -> bool {
 
 /// Whether a text is an exact `host` or `host:port`, in lower case.
 pub fn is_host(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (text, None),
-    };
-    is_host_name(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-}
-
-pub(super) fn is_host_name(host: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    };
-    host.len() <= HOST_BYTES_MAX && host.split('.').all(is_label)
+    text.parse::<Host>().is_ok()
 }
 
 #[cfg(test)]

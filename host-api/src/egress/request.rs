@@ -1,0 +1,381 @@
+//! One outgoing request: decided, exchanged, sent, its answer handed back.
+
+use super::State;
+use super::allow::Destination;
+use super::body::{Outgoing, Response as ResponseBody};
+use super::host::{HTTPS_PORT, Host};
+use super::network::{DialError, HEADER_BYTES_MAX};
+use crate::exchange::incoming::Masks;
+use crate::exchange::outgoing::{OutgoingBody, Whither, ask_for_identity, exchange_head};
+use crate::exchange::{Refused, RunSecrets};
+use crate::spans::{Attribute, OpenSpan};
+use http::header::{CONTENT_ENCODING, HOST};
+use http::request::Parts;
+use http::uri::Scheme;
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::capture_connection;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
+
+/// The longest URL.
+const URL_BYTES_MAX: usize = 8 * 1024;
+/// The most characters of a path that a span shows.
+const SPAN_PATH_MAX: usize = 256;
+
+/// Sends a request. What the guest is told of a refusal is `wasi:http`'s own code for it.
+pub(super) async fn send(
+    state: Arc<State>,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<Response<WasiBody>> {
+    let (mut parts, body) = request.into_parts();
+    let record = Arc::new(Record::new(&state, &parts));
+    let sent = match prepare(&state, &record, &mut parts) {
+        Ok(decided) => {
+            exchange(
+                &state,
+                &record,
+                decided,
+                Request::from_parts(parts, body),
+                options,
+            )
+            .await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &sent {
+        record.fail(error);
+    }
+    sent
+}
+
+/// What was decided of a request.
+struct Decided {
+    to: Whither,
+    carries_secret: bool,
+}
+
+/// Everything that can be refused before anything is looked up or connected.
+fn prepare(state: &State, record: &Record, parts: &mut Parts) -> Result<Decided> {
+    let grant = &state.grant;
+    if state.requests.fetch_add(1, Ordering::Relaxed) >= grant.requests_max {
+        return Err(Error::ConnectionLimitReached);
+    }
+    let (scheme, host) = destination(parts)?;
+    if header_bytes(&parts.headers) > HEADER_BYTES_MAX {
+        return Err(Error::HttpRequestHeaderSectionSize(Some(
+            HEADER_BYTES_MAX as u32,
+        )));
+    }
+    let to = Whither::new(&scheme, host.clone());
+    // Before the allowlist is asked, so that a theft is told from a mistake.
+    let carries_secret = exchange_head(&grant.secrets, &to, parts).map_err(|refused| {
+        record.refuse(&refused);
+        Error::HttpRequestDenied
+    })?;
+    if parts.uri.path_and_query().map_or(0, |it| it.as_str().len()) > URL_BYTES_MAX {
+        return Err(Error::HttpRequestUriTooLong);
+    }
+    let destination = Destination {
+        method: &parts.method,
+        scheme: &scheme,
+        host: &host.name,
+        port: host.port,
+        path: parts.uri.path(),
+    };
+    if !grant.allow.iter().any(|rule| rule.allows(&destination)) {
+        record.refuse_as("not in the tool's allowlist");
+        return Err(Error::HttpRequestDenied);
+    }
+    if carries_secret {
+        ask_for_identity(&mut parts.headers);
+    }
+    // The client writes it from the address, as HTTP/2 wants it or as HTTP/1.1 does.
+    parts.headers.remove(HOST);
+    Ok(Decided { to, carries_secret })
+}
+
+fn destination(parts: &Parts) -> Result<(Scheme, Host)> {
+    let scheme = parts.uri.scheme().cloned().unwrap_or(Scheme::HTTPS);
+    let authority = parts.uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(Error::HttpRequestUriInvalid);
+    }
+    // `host:` and `host:70000` have no port that could be meant.
+    let port = match authority.as_str().strip_prefix(authority.host()) {
+        Some("") => match scheme == Scheme::HTTP {
+            true => 80,
+            false => HTTPS_PORT,
+        },
+        _ => authority.port_u16().ok_or(Error::HttpRequestUriInvalid)?,
+    };
+    let name = authority.host().to_ascii_lowercase();
+    Ok((scheme, Host { name, port }))
+}
+
+fn header_bytes(headers: &HeaderMap) -> usize {
+    let lengths = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
+    lengths.sum()
+}
+
+async fn exchange(
+    state: &Arc<State>,
+    record: &Arc<Record>,
+    decided: Decided,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<Response<WasiBody>> {
+    let place = Arc::clone(&state.at_once).acquire_owned().await;
+    let place = place.map_err(|_| Error::ConnectionLimitReached)?;
+    let grant = &state.grant;
+    let Decided { to, carries_secret } = decided;
+    let exchanging = OutgoingBody::new(Arc::clone(&grant.secrets), to.clone());
+    let request = request.map(|body| {
+        let body = Outgoing::new(body, exchanging, Arc::clone(state), Arc::clone(record));
+        body.boxed_unsync()
+    });
+    let response = answered(state, request, options).await?;
+    let (mut parts, body) = response.into_parts();
+    record.answered(parts.status.as_u16());
+    if carries_secret {
+        refuse_codings(&parts.headers)?;
+    }
+    let masks = Masks::of(&grant.secrets, &to);
+    if let Some(masks) = &masks {
+        masks.headers(&mut parts.headers);
+    }
+    let between_bytes = options.between_bytes_timeout;
+    let (state, record) = (Arc::clone(state), Arc::clone(record));
+    let body = ResponseBody::new(body, masks, state, record, between_bytes, place);
+    Ok(Response::from_parts(parts, body.boxed_unsync()))
+}
+
+/// The head of the answer, within the guest's time-outs.
+async fn answered(
+    state: &State,
+    mut request: Request<super::network::Outgoing>,
+    options: RequestOptions,
+) -> Result<Response<Incoming>> {
+    let grant = &state.grant;
+    let mut connected = capture_connection(&mut request);
+    let mut sending = std::pin::pin!(grant.network.client(&grant.owner).request(request));
+    let connecting = async {
+        connected.wait_for_connection_metadata().await;
+    };
+    let time_to_connect = state.clipped(options.connect_timeout);
+    let early = tokio::select! {
+        biased;
+        ended = &mut sending => Some(ended),
+        connected = tokio::time::timeout(time_to_connect, connecting) => {
+            connected.map_err(|_| Error::ConnectionTimeout)?;
+            None
+        }
+    };
+    let ended = match early {
+        Some(ended) => ended,
+        None => {
+            let time_to_answer = state.clipped(options.first_byte_timeout);
+            tokio::time::timeout(time_to_answer, sending)
+                .await
+                .map_err(|_| Error::ConnectionReadTimeout)?
+        }
+    };
+    ended.map_err(|error| failure(&error))
+}
+
+/// A secret in another coding would not be recognised.
+fn refuse_codings(headers: &HeaderMap) -> Result<()> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    let coded = codings.find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    coded.map_or(Ok(()), |_| Err(Error::HttpResponseContentCoding(None)))
+}
+
+/// What `wasi:http` calls a failure of the client's, by the types of what caused it.
+pub(super) fn failure(error: &(dyn std::error::Error + 'static)) -> Error {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(known) = known(error) {
+            return known;
+        }
+        cause = error.source();
+    }
+    Error::HttpProtocolError
+}
+
+fn known(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return Some(again(error));
+    }
+    if let Some(error) = error.downcast_ref::<DialError>() {
+        return Some(dial_failure(error));
+    }
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(match error {
+            rustls::Error::InvalidCertificate(_) => Error::TlsCertificateError,
+            _ => Error::TlsProtocolError,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        return match () {
+            () if error.is_parse_too_large() => Some(Error::HttpResponseHeaderSectionSize(Some(
+                HEADER_BYTES_MAX as u32,
+            ))),
+            () if error.is_incomplete_message() => Some(Error::HttpResponseIncomplete),
+            () if error.is_timeout() => Some(Error::HttpResponseTimeout),
+            () => None,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        if let Some(inner) = error.get_ref() {
+            return known(inner).or_else(|| Some(failure_of(inner)));
+        }
+        return Some(io_failure(error));
+    }
+    None
+}
+
+fn failure_of(inner: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
+    inner.source().map_or(Error::HttpProtocolError, failure)
+}
+
+fn io_failure(error: &std::io::Error) -> Error {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        ErrorKind::TimedOut => Error::ConnectionTimeout,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Error::DestinationUnavailable,
+        _ => Error::ConnectionTerminated,
+    }
+}
+
+fn dial_failure(error: &DialError) -> Error {
+    match error {
+        DialError::Prohibited => Error::DestinationIpProhibited,
+        DialError::NoResolver => Error::DnsError {
+            rcode: None,
+            info_code: None,
+        },
+        DialError::NoAddress => Error::DestinationNotFound,
+        DialError::TimedOut => Error::ConnectionTimeout,
+        DialError::Connect(error) => io_failure(error),
+        DialError::Lookup(error) => match error {
+            hickory_resolver::net::NetError::Timeout => Error::DnsTimeout,
+            error => Error::DnsError {
+                rcode: error.is_nx_domain().then(|| "NXDOMAIN".to_owned()),
+                info_code: None,
+            },
+        },
+    }
+}
+
+/// The errors that a body of ours ends with: they cannot be copied.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::HttpRequestBodySize(size) => Error::HttpRequestBodySize(*size),
+        Error::HttpRequestDenied => Error::HttpRequestDenied,
+        _ => Error::ConnectionTerminated,
+    }
+}
+
+/// What is told of a request when it is over.
+#[derive(Debug)]
+pub(super) struct Record {
+    span: OpenSpan,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    end: Mutex<End>,
+}
+
+#[derive(Debug, Default)]
+struct End {
+    status: Option<u16>,
+    refused: Option<String>,
+    error: Option<String>,
+}
+
+impl Record {
+    fn new(state: &State, parts: &Parts) -> Self {
+        let secrets = &state.grant.secrets;
+        let host = parts.uri.authority().map_or("", |it| it.as_str());
+        let name = shown(secrets, &format!("{} {host}", parts.method));
+        let path = shown(secrets, &path_template(parts));
+        Self {
+            span: state
+                .grant
+                .spans
+                .begin(name, vec![("path", Attribute::Text(path))]),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            end: Mutex::default(),
+        }
+    }
+
+    fn end(&self) -> MutexGuard<'_, End> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn refuse(&self, refused: &Refused) {
+        match refused {
+            Refused::Credential(name) => {
+                self.refuse_as(&format!("credential {name} may not go there"))
+            }
+            Refused::Broken => {
+                self.refuse_as("the secret does not fit where its placeholder stood")
+            }
+        }
+    }
+
+    fn refuse_as(&self, reason: &str) {
+        self.end().refused.get_or_insert_with(|| reason.to_owned());
+    }
+
+    fn answered(&self, status: u16) {
+        self.end().status = Some(status);
+    }
+
+    pub(super) fn fail(&self, error: &Error) {
+        self.end().error.get_or_insert_with(|| error.to_string());
+    }
+}
+
+/// The request is over once nobody holds its record any more.
+impl Drop for Record {
+    fn drop(&mut self) {
+        let end = std::mem::take(self.end.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let number = |counter: &AtomicU64| Attribute::Number(counter.load(Ordering::Relaxed));
+        let mut attributes = vec![
+            ("bytes_out", number(&self.bytes_out)),
+            ("bytes_in", number(&self.bytes_in)),
+        ];
+        attributes.extend(
+            end.status
+                .map(|it| ("status", Attribute::Number(it.into()))),
+        );
+        attributes.extend(end.refused.map(|it| ("refused", Attribute::Text(it))));
+        attributes.extend(end.error.map(|it| ("error", Attribute::Text(it))));
+        self.span.end(attributes);
+    }
+}
+
+/// A path with the names of what is asked for and none of the values.
+fn path_template(parts: &Parts) -> String {
+    let mut template = parts.uri.path().to_owned();
+    let names = parts.uri.query().into_iter().flat_map(|it| it.split('&'));
+    for (index, pair) in names.enumerate() {
+        template.push(if index == 0 { '?' } else { '&' });
+        template.push_str(pair.split('=').next().unwrap_or_default());
+    }
+    template
+}
+
+/// For people: without placeholders, without control characters, not long.
+fn shown(secrets: &RunSecrets, text: &str) -> String {
+    let named = secrets.named(text);
+    let plain = named.chars().filter(|c| !c.is_control());
+    plain.take(SPAN_PATH_MAX).collect()
+}
