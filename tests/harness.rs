@@ -1,6 +1,5 @@
 //! What the end-to-end tests say in a sentence each: run the program, load a fixture, run it, judge its end.
 
-pub mod secret_spellings;
 pub mod server;
 
 use serde_json::Value;

@@ -15,6 +15,7 @@ pub fn add_to_component_linker<R: Send + 'static>(
     scratch::component::add_to_linker(linker)?;
     egress::add_to_linker(linker)?;
     egress::add_request_limits(linker)?;
+    egress::add_error_codes(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }

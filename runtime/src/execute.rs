@@ -4,8 +4,7 @@ use crate::admission::Admitted;
 use crate::classify::{Circumstances, DeadlinePassed, Ended, classify, timed_out};
 use crate::command::Call;
 use crate::invoke::{Returned, call};
-use crate::limiter::Limiter;
-use crate::limits::Limits;
+use crate::limits::{Limits, size};
 use crate::meter::{Meter, Metered, Spent};
 use crate::outcome::{Failure, FailureKind, Outcome};
 use crate::output::{collect_files, command_output, missing_file, typed_output};
@@ -13,29 +12,22 @@ use crate::profile::Sampler;
 use crate::run::{Refused, Started};
 use crate::runtime::RunState;
 use crate::scheduler::end_in_fresh_tier;
-use crate::tool::{Loaded, Program};
+use crate::surroundings::{Said, surroundings};
+use crate::tool::Loaded;
 use crate::usage::{Usage, micros};
 use crate::value::Type;
-use crate::violation::Violation;
-use bytes::Bytes;
 use std::fmt;
-use std::mem::take;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use tollgate_host_api::budget::Lease;
-use tollgate_host_api::egress::EgressGrant;
-use tollgate_host_api::exchange::{RunSecret, RunSecrets};
+use tollgate_host_api::Guest;
+use tollgate_host_api::exchange::RunSecret;
 use tollgate_host_api::logs::{LogLimits, LogLine, LogStream, Logs};
-use tollgate_host_api::scratch::Quota;
 use tollgate_host_api::spans::Spans;
 use tollgate_host_api::stdio::Output;
-use tollgate_host_api::{Grants, Guest, Host};
 use wasmtime::component::Val;
 use wasmtime::{Store, UpdateDeadline};
 
-/// Handles a component's own resources may take beside the host's. Enough for honest tools.
-const COMPONENT_HANDLES_MAX: usize = 16 * 1024;
 /// The last bytes of standard error that go with a failure.
 const DIAGNOSTICS_BYTES_MAX: usize = 4 * 1024;
 
@@ -98,13 +90,12 @@ pub(crate) async fn execute(
             (Some(Output::new(bytes_max, buffers)), None)
         }
     };
-    let spans = Spans::default();
     let said = Said {
-        logs: logs.clone(),
-        spans: spans.clone(),
-        output: stdout.clone(),
+        logs,
+        spans: Spans::default(),
+        output: stdout,
     };
-    let mut store = surroundings(&tool, &mut job, memory, said).await?;
+    let mut store = surroundings(&tool, &mut job, memory, &said).await?;
 
     job.started.mark();
     let started = Instant::now();
@@ -118,7 +109,7 @@ pub(crate) async fn execute(
         }
         Ok(Returned::Command) => {
             let scratch = store.data().host.scratch_path().map(Path::to_owned);
-            finish_command(scratch, &job, stdout).await
+            finish_command(scratch, &job, said.output).await
         }
         Err(Ended::Exit(code)) => Err(exited(code)),
         Err(Ended::Failed(failure)) => Err(failure),
@@ -126,14 +117,14 @@ pub(crate) async fn execute(
     };
     let usage = usage(
         &store,
-        &logs,
+        &said.logs,
         spent,
         load_started - asked_at,
         started - load_started,
     );
     drop((store, input));
     drop(place);
-    let lines = logs.take_lines();
+    let lines = said.logs.take_lines();
     let result = result.map_err(|failure| Failure {
         diagnostics: diagnostics(&lines),
         ..failure
@@ -142,7 +133,7 @@ pub(crate) async fn execute(
         result,
         usage,
         logs: lines,
-        requests: spans.take(),
+        requests: said.spans.take(),
         profile,
     })
 }
@@ -198,122 +189,6 @@ fn result_type<'t>(tool: &'t Loaded, request: &Request) -> Option<&'t Type> {
     match request {
         Request::Typed { index, .. } => tool.admissible.interface.result_type(*index),
         Request::Command(_) => None,
-    }
-}
-
-fn size(limit: u64) -> usize {
-    usize::try_from(limit).unwrap_or(usize::MAX)
-}
-
-/// Where what a run says goes.
-struct Said {
-    logs: Logs,
-    spans: Spans,
-    output: Option<Output>,
-}
-
-/// The store with everything the run was granted, and its input files placed.
-async fn surroundings(
-    tool: &Loaded,
-    job: &mut Job,
-    memory: Lease,
-    said: Said,
-) -> Result<Store<Guest<RunState>>, Refused> {
-    let secrets = RunSecrets::new(take(&mut job.secrets));
-    let (limits, shared) = (&job.limits, &tool.shared);
-    let (arguments, input, files) = match &mut job.request {
-        Request::Typed { .. } => (Vec::new(), Vec::new(), Vec::new()),
-        Request::Command(call) => (
-            take(&mut call.arguments),
-            take(&mut call.stdin),
-            take(&mut call.files),
-        ),
-    };
-    let scratch = if tool.admissible.uses_files && limits.scratch_bytes > 0 {
-        let quota = Quota::new(
-            limits.scratch_bytes,
-            limits.scratch_entries,
-            shared.scratch.lease(&job.owner),
-        );
-        Some(shared.scratch_root.scratch(quota))
-    } else {
-        None
-    };
-    let quota = scratch.as_ref().map(|scratch| Arc::clone(scratch.quota()));
-    let mut host = Host::new(Grants {
-        arguments,
-        environment: take(&mut job.environment),
-        input: Bytes::from(input),
-        output: said.output,
-        logs: said.logs,
-        scratch,
-        egress: Some(egress(tool, job, secrets, said.spans)),
-        handles_max: size(limits.handles),
-    });
-    // A module's folders are asked for by every program at its start, a component's by few.
-    let is_module = matches!(tool.program, Program::Module(_));
-    if is_module || !files.is_empty() {
-        let folder = host.open_scratch().map_err(|_| Refused::Internal)?;
-        if let (Some(folder), Some(quota)) = (folder, quota) {
-            place_files(folder.to_owned(), &quota, files).await?;
-        }
-    }
-    let limiter = Limiter::new(
-        limits.memory_bytes,
-        shared.rules.fixed.table_elements,
-        memory,
-    );
-    let run = RunState {
-        limiter,
-        owner: Arc::clone(&job.owner),
-    };
-    let mut store = Store::new(&shared.engine, Guest { host, run });
-    store.limiter(|guest| &mut guest.run.limiter);
-    store.set_hostcall_fuel(size(limits.call_bytes));
-    store.set_max_component_handles(COMPONENT_HANDLES_MAX);
-    Ok(store)
-}
-
-/// Of the network a run is granted what its manifest declares. A tool without any is refused each request.
-fn egress(tool: &Loaded, job: &Job, secrets: RunSecrets, spans: Spans) -> EgressGrant {
-    EgressGrant {
-        network: Arc::clone(&tool.shared.network),
-        owner: Arc::clone(&job.owner),
-        allow: Arc::clone(&tool.allow),
-        secrets: Arc::new(secrets),
-        requests_max: job.limits.egress_requests,
-        bytes_max: job.limits.egress_bytes,
-        spans,
-    }
-}
-
-async fn place_files(
-    root: PathBuf,
-    quota: &Quota,
-    files: Vec<(String, Vec<u8>)>,
-) -> Result<(), Refused> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let too_much = |_| {
-        let message = "the input's files are more than /scratch may hold";
-        Refused::InputInvalid(vec![Violation::new("input_invalid", message)])
-    };
-    for (_, bytes) in &files {
-        quota.create().map_err(too_much)?;
-        quota.write(0, bytes.len() as u64).map_err(too_much)?;
-    }
-    let placing = tokio::task::spawn_blocking(move || {
-        for (path, bytes) in files {
-            let path = root.join(path);
-            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            std::fs::write(path, bytes)?;
-        }
-        std::io::Result::Ok(())
-    });
-    match placing.await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(Refused::Internal),
     }
 }
 

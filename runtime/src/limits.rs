@@ -81,6 +81,11 @@ impl Limits {
     }
 }
 
+/// A limit as memory is counted in.
+pub(crate) fn size(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
 /// What a tool may declare, judged before the engine sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StaticLimits {

@@ -6,6 +6,7 @@ mod command_line;
 mod compiling;
 mod crowds;
 mod deadlines;
+mod egress;
 mod fixtures;
 mod guests;
 mod house;

@@ -116,7 +116,10 @@ impl Body for Outgoing {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(None) if this.is_over => return Poll::Ready(None),
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Err(error) => {
+                    this.record.break_off(&error);
+                    return Poll::Ready(Some(Err(error)));
+                }
             }
         }
     }

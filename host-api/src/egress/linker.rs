@@ -10,9 +10,11 @@ use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
 use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, IpAddress, Network};
 use wasmtime_wasi::p2::{DynPollable, SocketError, SocketResult};
 use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView};
-use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method, Scheme};
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    ErrorCode as HttpError, HostOutgoingRequest as _, IoError, Method, Scheme,
+};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
+use wasmtime_wasi_http::{Error as BodyError, WasiHttpView};
 
 /// The interface as wasmtime-wasi-http links it; tools import any 0.2 version of it.
 const HTTP_TYPES: &str = "wasi:http/types@0.2.12";
@@ -77,6 +79,34 @@ pub(crate) fn add_request_limits<R: Send + 'static>(
         },
     )?;
     Ok(())
+}
+
+/// Shadows how a guest asks what was wrong with a body: wasmtime-wasi-http looks for the error as guests are told of it,
+/// and finds its own.
+pub(crate) fn add_error_codes<R: Send + 'static>(
+    linker: &mut Linker<Guest<R>>,
+) -> wasmtime::Result<()> {
+    let mut types = linker.instance(HTTP_TYPES)?;
+    types.func_wrap(
+        "http-error-code",
+        |mut store: StoreContextMut<'_, Guest<R>>, (error,): (Resource<IoError>,)| {
+            let guest = store.data_mut();
+            let error = guest.http().table.get(&error)?;
+            let code = error.downcast_ref::<BodyError>().map(body_error);
+            Ok((code.or_else(|| error.downcast_ref::<HttpError>().cloned()),))
+        },
+    )
+}
+
+/// What a response's body ends with, other than its end.
+fn body_error(error: &BodyError) -> HttpError {
+    match error {
+        BodyError::HttpResponseBodySize(size) => HttpError::HttpResponseBodySize(*size),
+        BodyError::HttpResponseIncomplete => HttpError::HttpResponseIncomplete,
+        BodyError::ConnectionReadTimeout => HttpError::ConnectionReadTimeout,
+        BodyError::ConnectionTerminated => HttpError::ConnectionTerminated,
+        _ => HttpError::HttpProtocolError,
+    }
 }
 
 struct HasNames;

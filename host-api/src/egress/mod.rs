@@ -10,7 +10,7 @@ mod linker;
 pub mod network;
 mod request;
 
-pub(crate) use linker::{add_request_limits, add_to_linker};
+pub(crate) use linker::{add_error_codes, add_request_limits, add_to_linker};
 
 use crate::exchange::RunSecrets;
 use crate::spans::Spans;

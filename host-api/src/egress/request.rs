@@ -139,7 +139,9 @@ async fn exchange(
         let body = Outgoing::new(body, exchanging, Arc::clone(state), Arc::clone(record));
         body.boxed_unsync()
     });
-    let response = answered(state, request, options).await?;
+    let answered = answered(state, request, options).await;
+    // Over HTTP/2 the client does not say why a body was broken off.
+    let response = answered.map_err(|error| record.broken_off().unwrap_or(error))?;
     let (mut parts, body) = response.into_parts();
     record.answered(parts.status.as_u16());
     if carries_secret {
@@ -273,7 +275,7 @@ fn dial_failure(error: &DialError) -> Error {
     }
 }
 
-/// The errors that a body of ours ends with: they cannot be copied.
+/// The errors that a request's body ends with, again: they cannot be copied.
 fn again(error: &Error) -> Error {
     match error {
         Error::HttpRequestBodySize(size) => Error::HttpRequestBodySize(*size),
@@ -296,6 +298,7 @@ struct End {
     status: Option<u16>,
     refused: Option<String>,
     error: Option<String>,
+    broken_off: Option<Error>,
 }
 
 impl Record {
@@ -332,6 +335,15 @@ impl Record {
 
     fn refuse_as(&self, reason: &str) {
         self.end().refused.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// The request's body ended with an error.
+    pub(super) fn break_off(&self, error: &Error) {
+        self.end().broken_off = Some(again(error));
+    }
+
+    fn broken_off(&self) -> Option<Error> {
+        self.end().broken_off.take()
     }
 
     fn answered(&self, status: u16) {

@@ -1,8 +1,8 @@
 //! A buyer's secrets: set, used as placeholders, taken back, and never found anywhere.
 
 use serde_json::{Value, json};
+use tollgate_runtime::spelling_in;
 use tollgate_tests::packed;
-use tollgate_tests::secret_spellings::spelling_in;
 use tollgate_tests::server::{Answer, Caller, JSON, Server, files_below};
 use tollgate_validator::pack::pack;
 
