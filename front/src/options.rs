@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tollgate_runtime::Limits;
 use tollgate_runtime::manifest::parse_duration;
+use tollgate_runtime::{Host, Limits};
 
 /// Runs tools that strangers wrote, as WebAssembly, under limits that always hold.
 #[derive(Debug, Parser)]
@@ -52,6 +52,7 @@ pub(crate) enum Command {
 Examples:
   tollgate run fixtures/tools/markdown --input '{\"markdown\": \"# Hello\"}'
   tollgate run weather.wasm --function forecast --input @oslo.json --credential OPENWEATHER_API_KEY
+  tollgate run weather.wasm --input @oslo.json --allow-host localhost:8443 --spans
   tollgate run fixtures/tools/primes --input '{\"below\": 30000}' --profile primes.json
   echo '{\"text\": \"one two\"}' | tollgate run fixtures/tools/wordcount --input -")]
 pub(crate) struct RunOptions {
@@ -67,6 +68,13 @@ pub(crate) struct RunOptions {
     /// placeholder, unless it declares `expose`. May be repeated.
     #[arg(short, long = "credential", value_name = "NAME[=VALUE|=@FILE]")]
     pub(crate) credentials: Vec<String>,
+    /// Let the tool reach this place, if its manifest allows it, although the address is not public: `host` (port 443) or
+    /// `host:port`. May be repeated.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) allow_host: Vec<Host>,
+    /// Show what the run asked of other machines, and when.
+    #[arg(long)]
+    pub(crate) spans: bool,
     /// A shorter limit than the tool's own, such as `5s` or `500ms`; at most 30s.
     #[arg(short, long, value_name = "TIME", value_parser = timeout)]
     pub(crate) timeout: Option<Duration>,

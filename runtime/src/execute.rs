@@ -19,7 +19,7 @@ use crate::value::Type;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tollgate_host_api::Guest;
 use tollgate_host_api::exchange::RunSecret;
 use tollgate_host_api::logs::{LogLimits, LogLine, LogStream, Logs};
@@ -132,6 +132,7 @@ pub(crate) async fn execute(
     Ok(Outcome {
         result,
         usage,
+        started_at: job.started.at().unwrap_or_else(SystemTime::now),
         logs: lines,
         requests: said.spans.take(),
         profile,

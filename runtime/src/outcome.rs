@@ -4,6 +4,7 @@ use crate::profile::Profile;
 use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use std::time::SystemTime;
 use tollgate_host_api::logs::LogLine;
 use tollgate_host_api::spans::Span;
 
@@ -14,6 +15,8 @@ pub struct Outcome {
     pub result: Result<Value, Failure>,
     /// What it used.
     pub usage: Usage,
+    /// When its guest started, by the machine's clock.
+    pub started_at: SystemTime,
     /// What it wrote for people.
     pub logs: Vec<LogLine>,
     /// What it asked of other machines.
@@ -29,6 +32,7 @@ impl Outcome {
         Self {
             result: Err(Failure::new(FailureKind::Internal, message)),
             usage: Usage::default(),
+            started_at: SystemTime::now(),
             logs: Vec::new(),
             requests: Vec::new(),
             profile: None,

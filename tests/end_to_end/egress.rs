@@ -1,5 +1,6 @@
 //! Outgoing HTTP: a tool calls a real host with its buyer's secret, and nothing else, and nowhere else.
 
+mod program;
 mod theft;
 mod upstream;
 

@@ -8,6 +8,7 @@ use crate::options::JudgeOptions;
 use crate::terminal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tollgate_runtime::NetworkConfig;
 use tollgate_runtime::checks::Admissible;
 use tollgate_runtime::{Rejected, Violation, quoted};
 
@@ -16,7 +17,7 @@ pub(crate) async fn inspect(options: JudgeOptions) -> anyhow::Result<End> {
         Ok(wasm) => wasm,
         Err(violation) => return Ok(rejected(&[violation], &options)),
     };
-    match runtime()?.admit(&wasm).await {
+    match runtime(NetworkConfig::default())?.admit(&wasm).await {
         Ok(admissible) => {
             let description = describe(&admissible, &wasm);
             if options.json {

@@ -7,13 +7,14 @@ mod profile;
 pub(crate) mod publish;
 pub(crate) mod run;
 pub(crate) mod serve;
+mod spans;
 pub(crate) mod validate;
 
 use crate::compiled;
 use anyhow::Context;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use tollgate_runtime::{ProcessLimits, Runtime, RuntimeConfig, Violation};
+use tollgate_runtime::{NetworkConfig, ProcessLimits, Runtime, RuntimeConfig, Violation};
 use tollgate_validator::source::{self, SourceError};
 use tollgate_validator::{Verdict, validate};
 
@@ -27,7 +28,7 @@ fn read(tool: &Path) -> anyhow::Result<Result<Vec<u8>, Violation>> {
 }
 
 /// A runtime for one run.
-fn runtime() -> anyhow::Result<Runtime> {
+fn runtime(network: NetworkConfig) -> anyhow::Result<Runtime> {
     let config = RuntimeConfig {
         process: ProcessLimits {
             runs: 8,
@@ -36,6 +37,7 @@ fn runtime() -> anyhow::Result<Runtime> {
         threads: NonZeroUsize::MIN,
         scratch_folder: std::env::temp_dir(),
         tokio: Some(tokio::runtime::Handle::current()),
+        network,
         compiler: compiled::compiler(),
         artifacts: compiled::user_cache(),
         ..RuntimeConfig::default()

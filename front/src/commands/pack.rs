@@ -6,6 +6,7 @@ use crate::exit::End;
 use crate::options::PackOptions;
 use crate::terminal;
 use anyhow::bail;
+use tollgate_runtime::NetworkConfig;
 use tollgate_runtime::Violation;
 
 pub(crate) async fn pack(options: PackOptions) -> anyhow::Result<End> {
@@ -19,7 +20,7 @@ pub(crate) async fn pack(options: PackOptions) -> anyhow::Result<End> {
         Ok(wasm) => wasm,
         Err(violation) => return Ok(rejected(&[violation], &options)),
     };
-    let verdict = judge(&runtime()?, &wasm, &options.tool).await;
+    let verdict = judge(&runtime(NetworkConfig::default())?, &wasm, &options.tool).await;
     if !verdict.is_admitted() {
         return Ok(rejected(&verdict.violations, &options));
     }

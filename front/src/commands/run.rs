@@ -1,7 +1,7 @@
 //! `tollgate run`
 
 use super::new_file::NewFile;
-use super::{judge, profile, read, runtime};
+use super::{judge, profile, read, runtime, spans};
 use crate::exit::{End, interruptible};
 use crate::options::RunOptions;
 use crate::problem::{Kind as ProblemKind, Problem};
@@ -12,7 +12,9 @@ use std::io::Read;
 use std::path::Path;
 use tollgate_runtime::checks::Kind;
 use tollgate_runtime::value::strict;
-use tollgate_runtime::{Credential, Credentials, Limits, Outcome, Run, Runtime, Tool, Violation};
+use tollgate_runtime::{
+    Credential, Credentials, Limits, NetworkConfig, Outcome, Run, Runtime, Tool, Violation,
+};
 use tollgate_validator::source::MANIFEST_FILE;
 
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
@@ -32,7 +34,10 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
         return Ok(End::Interrupted);
     };
     let input_text = input_text?;
-    let runtime = runtime()?;
+    let runtime = runtime(NetworkConfig {
+        open: options.allow_host.clone(),
+        ..NetworkConfig::default()
+    })?;
     let Some(verdict) = interruptible(judge(&runtime, &wasm, &options.tool)).await? else {
         return Ok(End::Interrupted);
     };
@@ -111,6 +116,9 @@ fn show(outcome: Outcome, options: &RunOptions) -> End {
     let end = End::from(&outcome);
     if !options.json {
         terminal::logs(&outcome.logs);
+    }
+    if options.spans {
+        spans::show(&outcome);
     }
     match outcome.result {
         Ok(output) if options.json => {

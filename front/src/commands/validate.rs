@@ -4,13 +4,14 @@ use super::{judge, read, runtime};
 use crate::exit::End;
 use crate::options::JudgeOptions;
 use crate::terminal;
+use tollgate_runtime::NetworkConfig;
 use tollgate_runtime::Tool;
 use tollgate_runtime::checks::Kind;
 use tollgate_validator::Verdict;
 
 pub(crate) async fn validate(options: JudgeOptions) -> anyhow::Result<End> {
     let verdict = match read(&options.tool)? {
-        Ok(wasm) => judge(&runtime()?, &wasm, &options.tool).await,
+        Ok(wasm) => judge(&runtime(NetworkConfig::default())?, &wasm, &options.tool).await,
         Err(violation) => Verdict {
             tool: None,
             violations: vec![violation],

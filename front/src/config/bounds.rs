@@ -18,6 +18,7 @@ impl Config {
         self.check_edge()?;
         self.check_limits()?;
         self.check_retention()?;
+        self.egress.network()?;
         self.check_text()
     }
 
@@ -53,6 +54,8 @@ impl Config {
         within("limits.input_bytes", limits.input_bytes, 1, 8 * MIB)?;
         within("limits.output_bytes", limits.output_bytes, 1, 8 * MIB)?;
         within("limits.scratch_bytes", limits.scratch_bytes, 0, BYTES_MAX)?;
+        within("limits.egress_requests", limits.egress_requests, 0, 1000)?;
+        within("limits.egress_bytes", limits.egress_bytes, 0, BYTES_MAX)?;
         let process = self.process();
         let memory = process.guest_memory_bytes;
         within("process.guest_memory_bytes", memory, 64 * KIB, BYTES_MAX)?;

@@ -1,6 +1,7 @@
 //! The server's configuration: one struct, read from a file, then the environment, then the flags; the later wins.
 
 mod bounds;
+mod egress;
 mod read;
 mod secret;
 
@@ -62,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) limits: RunSection,
     /// What all runs together may use.
     pub(crate) process: ProcessSection,
+    /// How tools reach other machines.
+    pub(crate) egress: egress::EgressSection,
     /// How long records are kept.
     pub(crate) retention: Retention,
     /// What is logged, to standard error.
@@ -82,6 +85,10 @@ pub(crate) struct RunSection {
     pub(crate) output_bytes: u64,
     /// Bytes written to `/scratch` in total; 0 grants no files. Default 67,108,864 (64 MiB).
     pub(crate) scratch_bytes: u64,
+    /// Outgoing requests. Default 64.
+    pub(crate) egress_requests: u64,
+    /// Bytes of their bodies, each way. Default 10,485,760 (10 MiB).
+    pub(crate) egress_bytes: u64,
 }
 
 /// What all runs together may use.
@@ -148,6 +155,8 @@ impl Config {
             input_bytes: limits.input_bytes,
             output_bytes: limits.output_bytes,
             scratch_bytes: limits.scratch_bytes,
+            egress_requests: limits.egress_requests,
+            egress_bytes: limits.egress_bytes,
             ..Limits::default()
         }
     }
@@ -230,6 +239,7 @@ impl Default for Config {
             compiled_bytes: 10 * 1024 * MIB,
             limits: RunSection::default(),
             process: ProcessSection::default(),
+            egress: egress::EgressSection::default(),
             retention: Retention::default(),
             log: Log::default(),
         }
@@ -244,6 +254,8 @@ impl Default for RunSection {
             input_bytes: MIB,
             output_bytes: MIB,
             scratch_bytes: 64 * MIB,
+            egress_requests: 64,
+            egress_bytes: 10 * MIB,
         }
     }
 }

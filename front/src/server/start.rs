@@ -39,6 +39,7 @@ pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyT
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         scratch_folder,
         tokio: Some(tokio::runtime::Handle::current()),
+        network: config.egress.network()?,
         compiler: compiled::compiler(),
         artifacts: artifacts(&config),
         loaded_bytes: config.tool_cache_bytes,
