@@ -1,0 +1,137 @@
+//! The same by the program: a run on one's own machine, and a buyer's run by the server.
+
+use super::*;
+use tollgate_tests::server::Server;
+use tollgate_tests::{command, ended, start};
+use tollgate_validator::pack::pack;
+
+fn manifest(upstream: &Upstream, scheme: &str) -> String {
+    let host = upstream.host();
+    format!(
+        "name = \"courier\"\nversion = \"1.0.0\"\ndescription = \"Sends\"\n[credentials.KEY]\ndescription = \"Its key\"\nhosts = [\"{host}\"]\n[egress]\nallow = [\"{scheme}://{host}/v1\"]\n"
+    )
+}
+
+fn courier_bytes() -> Vec<u8> {
+    let file = tollgate_fixtures::folder("courier").join("courier.wasm");
+    std::fs::read(file).expect("built")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_at_home_reaches_the_host_it_is_let_to_and_shows_when() {
+    let upstream = Upstream::http().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("courier.wasm"), courier_bytes()).expect("written");
+    let manifest = manifest(&upstream, "http");
+    std::fs::write(folder.path().join("tool.toml"), manifest).expect("written");
+    let tool = folder.path().to_str().expect("a path").to_owned();
+    let request = get(format!("http://{}/v1", upstream.host()));
+    let input = json!({"request": request}).to_string();
+    let host = upstream.host();
+    let run = |more: Vec<String>| {
+        let (tool, input) = (tool.clone(), input.clone());
+        tokio::task::spawn_blocking(move || {
+            let arguments = ["run", &tool, "--function", "send", "--input", &input];
+            let credential = ["--credential", "KEY=not-sent-anywhere"];
+            let mut program = command(&[&arguments[..], &credential[..]].concat());
+            program.args(more);
+            ended(start(program))
+        })
+    };
+    let refused = run(vec!["--spans".to_owned()]).await.expect("no panic");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("prohibited"), "{}", refused.stderr);
+    assert_eq!(upstream.connections(), 0);
+    let let_to = vec![
+        "--spans".to_owned(),
+        "--allow-host".to_owned(),
+        host.clone(),
+    ];
+    let answered = run(let_to).await.expect("no panic");
+    assert_eq!(answered.code, Some(0), "{answered:?}");
+    assert!(answered.stdout.contains("\"here\""), "{}", answered.stdout);
+    let lines: Vec<_> = answered.stderr.lines().collect();
+    let span = lines
+        .iter()
+        .find(|line| line.contains("GET localhost"))
+        .expect("a span");
+    assert!(span.contains('█') && span.ends_with("200"), "{span}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{lines:?}"
+    );
+    let no_host = run(vec!["--allow-host".to_owned(), "https://a".to_owned()]);
+    assert_eq!(no_host.await.expect("no panic").code, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
+    let upstream = Upstream::https().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root.pem");
+    std::fs::write(&root, &upstream.root_pem).expect("written");
+    let (host, root) = (upstream.host(), root.to_str().expect("a path").to_owned());
+    let wasm = pack(&courier_bytes(), &manifest(&upstream, "https"), None).expect("a tool");
+    let request = json!({
+        "method": "POST",
+        "url": format!("https://{host}/v1/{{KEY}}/echo?key={{KEY}}"),
+        "headers": [["x-key", "{KEY}"]],
+        "body": "{KEY}",
+    });
+    let theft = json!({
+        "method": "POST",
+        "url": "https://localhost/v1/",
+        "headers": [["x-key", "{KEY}"]],
+        "body": null,
+    });
+    let working = tokio::task::spawn_blocking(move || {
+        let server = Server::start_with(&[
+            ("TOLLGATE_EGRESS__OPEN", host.as_str()),
+            ("TOLLGATE_EGRESS__ROOTS", root.as_str()),
+            ("TOLLGATE_LOG__LEVEL", "debug"),
+        ]);
+        let (seller, buyer) = (server.org("seller"), server.org("buyer"));
+        let artifact = seller.upload(&wasm).expect(201)["id"].clone();
+        let artifact = artifact.as_str().expect("an id").to_owned();
+        let verdict = seller.validate(&artifact);
+        assert_eq!(verdict["status"], "ADMITTED", "{verdict}");
+        let path = format!("/v1/artifacts/{artifact}/publish");
+        seller.send("POST", &path, &[], b"").expect(201);
+        let send = |request: &Value| {
+            buyer.run(
+                &artifact,
+                &json!({"function": "send", "input": {"request": request}}),
+            )
+        };
+        let missing = send(&request).expect(428);
+        assert_eq!(missing["missing"][0]["reason"], "absent", "{missing}");
+        let elsewhere = json!({"value": SECRET, "hosts": ["api.example.com"]});
+        buyer.put("/v1/environment/KEY", &elsewhere).expect(200);
+        let missing = send(&request).expect(428);
+        assert_eq!(missing["missing"][0]["reason"], "hosts", "{missing}");
+        let own = json!({"value": SECRET, "artifact_id": artifact});
+        buyer.put("/v1/environment/KEY", &own).expect(200);
+        let mut told = vec![send(&request).expect(200).to_string()];
+        assert!(told[0].contains("\"egress_requests\":1"), "{}", told[0]);
+        let stolen = send(&theft).expect(502);
+        assert_eq!(stolen["failure"]["error"], "HttpRequestDenied", "{stolen}");
+        told.push(stolen.to_string());
+        told.push(buyer.get("/v1/runs?limit=100").expect(200).to_string());
+        told.push(server.log());
+        for text in told {
+            assert_eq!(
+                tollgate_runtime::spelling_in(SECRET, text.as_bytes()),
+                None,
+                "{text}"
+            );
+        }
+        for (file, bytes) in tollgate_tests::server::files_below(&server.data()) {
+            let found = tollgate_runtime::spelling_in(SECRET, &bytes);
+            assert_eq!(found, None, "{}", file.display());
+        }
+    });
+    working.await.expect("no panic");
+    let seen = upstream.only();
+    assert_eq!(seen.headers["x-key"], SECRET);
+    assert_eq!(seen.body, SECRET.as_bytes());
+}
