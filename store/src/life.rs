@@ -76,6 +76,7 @@ impl Store {
         let old = [
             (statements::PURGE_OUTPUTS, retention.outputs),
             (statements::PURGE_LOGS, retention.logs),
+            (statements::PURGE_SPANS, retention.logs),
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_RUNS, retention.runs),
         ];

@@ -7,11 +7,14 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use std::borrow::Cow;
 
 /// In order; one that was released is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "the run path",
-    include_str!("migrations/0001_run_path.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "the run path",
+        include_str!("migrations/0001_run_path.sql"),
+    ),
+    (2, "spans", include_str!("migrations/0002_spans.sql")),
+];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {
     let migrations = MIGRATIONS.iter().map(|(version, description, sql)| {

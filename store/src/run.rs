@@ -64,6 +64,8 @@ pub struct Finish {
     pub keeps_output: bool,
     /// JSON array of log lines.
     pub logs: Option<String>,
+    /// JSON array of spans.
+    pub spans: Option<String>,
     /// When the guest started.
     pub started_at: Option<Time>,
     /// When it ended.
@@ -205,12 +207,26 @@ impl Store {
 
     /// A run's log lines, as the JSON array that was kept.
     pub async fn run_logs(&self, org: OrgId, id: RunId) -> Result<Option<Value>, StoreError> {
-        let lines: Option<String> = sqlx::query_scalar(statements::RUN_LOGS)
+        self.kept_with(statements::RUN_LOGS, org, id).await
+    }
+
+    /// A run's spans, as the JSON array that was kept.
+    pub async fn run_spans(&self, org: OrgId, id: RunId) -> Result<Option<Value>, StoreError> {
+        self.kept_with(statements::RUN_SPANS, org, id).await
+    }
+
+    async fn kept_with(
+        &self,
+        statement: &'static str,
+        org: OrgId,
+        id: RunId,
+    ) -> Result<Option<Value>, StoreError> {
+        let text: Option<String> = sqlx::query_scalar(statement)
             .bind(org)
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        Ok(lines.as_deref().map(json_in).transpose()?)
+        Ok(text.as_deref().map(json_in).transpose()?)
     }
 }
 

@@ -229,6 +229,7 @@ async fn record(
             finish.output.filter(|_| finish.keeps_output),
         ),
         (statements::KEEP_LOGS, finish.logs),
+        (statements::KEEP_SPANS, finish.spans),
     ];
     for (statement, text) in kept {
         if let Some(text) = text {

@@ -180,6 +180,9 @@ pub(crate) const KEEP_OUTPUT: &str =
 pub(crate) const KEEP_LOGS: &str =
     "INSERT INTO run_logs (org_id, run_id, lines, kept_at) VALUES ($1, $2, $3, $4)
     ON CONFLICT (org_id, run_id) DO NOTHING";
+pub(crate) const KEEP_SPANS: &str =
+    "INSERT INTO run_spans (org_id, run_id, spans, kept_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, run_id) DO NOTHING";
 /// The oldest queued run of an org that is not in `$1`, a JSON array of hexadecimal ids.
 pub(crate) const NEXT_QUEUED_SQLITE: &str = "SELECT * FROM runs
     WHERE status = 'QUEUED' AND LOWER(HEX(org_id)) NOT IN (SELECT value FROM json_each($1))
@@ -206,6 +209,7 @@ pub(crate) const RUNS: &str = "SELECT r.*, NULL AS output FROM runs r
         AND ($6 IS NULL OR r.external_id = $6)
     ORDER BY r.run_id DESC LIMIT $7";
 pub(crate) const RUN_LOGS: &str = "SELECT lines FROM run_logs WHERE org_id = $1 AND run_id = $2";
+pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $1 AND run_id = $2";
 pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
     ORDER BY r.run_id DESC LIMIT $3";
@@ -235,6 +239,7 @@ pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'RUNNING')";
 pub(crate) const PURGE_OUTPUTS: &str = "DELETE FROM run_outputs WHERE kept_at < $1";
 pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
+pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
 pub(crate) const PURGE_RUNS: &str =
     "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')";

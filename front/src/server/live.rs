@@ -1,5 +1,6 @@
 //! Runs under way. Each is a task of its own that owns the record: a caller that leaves does not end it.
 
+use super::spans;
 use super::state::Shared;
 use crate::problem::{Kind, Problem};
 use futures_util::FutureExt;
@@ -272,6 +273,7 @@ fn finish_of(outcome: Outcome, durable: Durable, started_at: Option<Time>) -> Fi
         Status::Failed => FinishStatus::Failed,
         Status::TimedOut => FinishStatus::TimedOut,
     };
+    let spans = spans::kept(&outcome);
     let (output, failure) = match outcome.result {
         Ok(output) => (Some(output.to_string()), None),
         Err(failure) => (None, Some(json!(failure))),
@@ -284,6 +286,7 @@ fn finish_of(outcome: Outcome, durable: Durable, started_at: Option<Time>) -> Fi
         output,
         keeps_output: durable != Durable::No,
         logs: (!outcome.logs.is_empty()).then(|| log_lines(&outcome.logs).to_string()),
+        spans,
         started_at,
         finished_at: Time::now(),
     }
@@ -302,6 +305,7 @@ fn cancelled(started_at: Option<Time>) -> Finish {
         output: None,
         keeps_output: false,
         logs: None,
+        spans: None,
         started_at,
         finished_at: Time::now(),
     }

@@ -30,6 +30,7 @@ mod run_request;
 mod run_view;
 mod runs;
 mod source;
+mod spans;
 mod stall;
 mod start;
 mod state;

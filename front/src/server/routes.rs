@@ -1,7 +1,9 @@
 //! Every route, each with its description.
 
 use super::state::Shared;
-use super::{artifacts, environment, health, idempotency, keys, openapi, releases, runs, tenancy};
+use super::{
+    artifacts, environment, health, idempotency, keys, openapi, releases, runs, spans, tenancy,
+};
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -45,6 +47,7 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))
         .routes(routes!(runs::run_logs))
+        .routes(routes!(spans::run_spans))
         .routes(routes!(environment::list_entries))
         .routes(routes!(environment::set_entry, environment::delete_entry))
         .routes(routes!(keys::create_key, keys::list_keys))

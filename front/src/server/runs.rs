@@ -160,7 +160,11 @@ pub(crate) async fn get_run(
     Ok(Json(view(record)))
 }
 
-async fn find(server: &Server, caller: &Caller, run: &str) -> Result<RunRecord, Problem> {
+pub(super) async fn find(
+    server: &Server,
+    caller: &Caller,
+    run: &str,
+) -> Result<RunRecord, Problem> {
     let run: RunId = id(run, Kind::RunNotFound)?;
     if let Some(live) = server
         .live

@@ -55,6 +55,7 @@ fn succeeded(output: &str) -> Finish {
         output: Some(output.to_owned()),
         keeps_output: true,
         logs: Some("[]".to_owned()),
+        spans: Some("[]".to_owned()),
         started_at: Some(Time::now()),
         finished_at: Time::now(),
     }
@@ -547,6 +548,8 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
     store.purge(keep).await.expect("written");
     let read = async |run: &NewRun| store.run(run.owner, run.id).await.expect("read");
     assert!(read(&ended).await.expect("kept").output.is_some());
+    let spans = store.run_spans(made.org, ended.id).await.expect("read");
+    assert_eq!(spans, Some(serde_json::json!([])));
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(
         store
@@ -571,13 +574,9 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
         .await
         .expect("written");
     assert!(read(&ended).await.expect("kept").output.is_none());
-    assert!(
-        store
-            .run_logs(made.org, ended.id)
-            .await
-            .expect("read")
-            .is_none()
-    );
+    let logs = store.run_logs(made.org, ended.id).await.expect("read");
+    let spans = store.run_spans(made.org, ended.id).await.expect("read");
+    assert_eq!((logs, spans), (None, None));
     store
         .purge(Retention { runs: now, ..keep })
         .await

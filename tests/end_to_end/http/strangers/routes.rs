@@ -82,6 +82,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/runs/{id}", "", Run),
     route("POST", "/v1/runs/{id}/cancel", "", Run),
     route("GET", "/v1/runs/{id}/logs", "", Run),
+    route("GET", "/v1/runs/{id}/spans", "", Run),
     route("PUT", "/v1/environment/{name}", ENTRY, Manage),
     route("DELETE", "/v1/environment/{name}", "", Manage),
     route("GET", "/v1/environment", "", Manage),
