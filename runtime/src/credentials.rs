@@ -107,7 +107,7 @@ pub enum MissingReason {
 }
 
 /// What a run gets of its credentials.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Granted {
     /// A placeholder for each declared credential that is set, the secret itself where tool and owner agreed on it.
     pub(crate) environment: Vec<(String, String)>,
@@ -151,7 +151,7 @@ impl Granted {
             .push((name.to_owned(), placeholder.clone()));
         self.secrets.push(RunSecret {
             name: name.to_owned(),
-            placeholder,
+            placeholder: placeholder.into(),
             secret: secret.clone(),
             hosts: declared
                 .hosts

@@ -1,7 +1,7 @@
 //! The exchange of a run's placeholders for its buyer's secrets. A tool never holds a secret: it puts the placeholder
 //! where the secret belongs, and on the way out, only there, the host puts the secret in its place.
 
-pub(crate) mod incoming;
+pub mod incoming;
 pub(crate) mod outgoing;
 mod rewrite;
 mod spellings;
@@ -9,29 +9,46 @@ mod spellings;
 pub use spellings::{spelling_in, spellings};
 
 use crate::egress::host::Host;
-use http::request::Parts;
+use incoming::Masks;
 use outgoing::Whither;
 use rewrite::Texts;
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use zeroize::Zeroizing;
 
 /// One secret a run may use without holding it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RunSecret {
     /// The credential's name, as the manifest has it.
     pub name: String,
     /// What the guest sees: exactly as long as the secret.
-    pub placeholder: String,
+    pub placeholder: SecretString,
     /// What its owner set.
     pub secret: SecretString,
     /// Where it may go: hosts that the manifest and its owner both name.
     pub hosts: Vec<Host>,
 }
 
+impl fmt::Debug for RunSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 impl RunSecret {
     fn secret(&self) -> &str {
         self.secret.expose_secret()
+    }
+
+    fn placeholder(&self) -> &str {
+        self.placeholder.expose_secret()
+    }
+
+    /// Whether the tool sees the secret itself: there is nothing to exchange, only to keep from other places.
+    fn is_exposed(&self) -> bool {
+        self.placeholder() == self.secret()
     }
 }
 
@@ -40,13 +57,13 @@ pub struct RunSecrets {
     all: Vec<RunSecret>,
     /// Made when the first body goes out.
     placeholders: OnceLock<Texts>,
+    /// Made when the first answer of a host comes in.
+    masks: Mutex<HashMap<Host, Masks>>,
 }
 
 impl fmt::Debug for RunSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.all.iter().map(|it| &it.name))
-            .finish()
+        f.debug_list().entries(&self.all).finish()
     }
 }
 
@@ -64,12 +81,34 @@ impl RunSecrets {
     pub fn new(all: Vec<RunSecret>) -> Self {
         debug_assert!(
             all.iter()
-                .all(|it| it.placeholder.len() == it.secret().len())
+                .all(|it| it.placeholder().len() == it.secret().len())
         );
         Self {
             all,
             placeholders: OnceLock::new(),
+            masks: Mutex::default(),
         }
+    }
+
+    /// Whether any secret may go there.
+    pub(crate) fn are_open_to(&self, to: &Whither) -> bool {
+        (0..self.all.len()).any(|index| to.is_open_to(self, index))
+    }
+
+    /// What is looked for in what comes back from there: the secrets that may have gone there, by this request or
+    /// another.
+    pub(crate) fn masks(&self, from: &Whither) -> Option<Masks> {
+        if !self.are_open_to(from) {
+            return None;
+        }
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = masks.get(from.host()) {
+            return Some(made.clone());
+        }
+        let told = (0..self.all.len()).filter(|index| from.is_open_to(self, *index));
+        let made = Masks::new(told.map(|index| self.all[index].secret()))?;
+        masks.insert(from.host().clone(), made.clone());
+        Some(made)
     }
 
     /// What is looked for in bodies, if there is anything.
@@ -77,7 +116,7 @@ impl RunSecrets {
         let texts = || {
             self.all
                 .iter()
-                .map(|it| it.placeholder.clone().into_bytes())
+                .map(|it| it.placeholder().as_bytes().to_vec())
         };
         (!self.all.is_empty()).then(|| {
             self.placeholders
@@ -89,39 +128,12 @@ impl RunSecrets {
         Refused::Credential(self.all[index].name.clone())
     }
 
-    /// The text with every placeholder exchanged, or nothing where none is in it.
-    fn exchanged(
-        &self,
-        to: &Whither,
-        text: &str,
-        written: impl Fn(&str) -> String,
-    ) -> Result<Option<String>, Refused> {
-        let mut exchanged = None;
-        for (index, secret) in self.all.iter().enumerate() {
-            let now = exchanged.as_deref().unwrap_or(text);
-            if !now.contains(&secret.placeholder) {
-                continue;
-            }
-            if !to.is_open_to(self, index) {
-                return Err(self.refused(index));
-            }
-            exchanged = Some(now.replace(&secret.placeholder, &written(secret.secret())));
-        }
-        Ok(exchanged)
-    }
-
-    /// A placeholder in a host's or a header's name goes nowhere. Names do not tell cases apart.
-    fn refuse_in_names(&self, parts: &Parts) -> Result<(), Refused> {
-        let authority = parts.uri.authority().map(|it| it.as_str()).into_iter();
-        let names = parts.headers.keys().map(|name| name.as_str());
-        let texts: Vec<String> = authority
-            .chain(names)
-            .chain([parts.method.as_str()])
-            .map(str::to_ascii_lowercase)
-            .collect();
+    /// A placeholder in a name goes nowhere: a host's, a header's, a method's. Names do not tell cases apart.
+    fn refuse_in_names<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), Refused> {
+        let names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
         let carried = self.all.iter().position(|secret| {
-            let placeholder = secret.placeholder.to_ascii_lowercase();
-            texts.iter().any(|text| text.contains(&placeholder))
+            let placeholder = Zeroizing::new(secret.placeholder().to_ascii_lowercase());
+            names.iter().any(|name| name.contains(placeholder.as_str()))
         });
         carried.map_or(Ok(()), |index| Err(self.refused(index)))
     }
@@ -130,7 +142,7 @@ impl RunSecrets {
     pub(crate) fn named(&self, text: &str) -> String {
         let mut named = text.to_owned();
         for secret in &self.all {
-            named = named.replace(&secret.placeholder, &format!("{{{}}}", secret.name));
+            named = named.replace(secret.placeholder(), &format!("{{{}}}", secret.name));
         }
         named
     }

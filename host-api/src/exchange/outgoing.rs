@@ -1,17 +1,31 @@
 //! What a request carries, on its way out: placeholders become secrets where that is allowed, and nowhere else.
 
+use super::rewrite::{self, Places, Rewriter};
 use super::{Refused, RunSecrets};
 use crate::egress::host::Host;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
+use zeroize::Zeroizing;
+
+const BASIC: &[u8] = b"basic";
+
+/// Takes base64 with or without its padding, and whatever its last bits are.
+const TOLERANT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// What stays as it is in a path or a query: the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -35,93 +49,128 @@ impl Whither {
         }
     }
 
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Whether a secret may travel there.
     pub(super) fn is_open_to(&self, secrets: &RunSecrets, index: usize) -> bool {
         self.is_https && secrets.all[index].hosts.contains(&self.host)
     }
 }
 
-/// Exchanges the placeholders in a request's head. Whether a secret is in it now.
+/// Exchanges the placeholders in a request's head.
 pub(crate) fn exchange_head(
-    secrets: &Arc<RunSecrets>,
+    secrets: &RunSecrets,
     to: &Whither,
     parts: &mut Parts,
-) -> Result<bool, Refused> {
+) -> Result<(), Refused> {
     if secrets.all.is_empty() {
-        return Ok(false);
+        return Ok(());
     }
-    secrets.refuse_in_names(parts)?;
-    let carries = exchange_path(secrets, to, &mut parts.uri)?;
-    Ok(exchange_headers(secrets, to, &mut parts.headers)? || carries)
+    let authority = parts.uri.authority().map(|it| it.as_str()).into_iter();
+    secrets.refuse_in_names(authority.chain([parts.method.as_str()]))?;
+    exchange_path(secrets, to, &mut parts.uri)?;
+    exchange_headers(secrets, to, &mut parts.headers)
 }
 
 /// Makes a request's answer readable to whoever looks for secrets in it.
 pub(crate) fn ask_for_identity(headers: &mut HeaderMap) {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.remove(RANGE);
-    headers.remove(IF_RANGE);
+    let parts = [RANGE, IF_RANGE, HeaderName::from_static("request-range")];
+    parts.iter().for_each(|name| {
+        headers.remove(name);
+    });
 }
 
-fn exchange_path(secrets: &RunSecrets, to: &Whither, uri: &mut Uri) -> Result<bool, Refused> {
-    let Some(path) = uri.path_and_query() else {
-        return Ok(false);
+/// In a path or a query a secret is percent-encoded.
+fn exchange_path(secrets: &RunSecrets, to: &Whither, uri: &mut Uri) -> Result<(), Refused> {
+    let text = uri.path_and_query().map_or("", |it| it.as_str());
+    let mut exchanged = None;
+    for (index, secret) in secrets.all.iter().enumerate() {
+        let now = exchanged.as_ref().map_or(text, |it: &Zeroizing<String>| it);
+        if !now.contains(secret.placeholder()) {
+            continue;
+        }
+        if !to.is_open_to(secrets, index) {
+            return Err(secrets.refused(index));
+        }
+        let escaped = utf8_percent_encode(secret.secret(), ESCAPED).to_string();
+        let escaped = Zeroizing::new(escaped);
+        exchanged = Some(Zeroizing::new(now.replace(secret.placeholder(), &escaped)));
+    }
+    let Some(text) = exchanged else {
+        return Ok(());
     };
-    let escaped = |secret: &str| utf8_percent_encode(secret, ESCAPED).to_string();
-    let Some(text) = secrets.exchanged(to, path.as_str(), escaped)? else {
-        return Ok(false);
-    };
-    let broken = |_| Refused::Broken;
-    let path = PathAndQuery::try_from(text).map_err(broken)?;
+    let path = PathAndQuery::try_from(text.as_str()).map_err(|_| Refused::Broken)?;
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(path);
     *uri = Uri::from_parts(parts).map_err(|_| Refused::Broken)?;
-    Ok(true)
+    Ok(())
 }
 
-/// Exchanges the placeholders in headers or trailers. Whether a secret is in them now.
+/// Exchanges the placeholders in headers or trailers.
 fn exchange_headers(
     secrets: &RunSecrets,
     to: &Whither,
     headers: &mut HeaderMap,
-) -> Result<bool, Refused> {
-    let mut carries = false;
+) -> Result<(), Refused> {
+    secrets.refuse_in_names(headers.keys().map(|name| name.as_str()))?;
     for value in headers.values_mut() {
-        let Ok(text) = value.to_str() else {
-            // A placeholder is text: in what is none it may stand, and would go out as it is.
-            continue;
-        };
-        let exchanged = match secrets.exchanged(to, text, str::to_owned)? {
+        let exchanged = match exchanged(secrets, to, value.as_bytes())? {
             Some(text) => Some(text),
-            None => exchange_basic(secrets, to, text)?,
+            None => exchange_basic(secrets, to, value.as_bytes())?,
         };
         if let Some(text) = exchanged {
-            let mut secret = HeaderValue::from_str(&text).map_err(|_| Refused::Broken)?;
+            let mut secret = HeaderValue::from_bytes(&text).map_err(|_| Refused::Broken)?;
             secret.set_sensitive(true);
             *value = secret;
-            carries = true;
         }
     }
-    Ok(carries)
+    Ok(())
 }
 
-/// `Basic` hides what it carries in base64.
+/// `Basic` hides what it carries in base64, which is read as the most tolerant host may read it.
 fn exchange_basic(
     secrets: &RunSecrets,
     to: &Whither,
-    text: &str,
-) -> Result<Option<String>, Refused> {
-    let Some((scheme, coded)) = text.split_once(' ') else {
+    value: &[u8],
+) -> Result<Option<Zeroizing<Vec<u8>>>, Refused> {
+    let Some((scheme, coded)) = value.split_at_checked(BASIC.len()) else {
         return Ok(None);
     };
-    if !scheme.eq_ignore_ascii_case("basic") {
+    if !scheme.eq_ignore_ascii_case(BASIC) {
         return Ok(None);
     }
-    let decoded = STANDARD.decode(coded.trim()).ok();
-    let Some(pair) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+    let digits: Vec<u8> = coded
+        .iter()
+        .filter(|digit| !digit.is_ascii_whitespace() && **digit != b'=')
+        .map(|digit| match digit {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        })
+        .collect();
+    let Ok(pair) = TOLERANT.decode(digits).map(Zeroizing::new) else {
         return Ok(None);
     };
-    let exchanged = secrets.exchanged(to, &pair, str::to_owned)?;
-    Ok(exchanged.map(|pair| format!("{scheme} {}", STANDARD.encode(pair))))
+    Ok(exchanged(secrets, to, &pair)?.map(|pair| {
+        let coded = Zeroizing::new(STANDARD.encode(&*pair));
+        Zeroizing::new([scheme, b" ", coded.as_bytes()].concat())
+    }))
+}
+
+/// A whole text with its placeholders exchanged, or nothing where there are none.
+fn exchanged(
+    secrets: &RunSecrets,
+    to: &Whither,
+    text: &[u8],
+) -> Result<Option<Zeroizing<Vec<u8>>>, Refused> {
+    let Some(placeholders) = secrets.placeholders() else {
+        return Ok(None);
+    };
+    let whole = rewrite::whole(placeholders, text, Placed::new(secrets, to))?;
+    Ok((*whole != text).then_some(whole))
 }
 
 /// A request's body on its way out.
@@ -129,7 +178,7 @@ fn exchange_basic(
 pub(crate) struct OutgoingBody {
     secrets: Arc<RunSecrets>,
     to: Whither,
-    rewriter: super::rewrite::Rewriter,
+    rewriter: Rewriter,
 }
 
 impl OutgoingBody {
@@ -137,7 +186,7 @@ impl OutgoingBody {
         Self {
             secrets,
             to,
-            rewriter: super::rewrite::Rewriter::default(),
+            rewriter: Rewriter::default(),
         }
     }
 
@@ -146,30 +195,63 @@ impl OutgoingBody {
         let Some(placeholders) = self.secrets.placeholders() else {
             return Ok(chunk);
         };
-        let (secrets, to) = (&self.secrets, &self.to);
-        let put = |index: usize, place: &mut [u8]| {
-            if !to.is_open_to(secrets, index) {
-                return Err(secrets.refused(index));
-            }
-            place.copy_from_slice(secrets.all[index].secret().as_bytes());
-            Ok(())
-        };
-        let rewritten = self
-            .rewriter
-            .push(placeholders, Cow::Borrowed(&chunk), put)?;
-        Ok(match rewritten {
-            Cow::Borrowed(_) => chunk,
-            Cow::Owned(bytes) => Bytes::from(bytes),
-        })
+        let placed = Placed::new(&self.secrets, &self.to);
+        self.rewriter.push(placeholders, chunk, placed)
+    }
+
+    /// Whether nothing is held back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rewriter.is_empty()
     }
 
     /// What was held back, at the body's end.
     pub(crate) fn finish(&mut self) -> Bytes {
-        Bytes::from(self.rewriter.finish())
+        self.rewriter.finish()
     }
 
     /// Exchanges the placeholders in a body's trailers.
     pub(crate) fn trailers(&self, trailers: &mut HeaderMap) -> Result<(), Refused> {
-        exchange_headers(&self.secrets, &self.to, trailers).map(drop)
+        exchange_headers(&self.secrets, &self.to, trailers)
+    }
+}
+
+/// Where secrets take their placeholders' places.
+struct Placed<'s> {
+    secrets: &'s RunSecrets,
+    to: &'s Whither,
+    places: Vec<(usize, Range<usize>)>,
+}
+
+impl<'s> Placed<'s> {
+    fn new(secrets: &'s RunSecrets, to: &'s Whither) -> Self {
+        Self {
+            secrets,
+            to,
+            places: Vec::new(),
+        }
+    }
+}
+
+impl Places for Placed<'_> {
+    type Refused = Refused;
+
+    fn found(&mut self, index: usize, place: Range<usize>) -> Result<(), Refused> {
+        if !self.to.is_open_to(self.secrets, index) {
+            return Err(self.secrets.refused(index));
+        }
+        if !self.secrets.all[index].is_exposed() {
+            self.places.push((index, place));
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn rewrite(self, bytes: &mut [u8]) {
+        for (index, place) in self.places {
+            bytes[place].copy_from_slice(self.secrets.all[index].secret().as_bytes());
+        }
     }
 }

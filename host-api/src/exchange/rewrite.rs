@@ -1,126 +1,276 @@
 //! Rewriting a stream of bytes: every place where one of some texts stands is overwritten with as many other bytes,
 //! also where a text is cut by the border of two chunks. No more is held back than what may be the beginning of one.
+//!
+//! The beginnings of all texts are looked for at once. Where one stands, its texts are followed to their end, byte by
+//! byte, each in constant time (Knuth, Morris and Pratt): who chooses texts and stream cannot make it take longer than
+//! so many steps a byte as texts begin alike.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use std::borrow::Cow;
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, MatchKind};
+use bytes::Bytes;
+use std::fmt;
+use std::ops::Range;
+use std::sync::OnceLock;
+use zeroize::Zeroizing;
 
 /// How much of a text is looked for at first. Few states keep the search in the processor's caches.
 const NEEDLE_BYTES_MAX: usize = 8;
 
 /// Texts to look for. Shared by all streams they are looked for in.
-#[derive(Debug)]
 pub(super) struct Texts {
-    texts: Vec<Vec<u8>>,
-    /// The beginnings of the texts, each once, with the texts that begin so.
-    needles: Vec<(Vec<u8>, Vec<usize>)>,
-    search: AhoCorasick,
+    texts: Vec<Text>,
+    /// Which texts begin with each needle.
+    beginning: Vec<Vec<usize>>,
+    needles: Vec<Vec<u8>>,
+    search: DFA,
+    start: StateID,
 }
 
-/// One place where a text stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Which of the texts.
-    pub(super) text: usize,
-    /// Where it begins.
-    at: usize,
+struct Text {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Made when the text is first followed.
+    borders: OnceLock<Vec<u32>>,
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Texts({})", self.texts.len())
+    }
 }
 
 impl Texts {
     /// None of the texts may be empty.
     pub(super) fn new(texts: Vec<Vec<u8>>) -> Self {
-        let mut needles: Vec<(Vec<u8>, Vec<usize>)> = Vec::new();
+        let mut needles: Vec<Vec<u8>> = Vec::new();
+        let mut beginning: Vec<Vec<usize>> = Vec::new();
         for (index, text) in texts.iter().enumerate() {
             let needle = &text[..text.len().min(NEEDLE_BYTES_MAX)];
-            match needles.iter_mut().find(|(it, _)| it == needle) {
-                Some((_, of)) => of.push(index),
-                None => needles.push((needle.to_vec(), vec![index])),
-            }
-        }
-        let search = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(needles.iter().map(|(needle, _)| needle))
-            .expect("a few needles of a few bytes");
-        Self {
-            texts,
-            needles,
-            search,
-        }
-    }
-
-    /// The places where texts stand, and from where on a text may have begun that goes on after `bytes`.
-    fn find(&self, bytes: &[u8], mut found: impl FnMut(Found)) -> usize {
-        let mut open_at = bytes.len();
-        for needle in self.search.find_overlapping_iter(bytes) {
-            let rest = &bytes[needle.start()..];
-            for text in &self.needles[needle.pattern().as_usize()].1 {
-                let wanted = &self.texts[*text];
-                if rest.starts_with(wanted) {
-                    let at = needle.start();
-                    found(Found { text: *text, at });
-                } else if wanted.starts_with(rest) {
-                    open_at = open_at.min(needle.start());
+            match needles.iter().position(|it| it == needle) {
+                Some(known) => beginning[known].push(index),
+                None => {
+                    needles.push(needle.to_vec());
+                    beginning.push(vec![index]);
                 }
             }
         }
-        let ends = bytes.len().saturating_sub(NEEDLE_BYTES_MAX - 1)..bytes.len();
-        let may_begin = |at: &usize| {
-            let rest = &bytes[*at..];
+        let search = DFA::builder()
+            .match_kind(MatchKind::Standard)
+            .prefilter(false)
+            .build(&needles)
+            .expect("a few needles of a few bytes");
+        let start = search.start_state(Anchored::No).expect("not anchored");
+        let texts = texts.into_iter().map(|bytes| Text {
+            bytes: bytes.into(),
+            borders: OnceLock::new(),
+        });
+        Self {
+            texts: texts.collect(),
+            beginning,
+            needles,
+            search,
+            start,
+        }
+    }
+
+    /// How many of the last bytes may be the beginning of a needle, and no whole one.
+    fn begun_needle(&self, last: &[u8]) -> usize {
+        let begins = |length: &usize| {
+            let end = &last[last.len() - length..];
             self.needles
                 .iter()
-                .any(|(needle, _)| needle.len() > rest.len() && needle.starts_with(rest))
+                .any(|needle| needle.len() > *length && needle.starts_with(end))
         };
-        ends.clone()
-            .find(may_begin)
-            .map_or(open_at, |at| at.min(open_at))
+        (1..=last.len()).rev().find(begins).unwrap_or(0)
     }
+}
+
+impl Text {
+    /// How much of the text stands at the end of a stream after one more byte, where `matched` stood before.
+    fn advance(&self, mut matched: usize, byte: u8) -> usize {
+        let borders = self.borders.get_or_init(|| borders(&self.bytes));
+        if matched == self.bytes.len() {
+            matched = borders[matched - 1] as usize;
+        }
+        while matched > 0 && self.bytes[matched] != byte {
+            matched = borders[matched - 1] as usize;
+        }
+        matched + usize::from(self.bytes[matched] == byte)
+    }
+}
+
+/// For each beginning of a text, the length of the longest shorter beginning that it ends with.
+fn borders(text: &[u8]) -> Vec<u32> {
+    let mut borders = vec![0_u32; text.len()];
+    let mut length = 0;
+    for at in 1..text.len() {
+        while length > 0 && text[at] != text[length] {
+            length = borders[length - 1] as usize;
+        }
+        length += usize::from(text[at] == text[length]);
+        borders[at] = length as u32;
+    }
+    borders
+}
+
+/// What is done about the places where texts stand in a chunk and what was held back before it.
+pub(super) trait Places {
+    /// What ends the stream.
+    type Refused;
+    /// A text stands there. Ends come in order.
+    fn found(&mut self, text: usize, place: Range<usize>) -> Result<(), Self::Refused>;
+    /// Whether nothing is to be rewritten.
+    fn is_empty(&self) -> bool;
+    /// Rewrites the places found.
+    fn rewrite(self, bytes: &mut [u8]);
+}
+
+/// A whole text, rewritten.
+pub(super) fn whole<P: Places>(
+    texts: &Texts,
+    text: &[u8],
+    mut places: P,
+) -> Result<Zeroizing<Vec<u8>>, P::Refused> {
+    let mut rewritten = Zeroizing::new(text.to_vec());
+    Rewriter::default().scan(texts, text, |text, end| {
+        places.found(text, end - texts.texts[text].bytes.len()..end)
+    })?;
+    places.rewrite(&mut rewritten);
+    Ok(rewritten)
 }
 
 /// A stream being rewritten.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Rewriter {
-    /// Bytes held back, as they came.
-    came: Vec<u8>,
-    /// The same bytes, as far as they are rewritten already.
-    rewritten: Vec<u8>,
+    state: Option<StateID>,
+    /// How much of each text stands at the end; 0 for those that are not followed.
+    matched: Vec<u32>,
+    followed: Vec<usize>,
+    /// The last bytes, as they came.
+    last: Vec<u8>,
+    /// What has not gone on yet, as far as it is rewritten.
+    held_back: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Rewriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rewriter({} held back)", self.held_back.len())
+    }
 }
 
 impl Rewriter {
-    /// Takes in a chunk and gives what can go on. `overwrite` is given each text found, and the bytes to put its
-    /// replacement into; what it refuses ends the stream.
-    pub(super) fn push<'c, E>(
+    /// Takes in a chunk and gives what can go on: a part of the chunk where nothing of it is rewritten.
+    pub(super) fn push<P: Places>(
         &mut self,
         texts: &Texts,
-        chunk: Cow<'c, [u8]>,
-        mut overwrite: impl FnMut(usize, &mut [u8]) -> Result<(), E>,
-    ) -> Result<Cow<'c, [u8]>, E> {
-        let mut places = Vec::new();
-        if self.came.is_empty() {
-            let open_at = texts.find(&chunk, |found| places.push(found));
-            if places.is_empty() && open_at == chunk.len() {
-                return Ok(chunk);
-            }
+        chunk: Bytes,
+        mut places: P,
+    ) -> Result<Bytes, P::Refused> {
+        let before = self.held_back.len();
+        let open = self.scan(texts, &chunk, |text, end| {
+            let end = before + end;
+            places.found(text, end - texts.texts[text].bytes.len()..end)
+        })?;
+        if before == 0 && places.is_empty() {
+            let at = chunk.len() - open;
+            self.held_back.extend_from_slice(&chunk[at..]);
+            return Ok(chunk.slice(..at));
         }
-        self.came.extend_from_slice(&chunk);
-        self.rewritten.extend_from_slice(&chunk);
-        places.clear();
-        let open_at = texts.find(&self.came, |found| places.push(found));
-        for Found { text, at } in places {
-            let length = texts.texts[text].len();
-            overwrite(text, &mut self.rewritten[at..at + length])?;
-        }
-        let held_back = self.rewritten.split_off(open_at);
-        self.came.drain(..open_at);
-        Ok(Cow::Owned(std::mem::replace(
-            &mut self.rewritten,
-            held_back,
-        )))
+        self.held_back.extend_from_slice(&chunk);
+        places.rewrite(&mut self.held_back);
+        let at = self.held_back.len() - open;
+        let rest = self.held_back.split_off(at);
+        Ok(std::mem::replace(&mut *self.held_back, rest).into())
+    }
+
+    /// Whether nothing is held back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held_back.is_empty()
     }
 
     /// What was held back, at the end of the stream: it was the beginning of a text only.
-    pub(super) fn finish(&mut self) -> Vec<u8> {
-        self.came.clear();
-        std::mem::take(&mut self.rewritten)
+    pub(super) fn finish(&mut self) -> Bytes {
+        let held_back = std::mem::take(&mut *self.held_back);
+        *self = Self::default();
+        held_back.into()
+    }
+
+    /// Tells where texts end in a chunk. How many of the last bytes a text may have begun in.
+    fn scan<E>(
+        &mut self,
+        texts: &Texts,
+        chunk: &[u8],
+        mut found: impl FnMut(usize, usize) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let search = &texts.search;
+        let mut state = self.state.unwrap_or(texts.start);
+        for (index, byte) in chunk.iter().enumerate() {
+            if !self.followed.is_empty() {
+                self.follow(texts, *byte, |text| found(text, index + 1))?;
+            }
+            state = search.next_state(Anchored::No, state, *byte);
+            if search.is_special(state) && search.is_match(state) {
+                for match_index in 0..search.match_len(state) {
+                    let needle = search.match_pattern(state, match_index).as_usize();
+                    self.begin(texts, needle, |text| found(text, index + 1))?;
+                }
+            }
+        }
+        self.state = Some(state);
+        let kept = chunk.len().min(NEEDLE_BYTES_MAX - 1);
+        self.last.extend_from_slice(&chunk[chunk.len() - kept..]);
+        let too_many = self.last.len().saturating_sub(NEEDLE_BYTES_MAX - 1);
+        self.last.drain(..too_many);
+        let followed = self
+            .followed
+            .iter()
+            .map(|text| self.matched[*text] as usize);
+        let begun = texts.begun_needle(&self.last);
+        Ok(followed.max().unwrap_or(0).max(begun))
+    }
+
+    /// A needle stands there: its texts are followed from here on, those that are not already.
+    fn begin<E>(
+        &mut self,
+        texts: &Texts,
+        needle: usize,
+        mut found: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.matched.resize(texts.texts.len(), 0);
+        let length = texts.needles[needle].len();
+        for &text in &texts.beginning[needle] {
+            if texts.texts[text].bytes.len() == length {
+                found(text)?;
+            } else if self.matched[text] == 0 {
+                self.matched[text] = length as u32;
+                self.followed.push(text);
+            }
+        }
+        Ok(())
+    }
+
+    fn follow<E>(
+        &mut self,
+        texts: &Texts,
+        byte: u8,
+        mut found: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut index = 0;
+        while let Some(&text) = self.followed.get(index) {
+            let matched = texts.texts[text].advance(self.matched[text] as usize, byte);
+            if matched == texts.texts[text].bytes.len() {
+                found(text)?;
+            }
+            // With less than its needle it is found again by that.
+            if matched < NEEDLE_BYTES_MAX {
+                self.matched[text] = 0;
+                self.followed.swap_remove(index);
+            } else {
+                self.matched[text] = matched as u32;
+                index += 1;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -130,9 +280,24 @@ mod tests {
     use proptest::prelude::*;
     use std::convert::Infallible;
 
-    fn mask(_: usize, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.fill(b'*');
-        Ok(())
+    #[derive(Default)]
+    struct Mask(Vec<Range<usize>>);
+
+    impl Places for Mask {
+        type Refused = Infallible;
+
+        fn found(&mut self, _: usize, place: Range<usize>) -> Result<(), Infallible> {
+            self.0.push(place);
+            Ok(())
+        }
+
+        fn is_empty(&self) -> bool {
+            self.0.is_empty()
+        }
+
+        fn rewrite(self, bytes: &mut [u8]) {
+            self.0.into_iter().for_each(|place| bytes[place].fill(b'*'));
+        }
     }
 
     fn rewritten(texts: &[&str], chunks: &[&[u8]]) -> Vec<u8> {
@@ -140,7 +305,7 @@ mod tests {
         let mut rewriter = Rewriter::default();
         let mut out = Vec::new();
         for chunk in chunks {
-            let Ok(bytes) = rewriter.push(&texts, Cow::Borrowed(chunk), mask);
+            let Ok(bytes) = rewriter.push(&texts, Bytes::copy_from_slice(chunk), Mask::default());
             out.extend_from_slice(&bytes);
         }
         out.extend(rewriter.finish());
@@ -182,14 +347,34 @@ mod tests {
     fn only_what_may_be_a_beginning_is_held_back() {
         let texts = Texts::new(vec![b"secret-key".to_vec()]);
         let mut rewriter = Rewriter::default();
-        let Ok(bytes) = rewriter.push(&texts, Cow::Borrowed(b"data: s"), mask);
+        let chunk = Bytes::from_static(b"data: s");
+        let Ok(bytes) = rewriter.push(&texts, chunk.clone(), Mask::default());
         assert_eq!(&*bytes, b"data: ");
-        let Ok(bytes) = rewriter.push(&texts, Cow::Borrowed(b"o"), mask);
+        assert_eq!(bytes.as_ptr(), chunk.as_ptr(), "not even copied");
+        let Ok(bytes) = rewriter.push(&texts, Bytes::from_static(b"o"), Mask::default());
         assert_eq!(&*bytes, b"so");
-        let chunk = b"an event\n\n";
-        let Ok(bytes) = rewriter.push(&texts, Cow::Borrowed(chunk), mask);
-        assert!(matches!(bytes, Cow::Borrowed(_)), "not even copied");
-        assert_eq!(rewriter.finish(), b"");
+        let chunk = Bytes::from_static(b"an event\n\n");
+        let Ok(bytes) = rewriter.push(&texts, chunk.clone(), Mask::default());
+        assert_eq!((&bytes, bytes.as_ptr()), (&chunk, chunk.as_ptr()));
+        assert_eq!(rewriter.finish(), "");
+    }
+
+    /// Minutes, were the texts compared anew at each place, or what is held back searched again with each chunk.
+    #[test]
+    fn texts_that_begin_alike_take_no_longer_for_being_long() {
+        let alike = |end: char| format!("{}{end}", "a".repeat(4095));
+        let texts: Vec<String> = ('A'..='Z').map(alike).collect();
+        let texts = Texts::new(texts.into_iter().map(String::into_bytes).collect());
+        let mut rewriter = Rewriter::default();
+        let stream = Bytes::from(vec![b'a'; 20_000]);
+        let mut passed = 0;
+        for at in 0..stream.len() {
+            let Ok(bytes) = rewriter.push(&texts, stream.slice(at..=at), Mask::default());
+            passed += bytes.len();
+        }
+        assert_eq!(passed, stream.len() - 4095);
+        let Ok(masked) = rewriter.push(&texts, Bytes::from_static(b"Q!"), Mask::default());
+        assert_eq!(masked, format!("{}!", "*".repeat(4096)));
     }
 
     proptest! {
@@ -197,7 +382,7 @@ mod tests {
         #[test]
         fn agrees_with_a_plain_search(
             texts in prop::collection::vec("[ab]{8,20}", 1..4),
-            data in "[ab]{0,200}",
+            data in "[ab]{0,300}",
             cuts in prop::collection::vec(1..30_usize, 0..40),
         ) {
             let mut expected = data.clone().into_bytes();

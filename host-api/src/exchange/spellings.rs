@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Every form of a secret by its name: raw, hex, percent-encoded, JSON-escaped, base64 at three alignments.
 ///
-/// Of base64 it is what is the same whatever stands before and after the secret.
+/// Of base64 it is what is the same whatever stands before and after the secret: all of it but a few bits at both ends.
 pub fn spellings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let coded = |form: &dyn Fn(u8) -> String| secret.bytes().map(form).collect::<String>();
     let json = |escape: &dyn Fn(u8) -> Option<String>| {
@@ -102,22 +102,17 @@ impl LowercaseEscapes for String {
     }
 }
 
+/// The digits that stand for bits of the secret only, where it begins so many bytes after the beginning of a group.
 fn base64(secret: &[u8], alignment: usize) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bytes: Vec<u8> = std::iter::repeat_n(0, alignment)
-        .chain(secret.iter().copied())
-        .collect();
-    let mut text = String::new();
-    for group in bytes.chunks_exact(3) {
-        let bits = group
-            .iter()
-            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        for shift in [18, 12, 6, 0] {
-            text.push(char::from(DIGITS[bits >> shift & 63]));
-        }
-    }
-    // The first group holds what stands before, too.
-    text.split_off(if alignment == 0 { 0 } else { 4 })
+    let padded = [&[0; 2][..alignment], secret, &[0]].concat();
+    let (first, end) = (8 * alignment, 8 * (alignment + secret.len()));
+    let digit = |index: usize| {
+        let (byte, bit) = (6 * index / 8, 6 * index % 8);
+        let bits = u16::from_be_bytes([padded[byte], padded[byte + 1]]);
+        char::from(DIGITS[usize::from(bits >> (10 - bit) & 63)])
+    };
+    (first.div_ceil(6)..end / 6).map(digit).collect()
 }
 
 #[cfg(test)]
@@ -156,5 +151,9 @@ mod tests {
             }
         }
         assert_eq!(spelling_in(secret, b"nothing of the sort"), None);
+        let form = |name| spellings(secret).into_iter().find(|(it, _)| *it == name);
+        let digits =
+            ["base64", "base64 + 1", "base64 + 2"].map(|name| form(name).expect(name).1.len());
+        assert_eq!(digits, [17, 16, 17], "of 17 1/3");
     }
 }
