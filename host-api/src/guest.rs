@@ -35,9 +35,10 @@ pub struct Grants {
 
 /// The host's state for one run.
 pub struct Host {
+    /// Dropped before the guest's bodies, which are in the first table.
+    pub(crate) egress: Egress,
     pub(crate) wasi: WasiP1Ctx,
     pub(crate) http: WasiHttpCtx,
-    pub(crate) egress: Egress,
     pub(crate) scratch: Option<Scratch>,
     pub(crate) directory_streams: usize,
 }

@@ -14,8 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, WasiBody};
+
+/// Frames that are looked at in one turn where none of them is to be told yet. The next turn may be another run's.
+const FRAMES_AT_ONCE: usize = 32;
 
 /// A request's body.
 pub(super) struct Outgoing {
@@ -25,14 +28,20 @@ pub(super) struct Outgoing {
     record: Arc<Record>,
     trailers: Option<Frame<Bytes>>,
     is_over: bool,
+    /// What the request's head promises still to come.
+    left: Option<u64>,
+    _place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Outgoing {
+    /// `declared` is the length that the request's head declares.
     pub(super) fn new(
         body: WasiBody,
+        declared: Option<u64>,
         exchange: OutgoingBody,
         state: Arc<State>,
         record: Arc<Record>,
+        place: Arc<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
             body,
@@ -41,12 +50,21 @@ impl Outgoing {
             record,
             trailers: None,
             is_over: false,
+            left: declared,
+            _place: place,
         }
     }
 
-    fn sent(&self, bytes: Bytes) -> Result<Bytes, Error> {
+    fn sent(&mut self, bytes: Bytes) -> Result<Bytes, Error> {
         let length = bytes.len() as u64;
         let max = self.state.grant.bytes_max;
+        if let Some(left) = &mut self.left {
+            // Over HTTP/2 nobody else looks, and a host behind the first may take the rest for another request.
+            let declared = *left;
+            *left = left
+                .checked_sub(length)
+                .ok_or(Error::HttpRequestBodySize(Some(declared)))?;
+        }
         if take(&self.state.bytes_out, length, max) {
             self.record.bytes_out.fetch_add(length, Ordering::Relaxed);
             Ok(bytes)
@@ -81,12 +99,20 @@ impl Outgoing {
         }
     }
 
-    /// What is left when the guest's own body is over.
+    /// What is left when the guest's own body is over. A run that was ended leaves its bodies as if they were whole: a
+    /// host must not take them for that.
     fn held_back(&mut self) -> Result<Option<Frame<Bytes>>, Error> {
+        if self.state.is_over.load(Ordering::Acquire) {
+            return Err(Error::ConnectionTerminated);
+        }
         let rest = self.exchange.finish();
+        let rest = self.sent(rest)?;
+        if self.left.is_some_and(|left| left > 0) {
+            return Err(Error::HttpProtocolError);
+        }
         match rest.is_empty() {
             true => Ok(self.trailers.take()),
-            false => self.sent(rest).map(|rest| Some(Frame::data(rest))),
+            false => Ok(Some(Frame::data(rest))),
         }
     }
 }
@@ -125,7 +151,8 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_over && self.trailers.is_none() || self.body.is_end_stream()
+        let is_told = self.is_over && self.trailers.is_none();
+        is_told || self.body.is_end_stream() && self.exchange.is_empty()
     }
 
     /// As the guest's: a secret is as long as its placeholder.
@@ -142,10 +169,11 @@ pub(super) struct Response {
     state: Arc<State>,
     record: Arc<Record>,
     between_bytes: Option<Duration>,
-    silence: Pin<Box<Sleep>>,
+    /// Runs while the guest waits for the host.
+    silence: Option<Pin<Box<Sleep>>>,
     trailers: Option<Frame<Bytes>>,
     is_over: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Response {
@@ -155,9 +183,8 @@ impl Response {
         state: Arc<State>,
         record: Arc<Record>,
         between_bytes: Option<Duration>,
-        place: OwnedSemaphorePermit,
+        place: Arc<OwnedSemaphorePermit>,
     ) -> Self {
-        let silence = Box::pin(tokio::time::sleep(state.clipped(between_bytes)));
         Self {
             body,
             masks: masks.clone().map(IncomingBody::new),
@@ -165,7 +192,7 @@ impl Response {
             state,
             record,
             between_bytes,
-            silence,
+            silence: None,
             trailers: None,
             is_over: false,
             _place: place,
@@ -218,17 +245,13 @@ impl Body for Response {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        loop {
+        for _ in 0..FRAMES_AT_ONCE {
             if this.is_over {
                 return Poll::Ready(this.trailers.take().map(Ok));
             }
             let frame = match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    let silence = this.state.clipped(this.between_bytes);
-                    let until = Instant::now().checked_add(silence);
-                    if let Some(until) = until {
-                        this.silence.as_mut().reset(until);
-                    }
+                    this.silence = None;
                     this.frame(frame)
                 }
                 Poll::Ready(Some(Err(error))) => Err(super::request::failure(&error)),
@@ -237,7 +260,10 @@ impl Body for Response {
                     Ok(this.held_back())
                 }
                 Poll::Pending => {
-                    std::task::ready!(this.silence.as_mut().poll(cx));
+                    let wait =
+                        || Box::pin(tokio::time::sleep(this.state.clipped(this.between_bytes)));
+                    let silence = this.silence.get_or_insert_with(wait);
+                    std::task::ready!(silence.as_mut().poll(cx));
                     Err(Error::ConnectionReadTimeout)
                 }
             };
@@ -251,6 +277,8 @@ impl Body for Response {
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,9 +5,12 @@
 pub mod address;
 pub mod allow;
 mod body;
+mod connection;
+mod dial;
 pub mod host;
 mod linker;
 pub mod network;
+mod owner;
 mod request;
 
 pub(crate) use linker::{add_error_codes, add_request_limits, add_to_linker};
@@ -19,7 +22,7 @@ use http::{Request, Response};
 use network::Network;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
@@ -67,7 +70,16 @@ pub struct EgressUsage {
 pub(crate) enum Egress {
     Closed,
     Granted(EgressGrant, Option<Instant>),
-    Taken(Arc<State>),
+    Taken(Taken),
+}
+
+/// Dropped with its run.
+pub(crate) struct Taken(Arc<State>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Release);
+    }
 }
 
 /// What the requests of one run share.
@@ -79,6 +91,8 @@ pub(crate) struct State {
     requests: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    /// Nobody is there any more who could finish a body.
+    is_over: AtomicBool,
 }
 
 type Failing = Box<dyn Future<Output = Result<()>> + Send>;
@@ -100,23 +114,24 @@ impl Egress {
         if let Self::Granted(..) = self
             && let Self::Granted(grant, deadline) = std::mem::replace(self, Self::Closed)
         {
-            *self = Self::Taken(Arc::new(State {
+            *self = Self::Taken(Taken(Arc::new(State {
                 grant,
                 at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)),
                 deadline,
                 requests: AtomicU64::new(0),
                 bytes_in: AtomicU64::new(0),
                 bytes_out: AtomicU64::new(0),
-            }));
+                is_over: AtomicBool::new(false),
+            })));
         }
         match self {
-            Self::Taken(state) => Some(state),
+            Self::Taken(Taken(state)) => Some(state),
             _ => None,
         }
     }
 
     pub(crate) fn usage(&self) -> EgressUsage {
-        let Self::Taken(state) = self else {
+        let Self::Taken(Taken(state)) = self else {
             return EgressUsage::default();
         };
         EgressUsage {

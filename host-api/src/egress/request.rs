@@ -3,16 +3,17 @@
 use super::State;
 use super::allow::Destination;
 use super::body::{Outgoing, Response as ResponseBody};
+use super::connection;
+use super::dial::DialError;
 use super::host::{HTTPS_PORT, Host};
-use super::network::{DialError, HEADER_BYTES_MAX};
-use crate::exchange::incoming::Masks;
+use super::network::HEADER_BYTES_MAX;
 use crate::exchange::outgoing::{OutgoingBody, Whither, ask_for_identity, exchange_head};
 use crate::exchange::{Refused, RunSecrets};
 use crate::spans::{Attribute, OpenSpan};
-use http::header::{CONTENT_ENCODING, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -55,7 +56,8 @@ pub(super) async fn send(
 /// What was decided of a request.
 struct Decided {
     to: Whither,
-    carries_secret: bool,
+    /// Whether its answer is searched for secrets.
+    is_searched: bool,
 }
 
 /// Everything that can be refused before anything is looked up or connected.
@@ -70,32 +72,37 @@ fn prepare(state: &State, record: &Record, parts: &mut Parts) -> Result<Decided>
             HEADER_BYTES_MAX as u32,
         )));
     }
-    let to = Whither::new(&scheme, host.clone());
-    // Before the allowlist is asked, so that a theft is told from a mistake.
-    let carries_secret = exchange_head(&grant.secrets, &to, parts).map_err(|refused| {
-        record.refuse(&refused);
-        Error::HttpRequestDenied
-    })?;
     if parts.uri.path_and_query().map_or(0, |it| it.as_str().len()) > URL_BYTES_MAX {
         return Err(Error::HttpRequestUriTooLong);
     }
+    let to = Whither::new(&scheme, host.clone());
+    // What is decided of the path must not tell anything of a secret in it.
+    let path = parts.uri.path().to_owned();
+    // Before the allowlist is asked, so that a theft is told from a mistake.
+    exchange_head(&grant.secrets, &to, parts).map_err(|refused| {
+        record.refuse(&refused);
+        Error::HttpRequestDenied
+    })?;
     let destination = Destination {
         method: &parts.method,
         scheme: &scheme,
         host: &host.name,
         port: host.port,
-        path: parts.uri.path(),
+        path: &path,
     };
     if !grant.allow.iter().any(|rule| rule.allows(&destination)) {
         record.refuse_as("not in the tool's allowlist");
         return Err(Error::HttpRequestDenied);
     }
-    if carries_secret {
+    let is_searched = grant.secrets.are_open_to(&to);
+    if is_searched {
         ask_for_identity(&mut parts.headers);
     }
     // The client writes it from the address, as HTTP/2 wants it or as HTTP/1.1 does.
     parts.headers.remove(HOST);
-    Ok(Decided { to, carries_secret })
+    // Offers codings that an answer would come in, and that nobody here reads.
+    parts.headers.remove(TE);
+    Ok(Decided { to, is_searched })
 }
 
 fn destination(parts: &Parts) -> Result<(Scheme, Host)> {
@@ -131,23 +138,25 @@ async fn exchange(
     options: RequestOptions,
 ) -> Result<Response<WasiBody>> {
     let place = Arc::clone(&state.at_once).acquire_owned().await;
-    let place = place.map_err(|_| Error::ConnectionLimitReached)?;
+    let place = Arc::new(place.map_err(|_| Error::ConnectionLimitReached)?);
     let grant = &state.grant;
-    let Decided { to, carries_secret } = decided;
+    let Decided { to, is_searched } = decided;
     let exchanging = OutgoingBody::new(Arc::clone(&grant.secrets), to.clone());
+    let declared = request.headers().get(CONTENT_LENGTH);
+    let declared = declared.and_then(|it| it.to_str().ok()?.parse().ok());
     let request = request.map(|body| {
-        let body = Outgoing::new(body, exchanging, Arc::clone(state), Arc::clone(record));
-        body.boxed_unsync()
+        let (state, record, place) = (Arc::clone(state), Arc::clone(record), Arc::clone(&place));
+        Outgoing::new(body, declared, exchanging, state, record, place).boxed_unsync()
     });
     let answered = answered(state, request, options).await;
     // Over HTTP/2 the client does not say why a body was broken off.
     let response = answered.map_err(|error| record.broken_off().unwrap_or(error))?;
     let (mut parts, body) = response.into_parts();
     record.answered(parts.status.as_u16());
-    if carries_secret {
-        refuse_codings(&parts.headers)?;
+    if is_searched {
+        refuse_unreadable(&parts)?;
     }
-    let masks = Masks::of(&grant.secrets, &to);
+    let masks = grant.secrets.masks(&to);
     if let Some(masks) = &masks {
         masks.headers(&mut parts.headers);
     }
@@ -160,14 +169,15 @@ async fn exchange(
 /// The head of the answer, within the guest's time-outs.
 async fn answered(
     state: &State,
-    mut request: Request<super::network::Outgoing>,
+    mut request: Request<super::owner::Outgoing>,
     options: RequestOptions,
 ) -> Result<Response<Incoming>> {
     let grant = &state.grant;
     let mut connected = capture_connection(&mut request);
-    let mut sending = std::pin::pin!(grant.network.client(&grant.owner).request(request));
+    let mut sending = std::pin::pin!(grant.network.owner(&grant.owner).client().request(request));
     let connecting = async {
-        connected.wait_for_connection_metadata().await;
+        let connected = connected.wait_for_connection_metadata().await;
+        connected.as_ref().inspect(|it| connection::retire(it));
     };
     let time_to_connect = state.clipped(options.connect_timeout);
     let early = tokio::select! {
@@ -190,11 +200,23 @@ async fn answered(
     ended.map_err(|error| failure(&error))
 }
 
-/// A secret in another coding would not be recognised.
-fn refuse_codings(headers: &HeaderMap) -> Result<()> {
-    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    let coded = codings.find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    coded.map_or(Ok(()), |_| Err(Error::HttpResponseContentCoding(None)))
+/// A secret in another coding, or a part of one, would not be recognised.
+fn refuse_unreadable(parts: &http::response::Parts) -> Result<()> {
+    let is_only = |name: HeaderName, plain: &[u8]| {
+        let mut codings = parts.headers.get_all(name).iter();
+        codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(plain))
+    };
+    if !is_only(CONTENT_ENCODING, b"identity") {
+        return Err(Error::HttpResponseContentCoding(None));
+    }
+    if !is_only(TRANSFER_ENCODING, b"chunked") {
+        return Err(Error::HttpResponseTransferCoding(None));
+    }
+    let is_partial = parts.status == StatusCode::PARTIAL_CONTENT;
+    match is_partial || parts.headers.contains_key(CONTENT_RANGE) {
+        true => Err(Error::HttpResponseIncomplete),
+        false => Ok(()),
+    }
 }
 
 /// What `wasi:http` calls a failure of the client's, by the types of what caused it.
@@ -264,6 +286,7 @@ fn dial_failure(error: &DialError) -> Error {
         },
         DialError::NoAddress => Error::DestinationNotFound,
         DialError::TimedOut => Error::ConnectionTimeout,
+        DialError::NoPlace => Error::ConnectionLimitReached,
         DialError::Connect(error) => io_failure(error),
         DialError::Lookup(error) => match error {
             hickory_resolver::net::NetError::Timeout => Error::DnsTimeout,
@@ -280,6 +303,7 @@ fn again(error: &Error) -> Error {
     match error {
         Error::HttpRequestBodySize(size) => Error::HttpRequestBodySize(*size),
         Error::HttpRequestDenied => Error::HttpRequestDenied,
+        Error::HttpProtocolError => Error::HttpProtocolError,
         _ => Error::ConnectionTerminated,
     }
 }
