@@ -62,6 +62,8 @@ async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
         Command::Inspect(options) => or_interrupted(commands::inspect::inspect(options)).await,
         Command::Pack(options) => or_interrupted(commands::pack::pack(options)).await,
         Command::Publish(options) => or_interrupted(commands::publish::publish(options)).await,
+        // Broken off in the middle it would leave everything as it was, and the next key beside.
+        Command::RotateMasterKey(options) => commands::rotate::rotate(options).await,
         // Ended before there was a runtime to come here.
         Command::CompileTool => Ok(exit::End::OurFault),
         // The server hears of Ctrl-C itself, and lets the runs under way end.

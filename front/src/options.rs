@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Upload a tool to a server, have it validated, and release it.
     Publish(PublishOptions),
+    /// Give a data folder another master key, and seal every credential in it anew.
+    RotateMasterKey(RotateOptions),
     /// Compile one tool from standard input to standard output. What other commands start, with limits.
     #[command(hide = true)]
     CompileTool,
@@ -72,7 +74,7 @@ pub(crate) struct RunOptions {
     /// `host:port`. May be repeated.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) allow_host: Vec<Host>,
-    /// Show what the run asked of other machines, and when.
+    /// Show what the run spent its time on and what it asked of other machines, as a waterfall.
     #[arg(long)]
     pub(crate) spans: bool,
     /// A shorter limit than the tool's own, such as `5s` or `500ms`; at most 30s.
@@ -159,6 +161,28 @@ pub(crate) struct PublishOptions {
     /// Print the release as JSON; where there is none, the verdict or the problem.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Stop the server first. Each org gets another data key under the new master key, and each credential
+is sealed with that, in one transaction: broken off, the old key or the new one is in use, and the
+next start finds out which.
+
+The new key takes the place of DIR/master.key. Where TOLLGATE_MASTER_KEY gives the key in use, or
+where the next one is to be kept elsewhere, TOLLGATE_NEXT_MASTER_KEY gives the next: 64 hexadecimal
+digits, such as from `openssl rand -hex 32`. Copies of the folder made before still open with the old
+key: destroy them, or rotate the credentials themselves.
+
+Example:
+  tollgate rotate-master-key --data /var/lib/tollgate")]
+pub(crate) struct RotateOptions {
+    /// The server's data folder [default: ./tollgate-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The server's TOML file of settings, if it has one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// A server's URL without a slash at its end. It goes into a line to paste: what a shell would read is left out.

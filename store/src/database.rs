@@ -73,21 +73,28 @@ impl Store {
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
         let folder = Folder::open(&settings.folder)?;
         assert_version()?;
-        let database = SqliteConnectOptions::new()
-            .filename(folder.database())
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
+        let database = options(&folder).create_if_missing(true);
         migrate(&database).await?;
         let writer = Writer::start(database.clone()).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(database.read_only(true).create_if_missing(false))
             .await?;
+        let is_own = settings.master_key.is_none();
         let master = folder.master_key(settings.master_key)?;
-        let vault = Vault::open(&master, &readers, &writer).await?;
+        let vault = match Vault::open(&master, &readers, &writer).await {
+            Err(VaultError::WrongMasterKey) if is_own => {
+                let next = folder.next_key()?.ok_or(VaultError::WrongMasterKey)?;
+                let vault = Vault::open(&next, &readers, &writer).await?;
+                folder.take_next_key()?;
+                vault
+            }
+            opened => {
+                let vault = opened?;
+                folder.drop_next_key();
+                vault
+            }
+        };
         let files = Files::open(&folder.tools())?;
         Ok(Self {
             readers,
@@ -114,7 +121,17 @@ impl Store {
     }
 }
 
-fn assert_version() -> Result<(), OpenError> {
+/// How the database is opened, by whoever has the folder.
+pub(crate) fn options(folder: &Folder) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(folder.database())
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+}
+
+pub(crate) fn assert_version() -> Result<(), OpenError> {
     // SAFETY: the function takes nothing, and its result is a static string.
     let linked = unsafe { std::ffi::CStr::from_ptr(libsqlite3_sys::sqlite3_libversion()) };
     let linked = linked.to_string_lossy();

@@ -205,7 +205,7 @@ impl Store {
 }
 
 /// What is authenticated with a secret: whose it is, for what, and its name.
-fn purpose(scope: EntryScope, name: &str) -> Vec<u8> {
+pub(crate) fn purpose(scope: EntryScope, name: &str) -> Vec<u8> {
     let (org, project) = scope.project;
     let artifact = column(scope.artifact);
     let ids = [org.as_bytes(), project.as_bytes(), artifact.as_bytes()];
@@ -218,7 +218,7 @@ fn column(artifact: Option<ArtifactId>) -> ArtifactId {
     artifact.unwrap_or_else(ArtifactId::none)
 }
 
-fn artifact_in(column: ArtifactId) -> Option<ArtifactId> {
+pub(crate) fn artifact_in(column: ArtifactId) -> Option<ArtifactId> {
     (column != ArtifactId::none()).then_some(column)
 }
 

@@ -6,6 +6,11 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The master key, and the one that a rotation puts in its place.
+const KEY: &str = "master.key";
+const NEXT_KEY: &str = "master.key.next";
 
 /// A folder that is ours for as long as this value lives.
 #[derive(Debug)]
@@ -79,12 +84,86 @@ impl Folder {
             return MasterKey::parse(given.expose_secret())
                 .ok_or_else(|| FolderError::KeyMalformed("the key given".to_owned()));
         }
-        let path = self.path.join("master.key");
+        match self.own_key()? {
+            Some(key) => Ok(key),
+            None => {
+                let key = MasterKey::new();
+                self.keep_next_key(&key)?;
+                self.take_next_key()?;
+                Ok(key)
+            }
+        }
+    }
+
+    /// The folder's own key, if it has one.
+    pub(crate) fn own_key(&self) -> Result<Option<MasterKey>, FolderError> {
+        self.key_in(KEY)
+    }
+
+    /// The key that a rotation was about to put in place, if it was broken off.
+    pub(crate) fn next_key(&self) -> Result<Option<MasterKey>, FolderError> {
+        self.key_in(NEXT_KEY)
+    }
+
+    /// Keeps a key beside the one in use, whole and on the disk.
+    pub(crate) fn keep_next_key(&self, key: &MasterKey) -> Result<(), FolderError> {
+        let path = self.path.join(NEXT_KEY);
+        let unusable = |error| FolderError::Unusable {
+            path: path.clone(),
+            error,
+        };
+        let _ = std::fs::remove_file(&path);
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(unusable)?;
+        file.write_all(key.text().expose_secret().as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(unusable)?;
+        self.flush()
+    }
+
+    /// Puts that key in place of the one in use.
+    pub(crate) fn take_next_key(&self) -> Result<(), FolderError> {
+        let path = self.path.join(NEXT_KEY);
+        std::fs::rename(&path, self.path.join(KEY))
+            .map_err(|error| FolderError::Unusable { path, error })?;
+        self.flush()
+    }
+
+    /// Removes that key: the one in use is good.
+    pub(crate) fn drop_next_key(&self) {
+        let _ = std::fs::remove_file(self.path.join(NEXT_KEY));
+    }
+
+    /// Removes the folder's own key: another is given from outside. Where it was, if there was one.
+    pub(crate) fn drop_key(&self) -> Option<PathBuf> {
+        let path = self.path.join(KEY);
+        std::fs::remove_file(&path).ok().map(|()| path)
+    }
+
+    /// Where the folder's own key is.
+    pub(crate) fn key_path(&self) -> PathBuf {
+        self.path.join(KEY)
+    }
+
+    fn key_in(&self, name: &str) -> Result<Option<MasterKey>, FolderError> {
+        let path = self.path.join(name);
         match File::open(&path) {
-            Ok(file) => read_key(file, &path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(&path),
+            Ok(file) => read_key(file, &path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FolderError::Unusable { path, error }),
         }
+    }
+
+    /// Names are on the disk once the folder is.
+    fn flush(&self) -> Result<(), FolderError> {
+        let path = self.path.clone();
+        File::open(&path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| FolderError::Unusable { path, error })
     }
 }
 
@@ -96,31 +175,8 @@ fn read_key(mut file: File, path: &Path) -> Result<MasterKey, FolderError> {
     if file.metadata().map_err(unusable)?.permissions().mode() & 0o077 != 0 {
         return Err(FolderError::KeyExposed(path.to_owned()));
     }
-    let mut text = String::new();
+    let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).map_err(unusable)?;
     let key = MasterKey::parse(text.trim());
     key.ok_or_else(|| FolderError::KeyMalformed(path.display().to_string()))
-}
-
-/// Written whole under another name first: a crash never leaves half a key.
-fn make_key(path: &Path) -> Result<MasterKey, FolderError> {
-    let unusable = |error| FolderError::Unusable {
-        path: path.to_owned(),
-        error,
-    };
-    let key = MasterKey::new();
-    let unfinished = path.with_extension("key.new");
-    let _ = std::fs::remove_file(&unfinished);
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(unusable)?;
-    file.write_all(key.text().expose_secret().as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .and_then(|()| File::open(path.parent().unwrap_or(path))?.sync_all())
-        .map_err(unusable)?;
-    Ok(key)
 }

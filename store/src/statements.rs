@@ -4,6 +4,7 @@ pub(crate) const READY: &str = "SELECT 1";
 
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
+pub(crate) const REPLACE_META: &str = "UPDATE meta SET value = $2 WHERE name = $1";
 
 // Tenancy.
 pub(crate) const HAS_ORGS: &str = "SELECT EXISTS (SELECT 1 FROM orgs)";
@@ -12,6 +13,8 @@ pub(crate) const INSERT_ORG: &str =
 pub(crate) const INSERT_PROJECT: &str =
     "INSERT INTO projects (org_id, project_id, name, created_at) VALUES ($1, $2, $3, $4)";
 pub(crate) const DATA_KEY: &str = "SELECT data_key FROM orgs WHERE org_id = $1";
+pub(crate) const DATA_KEYS: &str = "SELECT org_id, data_key FROM orgs";
+pub(crate) const REPLACE_DATA_KEY: &str = "UPDATE orgs SET data_key = $2 WHERE org_id = $1";
 
 // Keys.
 pub(crate) const INSERT_KEY: &str =
@@ -150,6 +153,10 @@ pub(crate) const SECRETS: &str =
     "SELECT name, artifact_id, sealed, hosts, allow_expose FROM environment
     WHERE org_id = $1 AND project_id = $2 AND artifact_id IN ($3, $4)
     ORDER BY artifact_id DESC";
+pub(crate) const SEALED: &str =
+    "SELECT project_id, artifact_id, name, sealed FROM environment WHERE org_id = $1";
+pub(crate) const REPLACE_SEALED: &str = "UPDATE environment SET sealed = $5
+    WHERE org_id = $1 AND project_id = $2 AND artifact_id = $3 AND name = $4";
 
 // Runs.
 /// Also ends a run that is durable already, unless it was ended or started again meanwhile.

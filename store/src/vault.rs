@@ -12,10 +12,11 @@ use rand::Rng;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sqlx::SqlitePool;
 use std::fmt;
+use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
-const CHECK_NAME: &str = "master_key_check";
+pub(crate) const CHECK_NAME: &str = "master_key_check";
 const CHECK_TEXT: &[u8] = b"tollgate";
 
 /// Something sealed could not be opened.
@@ -41,9 +42,10 @@ impl MasterKey {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
-        let bytes = <[u8; KEY_BYTES]>::try_from(bytes).ok()?;
-        Some(Self(SecretBox::new(Box::new(bytes))))
+        let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?);
+        let bytes: &[u8; KEY_BYTES] = bytes.as_slice().try_into().ok()?;
+        let copy = |key: &mut [u8; KEY_BYTES]| key.copy_from_slice(bytes);
+        Some(Self(SecretBox::init_with_mut(copy)))
     }
 
     pub(crate) fn text(&self) -> SecretString {
@@ -67,27 +69,29 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
+    pub(crate) fn new(master: &MasterKey) -> Self {
+        Self {
+            master: cipher(&master.0),
+        }
+    }
+
     /// A vault whose master key opens what is there; on the first start, whose key will have to.
     pub(crate) async fn open(
         master: &MasterKey,
         readers: &SqlitePool,
         writer: &Writer,
     ) -> Result<Self, VaultError> {
-        let vault = Self {
-            master: cipher(&master.0),
-        };
+        let vault = Self::new(master);
         let check: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
             .bind(CHECK_NAME)
             .fetch_optional(readers)
             .await
             .map_err(|_| VaultError::Unchecked)?;
         match check {
-            Some(sealed) => match open(&vault.master, &sealed, CHECK_NAME.as_bytes()) {
-                Some(text) if text == CHECK_TEXT => Ok(vault),
-                _ => Err(VaultError::WrongMasterKey),
-            },
+            Some(sealed) if vault.opens_check(&sealed) => Ok(vault),
+            Some(_) => Err(VaultError::WrongMasterKey),
             None => {
-                let sealed = seal(&vault.master, CHECK_TEXT, CHECK_NAME.as_bytes());
+                let sealed = vault.sealed_check();
                 let set = writer.write(move |transaction| {
                     Box::pin(async move {
                         sqlx::query(statements::SET_META)
@@ -104,6 +108,17 @@ impl Vault {
         }
     }
 
+    /// Whether what was kept to tell master keys by was sealed with this one.
+    pub(crate) fn opens_check(&self, sealed: &[u8]) -> bool {
+        let text = open(&self.master, sealed, CHECK_NAME.as_bytes());
+        text.is_some_and(|text| *text == CHECK_TEXT)
+    }
+
+    /// What is kept to tell master keys by.
+    pub(crate) fn sealed_check(&self) -> Vec<u8> {
+        seal(&self.master, CHECK_TEXT, CHECK_NAME.as_bytes())
+    }
+
     /// A fresh data key for an org, wrapped.
     pub(crate) fn new_data_key(&self, org: OrgId) -> Vec<u8> {
         seal(&self.master, fresh_key().expose_secret(), org.as_bytes())
@@ -112,8 +127,11 @@ impl Vault {
     /// An org's data key.
     pub(crate) fn data_key(&self, org: OrgId, wrapped: &[u8]) -> Result<DataKey, StoreError> {
         let bytes = open(&self.master, wrapped, org.as_bytes()).ok_or(VaultError::Unopenable)?;
-        let bytes = <[u8; KEY_BYTES]>::try_from(bytes).map_err(|_| VaultError::Unopenable)?;
-        let key = SecretBox::new(Box::new(bytes));
+        let bytes: &[u8; KEY_BYTES] = bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| VaultError::Unopenable)?;
+        let key = SecretBox::init_with_mut(|key: &mut [u8; KEY_BYTES]| key.copy_from_slice(bytes));
         Ok(DataKey(cipher(&key)))
     }
 }
@@ -128,7 +146,7 @@ impl DataKey {
 
     pub(crate) fn open(&self, sealed: &[u8], purpose: &[u8]) -> Result<SecretString, StoreError> {
         let bytes = open(&self.0, sealed, purpose).ok_or(VaultError::Unopenable)?;
-        let text = String::from_utf8(bytes).map_err(|_| VaultError::Unopenable)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| VaultError::Unopenable)?;
         Ok(text.into())
     }
 }
@@ -155,13 +173,16 @@ fn seal(cipher: &XChaCha20Poly1305, plain: &[u8], purpose: &[u8]) -> Vec<u8> {
     sealed
 }
 
-fn open(cipher: &XChaCha20Poly1305, sealed: &[u8], purpose: &[u8]) -> Option<Vec<u8>> {
+fn open(cipher: &XChaCha20Poly1305, sealed: &[u8], purpose: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, text) = sealed.split_at_checked(NONCE_BYTES)?;
     let payload = Payload {
         msg: text,
         aad: purpose,
     };
-    cipher.decrypt(nonce.into(), payload).ok()
+    cipher
+        .decrypt(nonce.into(), payload)
+        .ok()
+        .map(Zeroizing::new)
 }
 
 #[cfg(test)]
@@ -169,9 +190,7 @@ mod tests {
     use super::*;
 
     fn vault(master: &MasterKey) -> Vault {
-        Vault {
-            master: cipher(&master.0),
-        }
+        Vault::new(master)
     }
 
     #[test]

@@ -6,5 +6,6 @@ mod interrupted;
 mod json;
 mod packing;
 mod profile;
+mod rotation;
 mod secrets;
 mod sources;

@@ -5,6 +5,7 @@ mod new_file;
 pub(crate) mod pack;
 mod profile;
 pub(crate) mod publish;
+pub(crate) mod rotate;
 pub(crate) mod run;
 pub(crate) mod serve;
 mod spans;

@@ -11,7 +11,12 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "TOLLGATE_";
 /// Variables that are read elsewhere.
-const ELSEWHERE: &[&str] = &["TOLLGATE_API_KEY", "TOLLGATE_CACHE", "TOLLGATE_MUTATIONS"];
+const ELSEWHERE: &[&str] = &[
+    "TOLLGATE_API_KEY",
+    "TOLLGATE_CACHE",
+    "TOLLGATE_MUTATIONS",
+    crate::commands::rotate::NEXT_KEY,
+];
 /// Variables of tests begin so.
 const TEST_PREFIX: &str = "TOLLGATE_TEST_";
 

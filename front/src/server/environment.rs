@@ -1,7 +1,7 @@
 //! The environment: a buyer's secrets, set and taken back, never read back.
 
 use super::artifact_view::declared_hosts;
-use super::body::{Sent, unprocessable};
+use super::body::{Sent, shaped, unprocessable};
 use super::caller::Caller;
 use super::params::{List, Paging, Params, Segment, bad_query};
 use super::state::{Server, Shared};
@@ -11,7 +11,9 @@ use crate::problem::answer::NoContent;
 use axum::Json;
 use axum::extract::State;
 use secrecy::SecretString;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use tollgate_runtime::{Credential, quoted};
 use tollgate_store::{Artifact, ArtifactId, Entry, EntryScope, NewEntry, Scope};
 use tollgate_validator::{is_credential_name, is_host};
@@ -40,8 +42,12 @@ pub(crate) struct EntryChange {
     allow_expose: bool,
 }
 
+/// Of what is no text nothing is said in the error: it may be the secret.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(Into::into)
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(text.into()),
+        _ => Err(D::Error::custom("`value` must be a string")),
+    }
 }
 
 /// Which entry.
@@ -80,7 +86,12 @@ pub(crate) async fn set_entry(
     sent: Sent,
 ) -> Result<Json<EntryView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let change: EntryChange = sent.json(&server).await?;
+    let body: Value = sent.json(&server).await?;
+    if !body.is_object() {
+        let message = "the body must be an object with `value`";
+        return Err(unprocessable("body_invalid", message, None));
+    }
+    let change: EntryChange = shaped(body)?;
     let artifact = artifact_asked(query.artifact_id, change.artifact_id)?;
     let artifact = match artifact {
         Some(artifact) => Some(visible::own_or_listed(&server, &caller, &artifact).await?),

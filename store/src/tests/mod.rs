@@ -1,5 +1,7 @@
 //! The store on a real database in a folder of its own.
 
+mod rotation;
+
 use crate::*;
 use std::time::Duration;
 

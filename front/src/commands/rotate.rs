@@ -1,0 +1,47 @@
+//! `tollgate rotate-master-key`
+
+use crate::config::{Config, Flags};
+use crate::exit::End;
+use crate::options::RotateOptions;
+use crate::terminal;
+use anyhow::bail;
+use tollgate_store::{RotateError, Settings, Store};
+
+/// The next key, where it is not to be made and kept in the folder.
+pub(crate) const NEXT_KEY: &str = "TOLLGATE_NEXT_MASTER_KEY";
+
+pub(crate) async fn rotate(options: RotateOptions) -> anyhow::Result<End> {
+    let flags = Flags {
+        data: options.data,
+        ..Flags::default()
+    };
+    let config = Config::read(options.config.as_deref(), flags)?;
+    let next = std::env::var(NEXT_KEY).ok().map(Into::into);
+    let settings = Settings {
+        folder: config.data,
+        master_key: config.master_key,
+    };
+    let rotated = match Store::rotate_master_key(settings, next).await {
+        Err(RotateError::NextNotGiven) => {
+            bail!("TOLLGATE_MASTER_KEY gives the key in use, so give the next one in {NEXT_KEY}")
+        }
+        rotated => rotated?,
+    };
+    let kept = match &rotated.key {
+        Some(path) => format!("The new master key is in {}.", path.display()),
+        None => {
+            format!("From now on the server needs the key of {NEXT_KEY} as TOLLGATE_MASTER_KEY.")
+        }
+    };
+    let (orgs, secrets) = (rotated.orgs, rotated.secrets);
+    terminal::result(format_args!(
+        "sealed anew: {orgs} orgs, {secrets} credentials. {kept}"
+    ));
+    if let Some(removed) = &rotated.removed {
+        terminal::note(format_args!(
+            "removed {}, which opens nothing any more",
+            removed.display()
+        ));
+    }
+    Ok(End::Good)
+}
