@@ -165,7 +165,7 @@ async fn run_guest(
         }
     });
     let has_result = result_type(tool, &job.request).is_some();
-    let guest = call(&tool.program, store, &job.request, has_result);
+    let guest = call(&tool.program, store, &job.request, has_result, meter);
     let scheduler = &tool.shared.scheduler;
     let guest = Metered::new(guest, Arc::clone(meter), scheduler, started, deadline);
     let (ended, spent) = guest.await;

@@ -1,6 +1,7 @@
 //! The one place where a guest is entered.
 
 use crate::execute::Request;
+use crate::meter::Meter;
 use crate::runtime::RunState;
 use crate::tool::Program;
 use tollgate_host_api::Guest;
@@ -19,16 +20,19 @@ pub(crate) async fn call(
     store: &mut Store<Guest<RunState>>,
     request: &Request,
     has_result: bool,
+    meter: &Meter,
 ) -> wasmtime::Result<Returned> {
     match (program, request) {
         (Program::Module(pre), _) => {
             let instance = pre.instantiate_async(&mut *store).await?;
+            meter.mark_instantiated();
             let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
             start.call_async(&mut *store, ()).await?;
             Ok(Returned::Command)
         }
         (Program::Component(pre, exports), Request::Typed { index, parameters }) => {
             let instance = pre.instantiate_async(&mut *store).await?;
+            meter.mark_instantiated();
             let function = function(&instance, store, &exports[*index])?;
             let mut results = vec![Val::Bool(false); usize::from(has_result)];
             function
@@ -38,6 +42,7 @@ pub(crate) async fn call(
         }
         (Program::Component(pre, exports), Request::Command(_)) => {
             let instance = pre.instantiate_async(&mut *store).await?;
+            meter.mark_instantiated();
             let function = function(&instance, store, &exports[0])?;
             let mut results = [Val::Bool(false)];
             function.call_async(&mut *store, &[], &mut results).await?;

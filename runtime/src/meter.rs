@@ -18,6 +18,8 @@ pub(crate) struct Meter {
     /// When it was last made ready, in nanoseconds after `made_at`.
     ready_nanos: AtomicU64,
     cpu_nanos: AtomicU64,
+    /// When there was an instance, in nanoseconds after `made_at`; 0 before.
+    instantiated_nanos: AtomicU64,
     is_ending: AtomicBool,
 }
 
@@ -28,6 +30,7 @@ impl Meter {
             made_at: Instant::now(),
             ready_nanos: AtomicU64::new(0),
             cpu_nanos: AtomicU64::new(0),
+            instantiated_nanos: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
         })
     }
@@ -51,6 +54,17 @@ impl Meter {
         self.cpu_nanos.fetch_add(nanos(cpu), Ordering::AcqRel);
     }
 
+    /// There is an instance of the program from now.
+    pub(crate) fn mark_instantiated(&self) {
+        let nanos = nanos(self.made_at.elapsed()).max(1);
+        self.instantiated_nanos.store(nanos, Ordering::Release);
+    }
+
+    fn instantiated_at(&self) -> Option<Instant> {
+        let nanos = self.instantiated_nanos.load(Ordering::Acquire);
+        (nanos > 0).then(|| self.made_at + Duration::from_nanos(nanos))
+    }
+
     /// Whether nothing of the guest is left to run, so that its turn must not be waited for: it was cancelled, its
     /// time is up, or it has come to its end.
     pub(crate) fn is_ending(&self) -> bool {
@@ -69,11 +83,13 @@ pub(crate) struct Spent {
     pub(crate) cpu: Duration,
     pub(crate) host: Duration,
     pub(crate) wall: Duration,
+    instantiate: Duration,
 }
 
 impl Spent {
     pub(crate) fn write(&self, usage: &mut Usage) {
         usage.wall_us = micros(self.wall);
+        usage.instantiate_us = micros(self.instantiate).min(usage.wall_us);
         usage.cpu_us = micros(self.cpu).min(usage.wall_us);
         usage.host_us = micros(self.host).min(usage.wall_us - usage.cpu_us);
         usage.ready_us = usage.wall_us - usage.cpu_us - usage.host_us;
@@ -117,10 +133,12 @@ impl<'s, F> Metered<'s, F> {
     }
 
     fn spent(&self, now: Instant) -> Spent {
+        let instantiated_at = self.meter.instantiated_at().unwrap_or(now);
         Spent {
             cpu: self.meter.cpu(),
             host: self.host,
             wall: now.duration_since(self.started),
+            instantiate: instantiated_at.saturating_duration_since(self.started),
         }
     }
 }

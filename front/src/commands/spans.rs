@@ -1,4 +1,4 @@
-//! `tollgate run --spans`: what a run asked of other machines, and when, as a waterfall.
+//! `tollgate run --spans`: what a run spent its time on, and what it asked of other machines, as a waterfall.
 
 use crate::terminal;
 use std::time::{Duration, SystemTime};
@@ -8,48 +8,73 @@ use tollgate_runtime::{Attribute, Outcome, Span};
 const NAME_COLUMNS: usize = 34;
 const BAR_COLUMNS: usize = 24;
 
-/// Draws the run and its requests, one line each.
+/// Draws the parts of a run and its requests, one line each.
 pub(super) fn show(outcome: &Outcome) {
     lines(outcome).iter().for_each(terminal::note);
 }
 
-fn lines(outcome: &Outcome) -> Vec<String> {
-    let usage = &outcome.usage;
-    let whole = Duration::from_micros(usage.wall_us);
-    let alone = |name: &str, micros: u64| {
-        let taken = milliseconds(Duration::from_micros(micros));
-        format!("{name:<NAME_COLUMNS$} {taken}")
-    };
-    let mut lines = vec![
-        alone("queue", usage.queue_us),
-        alone("load", usage.load_us),
-        format!(
-            "{:<NAME_COLUMNS$} {} {}",
-            "run",
-            milliseconds(whole),
-            "█".repeat(BAR_COLUMNS)
-        ),
-    ];
-    let requests = outcome.requests.iter();
-    lines.extend(requests.map(|span| line(span, outcome.started_at, whole)));
-    lines
+/// One line: what, from when to when after the run was asked for, and how it ended.
+struct Stretch {
+    name: String,
+    from: Duration,
+    to: Duration,
+    end: String,
 }
 
-fn line(span: &Span, run_at: SystemTime, whole: Duration) -> String {
-    let after = |at: SystemTime| at.duration_since(run_at).unwrap_or_default().min(whole);
-    let (from, to) = (after(span.started_at), span.ended_at.map_or(whole, after));
+fn lines(outcome: &Outcome) -> Vec<String> {
+    let usage = &outcome.usage;
+    let after = |micros: &[u64]| Duration::from_micros(micros.iter().sum());
+    let loading = after(&[usage.queue_us]);
+    let starting = after(&[usage.queue_us, usage.load_us]);
+    let calling = starting + after(&[usage.instantiate_us]);
+    let whole = starting + after(&[usage.wall_us]);
+    let stage = |name: &str, from, to| Stretch {
+        name: name.to_owned(),
+        from,
+        to,
+        end: String::new(),
+    };
+    let stages = [
+        stage("queue", Duration::ZERO, loading),
+        stage("load", loading, starting),
+        stage("instantiate", starting, calling),
+        stage("call", calling, whole),
+    ];
+    let requests = outcome.requests.iter();
+    let requests = requests.map(|span| request(span, outcome.started_at, starting, whole));
+    let lines = stages.into_iter().chain(requests);
+    lines.map(|stretch| line(&stretch, whole)).collect()
+}
+
+fn request(span: &Span, run_at: SystemTime, starting: Duration, whole: Duration) -> Stretch {
+    let after = |at: SystemTime| {
+        let after = at.duration_since(run_at).unwrap_or_default();
+        (starting + after).min(whole)
+    };
+    let path = attribute(span, "path").unwrap_or_default();
+    Stretch {
+        name: format!("  {}{path}", span.name),
+        from: after(span.started_at),
+        to: span.ended_at.map_or(whole, after),
+        end: end(span),
+    }
+}
+
+fn line(stretch: &Stretch, whole: Duration) -> String {
     let column = |at: Duration| match whole.is_zero() {
         true => 0,
         false => (at.as_secs_f64() / whole.as_secs_f64() * BAR_COLUMNS as f64) as usize,
     };
-    let first = column(from).min(BAR_COLUMNS - 1);
-    let length = (column(to).saturating_sub(first)).max(1);
+    let first = column(stretch.from).min(BAR_COLUMNS - 1);
+    let length = column(stretch.to).saturating_sub(first).max(1);
     let bar = format!("{}{}", " ".repeat(first), "█".repeat(length));
-    let path = attribute(span, "path").unwrap_or_default();
-    let name = shortened(&format!("  {}{path}", span.name));
-    let taken = milliseconds(to.saturating_sub(from));
-    let end = end(span);
-    format!("{name:<NAME_COLUMNS$} {taken} {bar:<BAR_COLUMNS$} {end}")
+    let name = shortened(&stretch.name);
+    let taken = milliseconds(stretch.to.saturating_sub(stretch.from));
+    let line = format!(
+        "{name:<NAME_COLUMNS$} {taken} {bar:<BAR_COLUMNS$} {}",
+        stretch.end
+    );
+    line.trim_end().to_owned()
 }
 
 /// The status, or why there is none.
@@ -88,6 +113,7 @@ mod tests {
     fn a_request_stands_where_it_was_in_the_run() {
         let run_at = SystemTime::UNIX_EPOCH;
         let at = |ms| run_at + Duration::from_millis(ms);
+        // Times after the guest's start, which is 40 ms after the run was asked for.
         let span = |from, to: Option<u64>, attributes: Vec<(&'static str, Attribute)>| Span {
             name: "GET a.example.com".to_owned(),
             started_at: at(from),
@@ -98,8 +124,10 @@ mod tests {
         let outcome = Outcome {
             result: Ok(serde_json::Value::Null),
             usage: Usage {
-                queue_us: 100,
-                wall_us: 240_000,
+                queue_us: 30_000,
+                load_us: 10_000,
+                wall_us: 200_000,
+                instantiate_us: 20_000,
                 ..Usage::default()
             },
             started_at: run_at,
@@ -118,17 +146,18 @@ mod tests {
                         ("refused", text("no")),
                     ],
                 ),
-                span(200, None, vec![("path", text("/v1"))]),
+                span(190, None, vec![("path", text("/v1"))]),
             ],
             profile: None,
         };
         let expected = "\
-queue                                   0.1 ms
-load                                    0.0 ms
-run                                   240.0 ms ████████████████████████
-  GET a.example.com/v1                 60.0 ms       ██████             200
+queue                                  30.0 ms ███
+load                                   10.0 ms    █
+instantiate                            20.0 ms     ██
+call                                  180.0 ms       ██████████████████
+  GET a.example.com/v1                 60.0 ms           ██████         200
   GET a.example.com/v1/very/long/…      0.0 ms                        █ refused: no
-  GET a.example.com/v1                 40.0 ms                     ████ cut off";
+  GET a.example.com/v1                 10.0 ms                        █ cut off";
         assert_eq!(lines(&outcome).join("\n"), expected);
     }
 }

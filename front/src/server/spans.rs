@@ -25,7 +25,7 @@ pub(crate) struct SpanView {
     /// The span it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<String>,
-    /// `queue`, `load`, `call`, or a request: `GET api.example.com`.
+    /// `queue`, `load`, `instantiate`, `call`, or a request: `GET api.example.com`.
     name: String,
     #[schema(format = DateTime)]
     started_at: String,
@@ -59,7 +59,8 @@ fn request(span: &Span) -> Value {
     })
 }
 
-/// What a run spent its time on, once it has ended: waiting, being loaded, the call, and each of its requests.
+/// What a run spent its time on, once it has ended: waiting, being loaded, instantiated and called, and
+/// each of its requests.
 #[utoipa::path(get, path = "/v1/runs/{id}/spans", tag = "runs", params(("id" = String, Path)),
     responses((status = 200, body = List<SpanView>)))]
 pub(crate) async fn run_spans(
@@ -87,10 +88,12 @@ fn spans(record: &RunRecord, requests: &[Value]) -> Vec<SpanView> {
     let micros = |name: &str| Duration::from_micros(usage[name].as_u64().unwrap_or(0));
     let (queue, load, wall) = (micros("queue_us"), micros("load_us"), micros("wall_us"));
     let load_at = started_at.before(load);
+    let call_at = started_at.after(micros("instantiate_us"));
     let parts = [
         ("queue", load_at.before(queue), load_at),
         ("load", load_at, started_at),
-        (CALL, started_at, started_at.after(wall)),
+        ("instantiate", started_at, call_at),
+        (CALL, call_at, started_at.after(wall)),
     ];
     let mut spans: Vec<SpanView> = Vec::new();
     for (name, from, to) in parts {

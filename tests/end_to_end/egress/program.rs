@@ -51,6 +51,12 @@ async fn a_run_at_home_reaches_the_host_it_is_let_to_and_shows_when() {
     assert_eq!(answered.code, Some(0), "{answered:?}");
     assert!(answered.stdout.contains("\"here\""), "{}", answered.stdout);
     let lines: Vec<_> = answered.stderr.lines().collect();
+    for stage in ["queue", "load", "instantiate", "call"] {
+        let found = lines
+            .iter()
+            .any(|line| line.starts_with(stage) && line.ends_with('█'));
+        assert!(found, "{stage}: {lines:?}");
+    }
     let span = lines
         .iter()
         .find(|line| line.contains("GET localhost"))
@@ -118,13 +124,14 @@ async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
         let spans = buyer.get(&format!("/v1/runs/{id}/spans")).expect(200);
         let items = spans["items"].as_array().expect("a list");
         let names: Vec<_> = items.iter().map(|span| span["name"].clone()).collect();
-        assert_eq!(names, ["queue", "load", "call", &format!("POST {host}")]);
-        assert_eq!(items[3]["parent_id"], items[2]["span_id"]);
-        let attributes = &items[3]["attributes"];
+        let request = format!("POST {host}");
+        assert_eq!(names, ["queue", "load", "instantiate", "call", &request]);
+        assert_eq!(items[4]["parent_id"], items[3]["span_id"]);
+        let attributes = &items[4]["attributes"];
         assert_eq!(attributes["path"], "/v1/{KEY}/echo?key");
         assert_eq!(attributes["status"], 200);
-        assert!(items[3]["started_at"].as_str() >= items[2]["started_at"].as_str());
-        assert!(items[3]["ended_at"].as_str() <= items[2]["ended_at"].as_str());
+        assert!(items[4]["started_at"].as_str() >= items[3]["started_at"].as_str());
+        assert!(items[4]["ended_at"].as_str() <= items[3]["ended_at"].as_str());
         told.push(spans.to_string());
         let stolen = send(&theft).expect(502);
         assert_eq!(stolen["failure"]["error"], "HttpRequestDenied", "{stolen}");
