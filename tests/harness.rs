@@ -290,7 +290,12 @@ pub async fn run_as_expected(tool: &Tool, expected: &Expected) -> Result<Outcome
             .credentials
             .iter()
             .fold(Credentials::new(), |credentials, (name, value)| {
-                credentials.with(*name, Credential::new(*value).expect("a valid secret"))
+                credentials.with(
+                    *name,
+                    Credential::new(*value)
+                        .expect("a valid secret")
+                        .allow_expose(),
+                )
             });
     let mut limits = Limits::default();
     if let Some(timeout_ms) = expected.timeout_ms {
