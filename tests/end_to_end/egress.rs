@@ -1,6 +1,8 @@
 //! Outgoing HTTP: a tool calls a real host with its buyer's secret, and nothing else, and nowhere else.
 
+mod memory;
 mod program;
+mod services;
 mod theft;
 mod upstream;
 

@@ -76,7 +76,7 @@ pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdic
     if !violations.is_empty() {
         return Verdict::rejected(violations);
     }
-    let notes = judged.admissible().notes.clone();
+    let notes = checks::notes(judged.admissible());
     match runtime.compile(owner, judged).await {
         Ok(tool) => Verdict {
             tool: Some(tool),

@@ -3,6 +3,7 @@
 //! What is linked but not granted answers with an error inside the guest; the verdict notes it.
 
 use super::Rules;
+use crate::manifest::Manifest;
 use crate::survey::{Import, Survey};
 use crate::violation::{Violation, quoted};
 use wasmparser::Encoding;
@@ -115,11 +116,11 @@ fn reason(module: &str) -> &'static str {
     }
 }
 
-/// What the tool imports and no run is granted.
 /// What is said of an import that is there but gives nothing.
 pub(super) const NOTE_CODE: &str = "import_denied";
 
-pub(super) fn notes(survey: &Survey<'_>) -> Vec<Violation> {
+/// What the tool imports and no run is granted.
+pub(super) fn notes(survey: &Survey<'_>, manifest: Option<&Manifest>) -> Vec<Violation> {
     let note = |prefix: &str, message: &str| {
         survey
             .imports
@@ -137,8 +138,10 @@ pub(super) fn notes(survey: &Survey<'_>) -> Vec<Violation> {
     );
     let http = note(
         "wasi:http/outgoing-handler",
-        "the tool imports outgoing HTTP; every request answers `HTTP-request-denied`",
+        "the tool imports outgoing HTTP and its manifest has no `[egress]`; every request answers `HTTP-request-denied`",
     );
+    let is_allowed = manifest.is_some_and(|manifest| !manifest.egress.allow.is_empty());
+    let http = http.filter(|_| !is_allowed);
     sockets.into_iter().chain(http).collect()
 }
 

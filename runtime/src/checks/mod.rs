@@ -96,7 +96,7 @@ pub fn admit(bytes: &[u8], rules: &Rules) -> Result<Admissible, Vec<Violation>> 
         (Some(kind), Some(interface), Some(manifest)) if violations.is_empty() => {
             let (counts, notes, uses_files) = (
                 survey.counts,
-                imports::notes(&survey),
+                imports::notes(&survey, manifest.as_ref()),
                 imports::uses_files(&survey) || interface.has_files(),
             );
             Ok(Admissible {

@@ -245,6 +245,19 @@ fn of_a_verdict() {
     );
     let noted = answer(&["validate", "fixtures/tools/hostile-sockets", "--json"], 0);
     assert_eq!(noted["notes"][0]["code"], "import_denied", "{noted}");
+    // Outgoing HTTP is nothing to note where the manifest says where it goes; a secret that is shown is.
+    let exposed = answer(&["validate", "fixtures/tools/signer", "--json"], 0);
+    let codes: Vec<_> = exposed["notes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|it| &it["code"])
+        .collect();
+    assert_eq!(codes, ["credential_exposed"], "{exposed}");
+    assert_eq!(
+        exposed["notes"][0]["place"]["pointer"],
+        "/credentials/SIGNING_SECRET/expose"
+    );
     let rejected = answer(&["validate", "fixtures/tools/wasi-unstable", "--json"], 1);
     assert_eq!(rejected["status"], "REJECTED");
     assert_eq!(rejected["violations"][0]["code"], "import_unknown");

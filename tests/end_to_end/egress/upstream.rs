@@ -186,13 +186,22 @@ async fn respond(path: &str, seen: &Seen) -> Result<Response<Body>, std::io::Err
     );
     let response = Response::builder();
     let built = match (before, last) {
-        ("bytes", count) => response.body(bytes_of(count.parse().unwrap_or(0))),
+        ("bytes" | "archive", count) => response.body(bytes_of(count.parse().unwrap_or(0))),
         (_, "echo") => response
             .header("x-echo", echoed_header(seen))
             .body(full(echo(seen))),
         (_, "coded") => response
             .header("content-encoding", "gzip")
             .body(full(echo(seen))),
+        // A service as the weather tools expect it, which tells the key it was given wherever people would see it.
+        (_, "weather") => response
+            .header("x-echo", echoed_header(seen))
+            .body(full(b"4".to_vec())),
+        (_, "places") => response.body(full(format!("Oslo\n{}\n", seen.uri).into_bytes())),
+        (_, "warn") => response.body(full(seen.uri.clone().into_bytes())),
+        (_, "account") => response.body(full(echo(seen))),
+        (_, "store") => response.body(full(seen.body.len().to_string().into_bytes())),
+        (_, "orders") => response.body(full(b"order-1".to_vec())),
         (_, "redirect") => response
             .status(302)
             .header("location", "http://127.0.0.1/")

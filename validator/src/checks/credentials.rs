@@ -44,6 +44,20 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
     violations
 }
 
+/// What a buyer must be told before anything else: a secret that the tool would see itself.
+pub(super) fn notes(manifest: &Manifest) -> Vec<Violation> {
+    let exposed = manifest.credentials.iter().filter(|(_, it)| it.expose);
+    let note = |(name, _): (&String, _)| {
+        let message = format!(
+            "the tool is shown the secret {name} itself, by buyers that allow it: it declares `expose`"
+        );
+        Violation::new("credential_exposed", message)
+            .at_pointer(format!("/credentials/{name}/expose"))
+            .in_section(tollgate_runtime::manifest::SECTION)
+    };
+    exposed.map(note).collect()
+}
+
 /// Whether a credential may have that name: it becomes an environment variable.
 pub fn is_credential_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX

@@ -23,6 +23,13 @@ pub(crate) fn check(admissible: &Admissible, limits: &Limits) -> Vec<Violation> 
     violations
 }
 
+/// What is said of a tool that is admitted.
+pub(crate) fn notes(admissible: &Admissible) -> Vec<Violation> {
+    let declared = admissible.manifest.as_ref().map(credentials::notes);
+    let found = admissible.notes.iter().cloned();
+    found.chain(declared.into_iter().flatten()).collect()
+}
+
 fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Violation {
     Violation::new("manifest_invalid", message)
         .at_pointer(pointer)
