@@ -254,7 +254,7 @@ impl Body for Response {
                     this.silence = None;
                     this.frame(frame)
                 }
-                Poll::Ready(Some(Err(error))) => Err(super::request::failure(&error)),
+                Poll::Ready(Some(Err(error))) => Err(super::request::body_failure(&error)),
                 Poll::Ready(None) => {
                     this.is_over = true;
                     Ok(this.held_back())

@@ -220,7 +220,7 @@ fn refuse_unreadable(parts: &http::response::Parts) -> Result<()> {
 }
 
 /// What `wasi:http` calls a failure of the client's, by the types of what caused it.
-pub(super) fn failure(error: &(dyn std::error::Error + 'static)) -> Error {
+fn failure(error: &(dyn std::error::Error + 'static)) -> Error {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(known) = known(error) {
@@ -229,6 +229,20 @@ pub(super) fn failure(error: &(dyn std::error::Error + 'static)) -> Error {
         cause = error.source();
     }
     Error::HttpProtocolError
+}
+
+/// The same of an answer's body. The client does not say of its own that one was broken off, only of a head.
+pub(super) fn body_failure(error: &hyper::Error) -> Error {
+    let error: &(dyn std::error::Error + 'static) = error;
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    let is_broken_off = causes.any(|cause| {
+        let cause = cause.downcast_ref::<std::io::Error>();
+        cause.is_some_and(|it| it.kind() == std::io::ErrorKind::UnexpectedEof)
+    });
+    match is_broken_off {
+        true => Error::HttpResponseIncomplete,
+        false => failure(error),
+    }
 }
 
 fn known(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
