@@ -1,10 +1,13 @@
 //! Outgoing HTTP: a tool calls a real host with its buyer's secret, and nothing else, and nowhere else.
 
+mod allowed;
 mod memory;
 mod program;
+mod raw;
 mod services;
 mod theft;
 mod upstream;
+mod wire;
 
 use serde_json::{Value, json};
 use std::time::Duration;
