@@ -1,7 +1,9 @@
 //! Outgoing HTTP: a tool calls a real host with its buyer's secret, and nothing else, and nowhere else.
 
+mod addresses;
 mod allowed;
 mod memory;
+mod names;
 mod program;
 mod raw;
 mod services;
