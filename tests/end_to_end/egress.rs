@@ -2,6 +2,7 @@
 
 mod addresses;
 mod allowed;
+mod answers;
 mod memory;
 mod names;
 mod program;
