@@ -3,6 +3,7 @@
 mod addresses;
 mod allowed;
 mod answers;
+mod confusion;
 mod memory;
 mod names;
 mod program;
