@@ -23,12 +23,10 @@ fn request_to(upstream: &RawUpstream) -> Value {
 
 /// Resident memory of this process.
 fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc");
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|it| it.parse::<u64>().ok());
-    pages.expect("a number") * 4096
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|it| it.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    1024 * kib.expect("a number")
 }
 
 /// In a process of its own, whose memory nothing else uses.
@@ -274,6 +272,8 @@ impl Full {
 async fn time_outs_of_any_length_end_at_their_time_or_with_the_run() {
     const LONG: u64 = 60 * SECOND;
     const HUGE: u64 = 1 << 63;
+    // The clock's own tick is longer than the time given: a connection may be made before it.
+    const SOON: &str = "ConnectionTimeout, or nothing yet";
     let silent = RawUpstream::start(vec![]).await;
     let halting = vec![send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nbegun")];
     let halting = RawUpstream::start(halting).await;
@@ -300,7 +300,7 @@ async fn time_outs_of_any_length_end_at_their_time_or_with_the_run() {
         (&full, [LONG, 0, LONG], "timeout"),
         (&full, [LONG, LONG, 0], "timeout"),
         (&silent, [0, LONG, LONG], "ConnectionTimeout"),
-        (&silent, [1, LONG, LONG], "ConnectionTimeout"),
+        (&silent, [1, LONG, LONG], SOON),
         (&silent, [LONG, 0, LONG], "ConnectionReadTimeout"),
         (&silent, [LONG, 1, LONG], "ConnectionReadTimeout"),
         (&silent, [LONG, HUGE, LONG], "timeout"),
@@ -329,7 +329,11 @@ async fn time_outs_of_any_length_end_at_their_time_or_with_the_run() {
         }
     });
     for (host, times, ended, expected, took) in futures_util::future::join_all(runs).await {
-        assert_eq!(ended, expected, "{host} {times:?}");
+        let is_expected = match expected {
+            SOON => ["ConnectionTimeout", "timeout"].contains(&ended.as_str()),
+            expected => ended == expected,
+        };
+        assert!(is_expected, "{host} {times:?}: {ended}");
         assert!(took < Duration::from_secs(2), "{host} {times:?}: {took:?}");
     }
 }
