@@ -7,10 +7,12 @@ mod guests;
 mod http;
 mod machine;
 mod ours;
+mod outside;
 mod plot;
 mod report;
 mod rows;
 mod sample;
+mod upstream;
 mod wait;
 
 use anyhow::Context;
@@ -63,6 +65,8 @@ enum Part {
     #[command(hide = true)]
     BareAxum,
     #[command(hide = true)]
+    Upstream { protocol: String },
+    #[command(hide = true)]
     LargeTool { what: What, made: PathBuf },
 }
 
@@ -100,6 +104,10 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
     (rows::many_tools::NAME, |effort, _| {
         rows::many_tools::measure(effort)
     }),
+    (rows::egress::NAME, |effort, _| {
+        rows::egress::measure(effort)
+    }),
+    (rows::scan::NAME, |effort, _| rows::scan::measure(effort)),
     (rows::tuning::NAME, |effort, _| {
         rows::tuning::measure(effort)
     }),
@@ -120,6 +128,7 @@ fn main() -> anyhow::Result<()> {
             println!("{}", rows::large_tool::first_call(what, &made)?);
             Ok(())
         }
+        Some(Part::Upstream { protocol }) => upstream::serve(&protocol),
         Some(Part::BareAxum) => http::serve_bare_axum(),
         None => compare(&arguments),
     }

@@ -1,6 +1,7 @@
 //! One file for each measurement.
 
 pub(crate) mod delivered;
+pub(crate) mod egress;
 pub(crate) mod flood;
 pub(crate) mod http;
 pub(crate) mod large_tool;
@@ -10,5 +11,6 @@ pub(crate) mod neighbours;
 pub(crate) mod overshoot;
 pub(crate) mod parked;
 pub(crate) mod saturation;
+pub(crate) mod scan;
 pub(crate) mod throughput;
 pub(crate) mod tuning;

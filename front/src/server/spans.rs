@@ -117,8 +117,10 @@ fn spans(record: &RunRecord, requests: &[Value]) -> Vec<SpanView> {
             parent_id: Some(parent.clone()),
             name: text("name").unwrap_or_default(),
             started_at: text("started_at").unwrap_or_default(),
-            // The run ended before it.
-            ended_at: text("ended_at").unwrap_or_else(|| end.clone()),
+            // The run may end before it, or before it is told.
+            ended_at: text("ended_at")
+                .filter(|at| *at <= end)
+                .unwrap_or_else(|| end.clone()),
             attributes: request["attributes"].clone(),
         });
     }

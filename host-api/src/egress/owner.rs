@@ -20,8 +20,9 @@ use tower_service::Service;
 
 /// Connections an owner has at once, those that are kept included.
 const CONNECTIONS_MAX: usize = 128;
-/// Connections to one origin that are kept, and for how long.
-const IDLE_MAX: usize = 16;
+/// Connections to one origin that are kept, and for how long. Fewer than are in use at once would be made anew for each
+/// request of HTTP/1.1.
+const IDLE_MAX: usize = CONNECTIONS_MAX;
 const IDLE_FOR: Duration = Duration::from_secs(30);
 /// How long an owner is remembered without a request: longer than any connection lasts, or its places would be given
 /// anew while they are taken.

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 /// How much of a text is looked for at first. Few states keep the search in the processor's caches.
-const NEEDLE_BYTES_MAX: usize = 8;
+const NEEDLE_BYTES_MAX: usize = 4;
 
 /// Texts to look for. Shared by all streams they are looked for in.
 pub(super) struct Texts {
@@ -71,6 +71,21 @@ impl Texts {
             search,
             start,
         }
+    }
+
+    /// How many bytes there are to the end of the first needle; all of them, if there is none.
+    fn to_needle(&self, state: &mut StateID, bytes: &[u8]) -> usize {
+        let mut now = *state;
+        let mut at = 0;
+        for byte in bytes {
+            now = self.search.next_state(Anchored::No, now, *byte);
+            at += 1;
+            if self.search.is_special(now) {
+                break;
+            }
+        }
+        *state = now;
+        at
     }
 
     /// How many of the last bytes may be the beginning of a needle, and no whole one.
@@ -202,17 +217,19 @@ impl Rewriter {
         chunk: &[u8],
         mut found: impl FnMut(usize, usize) -> Result<(), E>,
     ) -> Result<usize, E> {
-        let search = &texts.search;
         let mut state = self.state.unwrap_or(texts.start);
-        for (index, byte) in chunk.iter().enumerate() {
-            if !self.followed.is_empty() {
-                self.follow(texts, *byte, |text| found(text, index + 1))?;
+        let mut at = 0;
+        while at < chunk.len() {
+            if self.followed.is_empty() {
+                at += texts.to_needle(&mut state, &chunk[at..]);
+            } else {
+                self.follow(texts, chunk[at], |text| found(text, at + 1))?;
+                at += texts.to_needle(&mut state, &chunk[at..=at]);
             }
-            state = search.next_state(Anchored::No, state, *byte);
-            if search.is_special(state) && search.is_match(state) {
-                for match_index in 0..search.match_len(state) {
-                    let needle = search.match_pattern(state, match_index).as_usize();
-                    self.begin(texts, needle, |text| found(text, index + 1))?;
+            if texts.search.is_match(state) {
+                for index in 0..texts.search.match_len(state) {
+                    let needle = texts.search.match_pattern(state, index).as_usize();
+                    self.begin(texts, needle, |text| found(text, at))?;
                 }
             }
         }

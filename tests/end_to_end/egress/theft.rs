@@ -195,3 +195,20 @@ async fn two_buyers_never_get_each_other_s() {
         assert_eq!(request.body, secret.as_bytes());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_what_a_tool_says_carries_off_a_worthless_placeholder() {
+    let upstream = Upstream::https().await;
+    let courier = Courier::at_home(&upstream).await;
+    let outcome = courier.run("tell", json!({"name": "KEY"})).await;
+    let said = result(&outcome).expect_err("it says it in its error");
+    assert_eq!(said.len(), SECRET.len());
+    // The same on both streams; the file of that name was made, or its error would be another one.
+    let lines: Vec<_> = outcome.logs.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(lines, [said.as_str(); 2]);
+    assert_eq!(outcome.usage.scratch_bytes, SECRET.len() as u64);
+    let told = format!("{outcome:?}");
+    assert_eq!(tollgate_runtime::spelling_in(SECRET, told.as_bytes()), None);
+    let again = courier.run("tell", json!({"name": "KEY"})).await;
+    assert_ne!(result(&again), Err(said), "fresh for each run");
+}
