@@ -12,7 +12,8 @@ pub struct Usage {
     pub load_us: u64,
     /// From the guest's start to its end; `cpu_us`, `host_us` and `ready_us` are its parts.
     pub wall_us: u64,
-    /// How much of that it took until there was an instance to call.
+    /// How much of that it took until there was an instance to call. Told by spans.
+    #[serde(skip)]
     pub instantiate_us: u64,
     /// Thread CPU inside the guest's polls.
     pub cpu_us: u64,

@@ -109,6 +109,20 @@ fn get(url: String) -> Value {
     json!({"method": "GET", "url": url, "headers": [], "body": null})
 }
 
+/// Runs a test of this program that others leave out, in a process of its own.
+fn alone(test: &str) {
+    let tests = std::env::current_exe().expect("a path");
+    let alone = std::process::Command::new(tests)
+        .args(["--exact", "--ignored", test])
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&[alone.stdout, alone.stderr].concat()).into_owned();
+    assert!(
+        alone.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+}
+
 fn attribute<'a>(span: &'a Span, name: &str) -> Option<&'a Attribute> {
     let found = span.attributes.iter().find(|(it, _)| *it == name);
     found.map(|(_, attribute)| attribute)

@@ -281,7 +281,7 @@ fn finish_of(outcome: Outcome, durable: Durable, started_at: Option<Time>) -> Fi
     Finish {
         status,
         failure,
-        usage: Some(json!(outcome.usage)),
+        usage: Some(spans::kept_usage(&outcome.usage)),
         charged: 0,
         output,
         keeps_output: durable != Durable::No,

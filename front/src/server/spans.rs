@@ -10,12 +10,14 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use tollgate_runtime::{Attribute, Outcome, Span};
+use tollgate_runtime::{Attribute, Outcome, Span, Usage};
 use tollgate_store::{RunRecord, Scope, Time};
 use utoipa::ToSchema;
 
 /// The span that requests are in.
 const CALL: &str = "call";
+/// What of a run's usage only spans tell.
+const INSTANTIATE: &str = "instantiate_us";
 
 /// One stretch of a run's time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +36,22 @@ pub(crate) struct SpanView {
     /// Of a request: `path` without values and secrets, `status`, `bytes_out`, `bytes_in`, `error`, and `refused` with the
     /// reason where it was not sent.
     attributes: Value,
+}
+
+/// A run's usage as it is kept: with what spans alone tell.
+pub(super) fn kept_usage(usage: &Usage) -> Value {
+    let mut kept = json!(usage);
+    kept[INSTANTIATE] = json!(usage.instantiate_us);
+    kept
+}
+
+/// The same as it is shown.
+pub(super) fn shown_usage(kept: &Value) -> Value {
+    let mut shown = kept.clone();
+    if let Value::Object(fields) = &mut shown {
+        fields.shift_remove(INSTANTIATE);
+    }
+    shown
 }
 
 /// What is kept of a run's requests, where it made any.
@@ -88,7 +106,7 @@ fn spans(record: &RunRecord, requests: &[Value]) -> Vec<SpanView> {
     let micros = |name: &str| Duration::from_micros(usage[name].as_u64().unwrap_or(0));
     let (queue, load, wall) = (micros("queue_us"), micros("load_us"), micros("wall_us"));
     let load_at = started_at.before(load);
-    let call_at = started_at.after(micros("instantiate_us"));
+    let call_at = started_at.after(micros(INSTANTIATE));
     let parts = [
         ("queue", load_at.before(queue), load_at),
         ("load", load_at, started_at),

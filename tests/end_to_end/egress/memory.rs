@@ -110,8 +110,15 @@ fn guests_memory(maps: &str) -> Vec<(u64, u64)> {
     found
 }
 
+/// In a process of its own, in which there are no other guests.
+#[test]
+fn holds_no_secret_at_any_host_call() {
+    alone("egress::memory::holds_none_here");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn holds_no_secret_at_any_host_call() {
+#[ignore = "run by the test above"]
+async fn holds_none_here() {
     tracing::subscriber::set_global_default(Spy).expect("no test has another");
     for name in ["weather", "weather-js"] {
         if !is_built(tollgate_fixtures::fixture(name)) {
@@ -147,7 +154,9 @@ async fn holds_no_secret_at_any_host_call() {
             ("warn", json!({"service": service, "text": CITY})),
             ("account", json!({"service": service, "user": "acme"})),
         ];
-        for (function, input) in calls {
+        // JavaScript's runtime has ten times the memory, and calls its host three times as often.
+        let few = if name == "weather" { calls.len() } else { 1 };
+        for (function, input) in calls.into_iter().take(few) {
             let key = Credential::new(KEY).expect("valid");
             let run = Run::new(function, input)
                 .owner("buyer")
@@ -166,7 +175,6 @@ async fn holds_no_secret_at_any_host_call() {
             .map(|it| it.load(Ordering::Relaxed))
             .collect();
         let looks = seen.looks.load(Ordering::Relaxed);
-        eprintln!("{name}: looked {looks} times, found {counts:?}");
         assert!(looks >= 40, "{name}: {looks} looks");
         assert!(
             counts[0] >= 10,
