@@ -177,7 +177,7 @@ async fn holds_none_here() {
         let looks = seen.looks.load(Ordering::Relaxed);
         assert!(looks >= 40, "{name}: {looks} looks");
         assert!(
-            counts[0] >= 10,
+            counts[0] >= 3,
             "{name}: it looks at memory that no guest uses: {counts:?}"
         );
         assert_eq!(counts[1..].iter().sum::<u64>(), 0, "{name}: {counts:?}");
