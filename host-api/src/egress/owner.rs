@@ -19,10 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
 
 /// Connections an owner has at once, those that are kept included.
-const CONNECTIONS_MAX: usize = 128;
+const CONNECTIONS_MAX: usize = 192;
 /// Connections to one origin that are kept, and for how long. Fewer than are in use at once would be made anew for each
-/// request of HTTP/1.1.
-const IDLE_MAX: usize = CONNECTIONS_MAX;
+/// request of HTTP/1.1; as many as an owner may have would leave no place for another.
+const IDLE_MAX: usize = 64;
 const IDLE_FOR: Duration = Duration::from_secs(30);
 /// How long an owner is remembered without a request: longer than any connection lasts, or its places would be given
 /// anew while they are taken.
