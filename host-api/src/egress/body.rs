@@ -1,7 +1,7 @@
 //! The bodies of requests and responses on their way: counted, bounded, with secrets put in or masked.
 
 use super::State;
-use super::request::Record;
+use super::record::Record;
 use crate::exchange::Refused;
 use crate::exchange::incoming::{IncomingBody, Masks};
 use crate::exchange::outgoing::OutgoingBody;

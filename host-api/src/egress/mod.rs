@@ -11,6 +11,7 @@ pub mod host;
 mod linker;
 pub mod network;
 mod owner;
+mod record;
 mod request;
 
 pub(crate) use linker::{add_error_codes, add_request_limits, add_to_linker};

@@ -7,8 +7,8 @@ use tollgate_tests::server::{Caller, Server, files_below};
 
 const USER: &str = "acme";
 
-/// The tools, and how much each can move: JavaScript's runtime keeps a handle for every 8 KiB it streams, and a run has
-/// 1,024.
+/// The tools, and how much each moves: JavaScript's runtime opens more handles the more it streams, and with 10 MiB too
+/// many.
 const TOOLS: [(&str, u64); 2] = [("weather", 10 << 20), ("weather-js", 6 << 20)];
 
 /// Starts a server that trusts the upstream.
