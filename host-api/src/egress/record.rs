@@ -32,8 +32,8 @@ impl Record {
     pub(super) fn new(state: &State, parts: &Parts) -> Self {
         let secrets = &state.grant.secrets;
         let host = parts.uri.authority().map_or("", |it| it.as_str());
-        let name = shown(secrets, &format!("{} {host}", parts.method));
-        let path = shown(secrets, &path_template(parts));
+        let name = shown(secrets, format!("{} {host}", parts.method));
+        let path = shown(secrets, path_template(parts));
         Self {
             span: state
                 .grant
@@ -113,8 +113,11 @@ fn path_template(parts: &Parts) -> String {
 }
 
 /// For people: without placeholders, without control characters, not long.
-fn shown(secrets: &RunSecrets, text: &str) -> String {
+fn shown(secrets: &RunSecrets, text: String) -> String {
     let named = secrets.named(text);
+    if named.len() <= SPAN_PATH_MAX && !named.contains(char::is_control) {
+        return named;
+    }
     let plain = named.chars().filter(|c| !c.is_control());
     plain.take(SPAN_PATH_MAX).collect()
 }

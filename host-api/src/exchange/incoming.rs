@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// The secrets a host may have been told, in all their forms. Clones share them.
 #[derive(Debug, Clone)]
@@ -45,26 +44,21 @@ impl Masks {
     pub(crate) fn headers(&self, headers: &mut HeaderMap) {
         let is_secret = |name: &&HeaderName| {
             let name = name.as_str().as_bytes();
-            *masked(&self.names, name) != name
+            rewrite::first_in(&self.names, name).is_some()
         };
         let secret: Vec<_> = headers.keys().filter(is_secret).cloned().collect();
         secret.iter().for_each(|name| {
             headers.remove(name);
         });
         for value in headers.values_mut() {
-            let bytes = masked(&self.texts, value.as_bytes());
-            if *bytes != value.as_bytes()
-                && let Ok(masked) = HeaderValue::from_bytes(&bytes)
+            let Ok(masked) = rewrite::whole(&self.texts, value.as_bytes(), Stars::default());
+            if let Some(masked) = masked
+                && let Ok(masked) = HeaderValue::from_bytes(&masked)
             {
                 *value = masked;
             }
         }
     }
-}
-
-fn masked(texts: &Texts, text: &[u8]) -> Zeroizing<Vec<u8>> {
-    let Ok(masked) = rewrite::whole(texts, text, Stars::default());
-    masked
 }
 
 /// A response's body on its way in.

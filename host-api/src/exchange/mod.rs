@@ -11,7 +11,7 @@ pub use spellings::{spelling_in, spellings};
 use crate::egress::host::Host;
 use incoming::Masks;
 use outgoing::Whither;
-use rewrite::Texts;
+use rewrite::{Texts, first_in};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::fmt;
@@ -55,7 +55,7 @@ impl RunSecret {
 /// All secrets of one run.
 pub struct RunSecrets {
     all: Vec<RunSecret>,
-    /// Made when the first body goes out.
+    /// Made when the first request is looked at.
     placeholders: OnceLock<Texts>,
     /// Made when the first answer of a host comes in.
     masks: Mutex<HashMap<Host, Masks>>,
@@ -111,17 +111,18 @@ impl RunSecrets {
         Some(made)
     }
 
-    /// What is looked for in bodies, if there is anything.
+    /// What is looked for, if there is anything.
     fn placeholders(&self) -> Option<&Texts> {
-        let texts = || {
-            self.all
-                .iter()
-                .map(|it| it.placeholder().as_bytes().to_vec())
-        };
+        let placeholders = || self.all.iter().map(|it| it.placeholder().into());
         (!self.all.is_empty()).then(|| {
             self.placeholders
-                .get_or_init(|| Texts::new(texts().collect()))
+                .get_or_init(|| Texts::new(placeholders().collect()))
         })
+    }
+
+    /// Whose placeholder stands in a text.
+    fn first_in(&self, text: &str) -> Option<usize> {
+        first_in(self.placeholders()?, text.as_bytes())
     }
 
     fn refused(&self, index: usize) -> Refused {
@@ -129,18 +130,26 @@ impl RunSecrets {
     }
 
     /// A placeholder in a name goes nowhere: a host's, a header's, a method's. Names do not tell cases apart.
-    fn refuse_in_names<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), Refused> {
-        let names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
-        let carried = self.all.iter().position(|secret| {
-            let placeholder = Zeroizing::new(secret.placeholder().to_ascii_lowercase());
-            names.iter().any(|name| name.contains(placeholder.as_str()))
+    fn refuse_in_names<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> Result<(), Refused> {
+        let carried = names.find_map(|name| {
+            self.all.iter().position(|secret| {
+                let placeholder = secret.placeholder();
+                // Most names are too short.
+                name.len() >= placeholder.len() && {
+                    let placeholder = Zeroizing::new(placeholder.to_ascii_lowercase());
+                    name.to_ascii_lowercase().contains(placeholder.as_str())
+                }
+            })
         });
         carried.map_or(Ok(()), |index| Err(self.refused(index)))
     }
 
     /// A text for people in which no placeholder stands: each is its credential's name in braces.
-    pub(crate) fn named(&self, text: &str) -> String {
-        let mut named = text.to_owned();
+    pub(crate) fn named(&self, text: String) -> String {
+        if self.first_in(&text).is_none() {
+            return text;
+        }
+        let mut named = text;
         for secret in &self.all {
             named = named.replace(secret.placeholder(), &format!("{{{}}}", secret.name));
         }

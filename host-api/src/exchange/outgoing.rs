@@ -86,6 +86,9 @@ pub(crate) fn ask_for_identity(headers: &mut HeaderMap) {
 /// In a path or a query a secret is percent-encoded.
 fn exchange_path(secrets: &RunSecrets, to: &Whither, uri: &mut Uri) -> Result<(), Refused> {
     let text = uri.path_and_query().map_or("", |it| it.as_str());
+    if secrets.first_in(text).is_none() {
+        return Ok(());
+    }
     let mut exchanged = None;
     for (index, secret) in secrets.all.iter().enumerate() {
         let now = exchanged.as_ref().map_or(text, |it: &Zeroizing<String>| it);
@@ -169,8 +172,7 @@ fn exchanged(
     let Some(placeholders) = secrets.placeholders() else {
         return Ok(None);
     };
-    let whole = rewrite::whole(placeholders, text, Placed::new(secrets, to))?;
-    Ok((*whole != text).then_some(whole))
+    rewrite::whole(placeholders, text, Placed::new(secrets, to))
 }
 
 /// A request's body on its way out.

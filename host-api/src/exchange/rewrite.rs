@@ -88,6 +88,12 @@ impl Texts {
         at
     }
 
+    fn has_needle(&self, bytes: &[u8]) -> bool {
+        let mut state = self.start;
+        self.to_needle(&mut state, bytes);
+        self.search.is_match(state)
+    }
+
     /// How many of the last bytes may be the beginning of a needle, and no whole one.
     fn begun_needle(&self, last: &[u8]) -> usize {
         let begins = |length: &usize| {
@@ -140,18 +146,33 @@ pub(super) trait Places {
     fn rewrite(self, bytes: &mut [u8]);
 }
 
-/// A whole text, rewritten.
+/// A whole text, rewritten; nothing where nothing of it is.
 pub(super) fn whole<P: Places>(
     texts: &Texts,
     text: &[u8],
     mut places: P,
-) -> Result<Zeroizing<Vec<u8>>, P::Refused> {
-    let mut rewritten = Zeroizing::new(text.to_vec());
+) -> Result<Option<Zeroizing<Vec<u8>>>, P::Refused> {
+    if !texts.has_needle(text) {
+        return Ok(None);
+    }
     Rewriter::default().scan(texts, text, |text, end| {
         places.found(text, end - texts.texts[text].bytes.len()..end)
     })?;
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let mut rewritten = Zeroizing::new(text.to_vec());
     places.rewrite(&mut rewritten);
-    Ok(rewritten)
+    Ok(Some(rewritten))
+}
+
+/// Which of the texts stands in a whole one: the first to end.
+pub(super) fn first_in(texts: &Texts, text: &[u8]) -> Option<usize> {
+    if !texts.has_needle(text) {
+        return None;
+    }
+    let first = Rewriter::default().scan(texts, text, |index, _| Err(index));
+    first.err()
 }
 
 /// A stream being rewritten.

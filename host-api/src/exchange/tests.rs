@@ -150,5 +150,5 @@ fn nothing_that_is_shown_holds_a_secret_or_a_placeholder() {
             "{shown}"
         );
     }
-    assert_eq!(secrets.named(&format!("/v1/{PLACEHOLDER}")), "/v1/{KEY}");
+    assert_eq!(secrets.named(format!("/v1/{PLACEHOLDER}")), "/v1/{KEY}");
 }
