@@ -304,9 +304,19 @@ impl Caller {
 
     /// Uploads, validates and publishes a fixture, and gives the artifact's id.
     pub fn published(&self, fixture: &str) -> String {
-        let id = self.artifact(fixture);
+        self.publish(&tollgate_fixtures::packed_bytes(fixture))
+    }
+
+    /// The same of any tool.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not admitted.
+    pub fn publish(&self, wasm: &[u8]) -> String {
+        let made = self.upload(wasm).expect(201);
+        let id = made["id"].as_str().expect("an id").to_owned();
         let verdict = self.validate(&id);
-        assert_eq!(verdict["status"], "ADMITTED", "{fixture}: {verdict}");
+        assert_eq!(verdict["status"], "ADMITTED", "{verdict}");
         self.send("POST", &format!("/v1/artifacts/{id}/publish"), &[], b"")
             .expect(201);
         id

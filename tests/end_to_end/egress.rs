@@ -1,14 +1,17 @@
 //! Outgoing HTTP: a tool calls a real host with its buyer's secret, and nothing else, and nowhere else.
 
 mod addresses;
+mod aftermath;
 mod allowed;
 mod answers;
 mod confusion;
+mod depth;
 mod memory;
 mod names;
 mod program;
 mod raw;
 mod services;
+mod sockets;
 mod theft;
 mod upstream;
 mod wire;
@@ -28,7 +31,7 @@ const SECRET: &str = "s3cr/t-key+\"of the buyer\"&=x";
 struct Courier {
     tool: Tool,
     /// Dropped last.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Courier {
@@ -52,10 +55,7 @@ impl Courier {
         let wasm = std::fs::read(file).expect("built");
         let packed = tollgate_validator::pack::pack(&wasm, &manifest, None).expect("a manifest");
         let tool = load(&runtime, &packed).await;
-        Self {
-            tool,
-            _runtime: runtime,
-        }
+        Self { tool, runtime }
     }
 
     /// Over `https`, anywhere below `/v1`, to a host that the operator has made an exception for.
@@ -186,6 +186,27 @@ async fn the_host_gets_the_secret_wherever_the_tool_put_its_placeholder() {
     assert_eq!(outcome.usage.egress_requests, 1);
     assert_eq!(outcome.usage.egress_bytes_out, seen.body.len() as u64);
     assert_eq!(outcome.usage.egress_bytes_in, body.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_without_http_2_gets_the_secret_too_over_a_connection_that_is_kept() {
+    for protocols in [&["http/1.1"][..], &[]] {
+        let upstream = Upstream::speaking(protocols).await;
+        let courier = Courier::at_home(&upstream).await;
+        let mut request = get(format!("https://{}/v1/echo", upstream.host()));
+        request["headers"] = json!([["x-key", "{KEY}"]]);
+        for _ in 0..3 {
+            let answer = courier.send(request.clone()).await.expect("an answer");
+            let body = answer["body"].as_str().expect("text");
+            let masked = format!("x-key: {}\n", "*".repeat(SECRET.len()));
+            assert!(body.contains(&masked), "{protocols:?}: {body}");
+        }
+        for seen in upstream.seen() {
+            assert_eq!(seen.version, hyper::Version::HTTP_11, "{protocols:?}");
+            assert_eq!(seen.headers["x-key"], SECRET, "{protocols:?}");
+        }
+        assert_eq!((upstream.seen().len(), upstream.connections()), (3, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

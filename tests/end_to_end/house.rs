@@ -59,7 +59,10 @@ const KEPT_APART: &[(&str, &[&str])] = &[
         "wasmtime-wasi",
         &["tollgate-benchmarks", "tollgate-host-api"],
     ),
-    ("wasmtime-wasi-http", &["tollgate-host-api"]),
+    (
+        "wasmtime-wasi-http",
+        &["tollgate-benchmarks", "tollgate-host-api"],
+    ),
 ];
 
 fn packages() -> Vec<Package> {

@@ -19,10 +19,7 @@ impl Courier {
         let wasm = std::fs::read(file).expect("built");
         let packed = tollgate_validator::pack::pack(&wasm, &manifest, None).expect("a manifest");
         let tool = load(&runtime, &packed).await;
-        Self {
-            tool,
-            _runtime: runtime,
-        }
+        Self { tool, runtime }
     }
 
     /// Allowed everything at some hosts, over plain `http`; the operator opened them.

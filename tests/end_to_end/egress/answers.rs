@@ -22,7 +22,7 @@ fn request_to(upstream: &RawUpstream) -> Value {
 }
 
 /// Resident memory of this process.
-fn resident_bytes() -> u64 {
+pub(super) fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
     let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
     let kib = line.and_then(|it| it.trim().strip_suffix(" kB")?.parse::<u64>().ok());

@@ -1,8 +1,12 @@
 //! Two buyers' runs of one tool, interleaved: each has its own secret, whatever the other does.
 
+use super::program::{courier_bytes, manifest};
 use super::*;
 use futures_util::StreamExt;
 use std::collections::HashSet;
+use tollgate_tests::holds_within;
+use tollgate_tests::server::Server;
+use tollgate_validator::pack::pack;
 
 const RUNS: usize = 1000;
 const AT_ONCE: usize = 64;
@@ -86,5 +90,63 @@ async fn a_thousand_interleaved_runs_of_two_buyers_never_meet_the_other_s_secret
             let found = tollgate_runtime::spelling_in(strange, request.uri.as_bytes());
             assert_eq!(found, None, "{index} carries {other}'s");
         }
+    }
+}
+
+/// A run goes on with what it was started with; the next one has what is there then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_is_deleted_and_replaced_mid_run_is_never_another_s() {
+    let upstream = Upstream::https().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root.pem");
+    std::fs::write(&root, &upstream.root_pem).expect("written");
+    let (host, root) = (upstream.host(), root.to_str().expect("a path").to_owned());
+    let wasm = pack(&courier_bytes(), &manifest(&upstream, "https"), None).expect("a tool");
+    let upstream = std::sync::Arc::new(upstream);
+    let seen = std::sync::Arc::clone(&upstream);
+    let working = tokio::task::spawn_blocking(move || {
+        let server = Server::start_with(&[
+            ("TOLLGATE_EGRESS__OPEN", host.as_str()),
+            ("TOLLGATE_EGRESS__ROOTS", root.as_str()),
+        ]);
+        let artifact = server.org("seller").publish(&wasm);
+        let buyer = server.org("buyer");
+        let put = |secret: &str| {
+            let key = json!({"value": secret, "hosts": [host.as_str()]});
+            buyer.put("/v1/environment/KEY", &key).expect(200);
+        };
+        let ask = |path: &str, times: u32| {
+            let request = json!({"method": "GET", "url": format!("https://{host}/v1/{path}"),
+                "headers": [["x-key", "{KEY}"]], "body": null});
+            let input = json!({"request": request, "times": times});
+            buyer.run(&artifact, &json!({"function": "send-many", "input": input}))
+        };
+        let [(_, first), (_, second)] = BUYERS;
+        put(first);
+        std::thread::scope(|scope| {
+            let long = scope.spawn(|| ask("slow", 10));
+            let soon = Duration::from_secs(60);
+            assert!(holds_within(soon, || !seen.seen().is_empty()));
+            assert_eq!(buyer.delete("/v1/environment/KEY").status, 204);
+            let missing = ask("next", 1).expect(428);
+            assert_eq!(missing["missing"][0]["reason"], "absent", "{missing}");
+            put(second);
+            ask("next", 1).expect(200);
+            assert!(seen.seen().len() < 11, "the first was still under way");
+            let ends = long.join().expect("no panic").expect(200);
+            assert_eq!(ends["output"], json!(vec!["200"; 10]), "{ends}");
+        });
+    });
+    working.await.expect("no panic");
+    let [(_, first), (_, second)] = BUYERS;
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 11);
+    for request in seen {
+        let own = if request.uri.ends_with("slow") {
+            first
+        } else {
+            second
+        };
+        assert_eq!(request.headers["x-key"], own);
     }
 }

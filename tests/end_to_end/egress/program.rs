@@ -5,14 +5,14 @@ use tollgate_tests::server::Server;
 use tollgate_tests::{command, ended, start};
 use tollgate_validator::pack::pack;
 
-fn manifest(upstream: &Upstream, scheme: &str) -> String {
+pub(super) fn manifest(upstream: &Upstream, scheme: &str) -> String {
     let host = upstream.host();
     format!(
         "name = \"courier\"\nversion = \"1.0.0\"\ndescription = \"Sends\"\n[credentials.KEY]\ndescription = \"Its key\"\nhosts = [\"{host}\"]\n[egress]\nallow = [\"{scheme}://{host}/v1\"]\n"
     )
 }
 
-fn courier_bytes() -> Vec<u8> {
+pub(super) fn courier_bytes() -> Vec<u8> {
     let file = tollgate_fixtures::folder("courier").join("courier.wasm");
     std::fs::read(file).expect("built")
 }
@@ -70,6 +70,42 @@ async fn a_run_at_home_reaches_the_host_it_is_let_to_and_shows_when() {
     assert_eq!(no_host.await.expect("no panic").code, Some(2));
 }
 
+/// As the machine's administrator trusts them: `SSL_CERT_FILE` is where most systems' TLS looks, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_platform_s_own_roots_are_trusted() {
+    let upstream = Upstream::https().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root.pem");
+    std::fs::write(&root, &upstream.root_pem).expect("written");
+    std::fs::write(folder.path().join("courier.wasm"), courier_bytes()).expect("written");
+    let manifest = manifest(&upstream, "https");
+    std::fs::write(folder.path().join("tool.toml"), manifest).expect("written");
+    let tool = folder.path().to_str().expect("a path").to_owned();
+    let host = upstream.host();
+    let mut request = get(format!("https://{host}/v1"));
+    request["headers"] = json!([["x-key", "{KEY}"]]);
+    let input = json!({"request": request}).to_string();
+    let run = |trusts: bool| {
+        let mut program = command(&["run", &tool, "--function", "send", "--input", &input]);
+        program.args(["--credential", "KEY=from home", "--allow-host", &host]);
+        if trusts {
+            program.env("SSL_CERT_FILE", &root);
+        }
+        tokio::task::spawn_blocking(move || ended(start(program)))
+    };
+    let refused = run(false).await.expect("no panic");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.stdout.contains("TlsCertificateError")
+            || refused.stderr.contains("TlsCertificateError"),
+        "{refused:?}"
+    );
+    assert_eq!(upstream.seen().len(), 0);
+    let answered = run(true).await.expect("no panic");
+    assert_eq!(answered.code, Some(0), "{answered:?}");
+    assert_eq!(upstream.only().headers["x-key"], "from home");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
     let upstream = Upstream::https().await;
@@ -97,12 +133,7 @@ async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
             ("TOLLGATE_LOG__LEVEL", "debug"),
         ]);
         let (seller, buyer) = (server.org("seller"), server.org("buyer"));
-        let artifact = seller.upload(&wasm).expect(201)["id"].clone();
-        let artifact = artifact.as_str().expect("an id").to_owned();
-        let verdict = seller.validate(&artifact);
-        assert_eq!(verdict["status"], "ADMITTED", "{verdict}");
-        let path = format!("/v1/artifacts/{artifact}/publish");
-        seller.send("POST", &path, &[], b"").expect(201);
+        let artifact = seller.publish(&wasm);
         let send = |request: &Value| {
             buyer.run(
                 &artifact,
@@ -135,7 +166,11 @@ async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
         told.push(spans.to_string());
         let stolen = send(&theft).expect(502);
         assert_eq!(stolen["failure"]["error"], "HttpRequestDenied", "{stolen}");
-        told.push(stolen.to_string());
+        let id = stolen["run_id"].as_str().expect("an id");
+        let attempt = buyer.get(&format!("/v1/runs/{id}/spans")).expect(200);
+        let refused = &attempt["items"][4]["attributes"]["refused"];
+        assert_eq!(refused, "credential KEY may not go there", "{attempt}");
+        told.extend([stolen.to_string(), attempt.to_string()]);
         told.push(buyer.get("/v1/runs?limit=100").expect(200).to_string());
         told.push(server.log());
         for text in told {

@@ -52,6 +52,11 @@ type Body = BoxBody<Bytes, std::io::Error>;
 impl Upstream {
     /// A host that speaks `https`, HTTP/2 too.
     pub(super) async fn https() -> Self {
+        Self::speaking(&["h2", "http/1.1"]).await
+    }
+
+    /// A host that speaks `https` in those protocols, as ALPN names them.
+    pub(super) async fn speaking(protocols: &[&str]) -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
         let made = made.expect("a certificate");
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -61,7 +66,7 @@ impl Upstream {
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key)
             .expect("its own key");
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         Self::start(Some(acceptor), made.cert.pem().into_bytes()).await
     }

@@ -1,10 +1,11 @@
 //! A server ends in order, has its folder for itself, and finds what it had queued.
 
+use crate::guests;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tollgate_tests::holds_within;
-use tollgate_tests::server::{Caller, JSON, Server, refused_start};
+use tollgate_tests::server::{Caller, JSON, Server, files_below, refused_start};
+use tollgate_tests::{holds_within, packed};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -142,6 +143,43 @@ fn queued_runs_are_run_by_the_next_server() {
         (&lost["status"], &lost["failure"]["kind"], &lost["charged"]),
         (&json!("FAILED"), &json!("lost"), &json!(0))
     );
+}
+
+/// Makes a file, and waits.
+const LITTERS: &str = "(drop (call $open (i32.const 97))) (call $sleep (i32.const 3600000))";
+
+#[test]
+fn what_a_killed_server_left_in_scratch_is_removed_by_the_next() {
+    let server = Server::start();
+    let caller = server.org("litters");
+    let manifest = "name = \"litters\"\nversion = \"1.0.0\"\ndescription = \"Litters\"";
+    let tool = caller.publish(&packed(&guests::command(LITTERS), manifest));
+    for _ in 0..3 {
+        queue(&caller, &tool, &json!({"input": null}));
+    }
+    let scratch = server.data().join("scratch");
+    let folders = || {
+        let folders = std::fs::read_dir(&scratch).expect("a folder").flatten();
+        folders.map(|it| it.path()).collect::<Vec<_>>()
+    };
+    let [left] = &folders()[..] else {
+        panic!("one folder for the server: {:?}", folders());
+    };
+    let litter = || {
+        files_below(left)
+            .iter()
+            .filter(|(file, _)| file.ends_with("a"))
+            .count()
+    };
+    assert!(
+        holds_within(PATIENCE, || litter() == 3),
+        "{:?}",
+        files_below(left)
+    );
+    let folder = server.kill();
+    assert_eq!(litter(), 3, "nobody was there to remove it");
+    let _server = Server::start_in(folder, &[]);
+    assert!(!left.exists() && folders().len() <= 1, "{:?}", folders());
 }
 
 fn queue(caller: &Caller, tool: &str, body: &Value) -> String {
