@@ -1,6 +1,7 @@
 //! Measures our runtime and server against references in the same run.
 
 mod bare;
+mod bare_http;
 mod bare_wasi;
 mod effort;
 mod guests;

@@ -55,6 +55,11 @@ impl Upstream {
         })
     }
 
+    /// What is asked for.
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}/v1/key", self.host())
+    }
+
     /// `localhost:PORT`.
     pub(crate) fn host(&self) -> String {
         format!("localhost:{}", self.port)
