@@ -2,13 +2,17 @@
 
 use crate::files::Files;
 use crate::folder::{Folder, FolderError};
+use crate::id::OrgId;
 use crate::migrations::migrate;
+use crate::statements;
 use crate::vault::{Vault, VaultError};
+use crate::wallet::Wallets;
 use crate::writer::Writer;
 use secrecy::SecretString;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Older versions can corrupt a write-ahead log.
@@ -25,6 +29,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// 64 hexadecimal digits; without it, the file `master.key` in the folder, made on the first start.
     pub master_key: Option<SecretString>,
+    /// Ten-thousandths of what sellers earn that are the platform's.
+    pub fee_basis_points: u32,
 }
 
 /// Durable state. Everything about it goes through its methods, one file each kind.
@@ -34,6 +40,8 @@ pub struct Store {
     pub(crate) writer: Writer,
     pub(crate) files: Files,
     pub(crate) vault: Vault,
+    pub(crate) wallets: Arc<Wallets>,
+    fee_basis_points: u32,
     /// Held until the store is gone.
     _folder: Folder,
 }
@@ -96,19 +104,30 @@ impl Store {
             }
         };
         let files = Files::open(&folder.tools())?;
+        let posted = sqlx::query_as(statements::POSTED).fetch_all(&readers);
+        let posted = posted.await?;
+        let held = sqlx::query_as(statements::HELD).fetch_all(&readers).await?;
         Ok(Self {
             readers,
             writer,
             files,
             vault,
+            wallets: Arc::new(Wallets::new(posted, held)),
+            fee_basis_points: settings.fee_basis_points,
             _folder: folder,
         })
+    }
+
+    /// Whose are the fees, and how much of what sellers earn.
+    pub(crate) fn fees(&self) -> Option<(OrgId, u32)> {
+        let platform = self.wallets.platform();
+        platform.map(|platform| (platform, self.fee_basis_points))
     }
 
     /// Whether the database answers and the disk takes a write.
     pub async fn check(&self) -> Result<(), crate::StoreError> {
         self.writer.write(|_| Box::pin(async { Ok(()) })).await?;
-        sqlx::query(crate::statements::READY)
+        sqlx::query(statements::READY)
             .fetch_one(&self.readers)
             .await?;
         Ok(())

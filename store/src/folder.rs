@@ -71,7 +71,7 @@ impl Folder {
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("tollgate.db")
+        database_in(&self.path)
     }
 
     pub(crate) fn tools(&self) -> PathBuf {
@@ -179,4 +179,9 @@ fn read_key(mut file: File, path: &Path) -> Result<MasterKey, FolderError> {
     file.read_to_string(&mut text).map_err(unusable)?;
     let key = MasterKey::parse(text.trim());
     key.ok_or_else(|| FolderError::KeyMalformed(path.display().to_string()))
+}
+
+/// The database of a data folder.
+pub(crate) fn database_in(folder: &Path) -> PathBuf {
+    folder.join("tollgate.db")
 }

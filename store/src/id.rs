@@ -42,6 +42,8 @@ kinds! {
     OfArtifact ArtifactId "art_" "An artifact.";
     OfRelease ReleaseId "rel_" "A release.";
     OfRun RunId "run_" "A run.";
+    OfSubscription SubscriptionId "sub_" "A subscription.";
+    OfEntry EntryId "ent_" "An entry of a wallet.";
 }
 
 /// Text that is no identifier of the kind asked for.

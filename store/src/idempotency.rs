@@ -32,6 +32,17 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// One digest of all of it.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        hasher.update(self.owner.0.as_bytes());
+        hasher.update(self.owner.1.as_bytes());
+        hasher.update(self.request_sha256);
+        hasher.finalize().into()
+    }
+}
+
 /// The answer of an earlier request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {

@@ -5,6 +5,7 @@
 //! acknowledged is not lost.
 
 mod artifact;
+mod audit;
 mod database;
 mod environment;
 mod error;
@@ -13,6 +14,7 @@ mod folder;
 mod id;
 mod idempotency;
 mod key;
+mod ledger;
 mod life;
 mod migrations;
 mod page;
@@ -22,30 +24,37 @@ mod run;
 mod run_life;
 mod secret;
 mod statements;
+mod subscription;
 mod tenancy;
 #[cfg(test)]
 mod tests;
 mod time;
 mod vault;
+mod wallet;
 mod writer;
 
 pub use artifact::{Artifact, Draft, NewDraft, Upload, VerdictRecord, VerdictStatus};
+pub use audit::Audit;
 pub use database::{OpenError, Settings, Store};
 pub use environment::{Entry, EntryScope, NewEntry, SecretEntry};
 pub use error::StoreError;
 pub use files::Digest;
 pub use folder::FolderError;
 pub use id::{
-    ArtifactId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId, ReleaseId, RunId,
+    ArtifactId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId, ReleaseId, RunId,
+    SubscriptionId,
 };
 pub use idempotency::{KeptAnswer, Slot};
 pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};
+pub use ledger::{Credit, Credited, LedgerEntry};
 pub use life::Retention;
 pub use page::Page;
 pub use release::{Published, Release};
 pub use rotation::{RotateError, Rotated};
 pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
 pub use secret::KeyText;
+pub use subscription::{NewSubscription, Subscription};
 pub use tenancy::NewOrg;
 pub use time::Time;
 pub use vault::VaultError;
+pub use wallet::{Hold, Wallet};

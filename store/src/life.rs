@@ -2,9 +2,11 @@
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::id::OrgId;
 use crate::statements;
 use crate::time::Time;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long things are kept.
@@ -50,25 +52,32 @@ impl Store {
             retention.queued.as_secs()
         );
         let failure = json!({"kind": "expired", "message": message});
-        self.writer
-            .write(move |transaction| {
+        let wallets = Arc::clone(&self.wallets);
+        let expired = self.writer.write_then(
+            move |transaction| {
                 Box::pin(async move {
                     let now = Time::now();
-                    let expired = sqlx::query(statements::EXPIRE_QUEUED)
+                    let expired: Vec<(OrgId, i64)> = sqlx::query_as(statements::EXPIRE_QUEUED)
                         .bind(now)
                         .bind(failure.to_string())
                         .bind(now.before(retention.queued))
-                        .execute(&mut *transaction)
+                        .fetch_all(&mut *transaction)
                         .await?;
-                    if expired.rows_affected() > 0 {
+                    if !expired.is_empty() {
                         sqlx::query(statements::DROP_ENDED_INPUTS)
                             .execute(transaction)
                             .await?;
                     }
-                    Ok(expired.rows_affected())
+                    Ok(expired)
                 })
-            })
-            .await
+            },
+            move |expired: &Vec<(OrgId, i64)>| {
+                for (org, held) in expired {
+                    wallets.release(*org, held.cast_unsigned());
+                }
+            },
+        );
+        Ok(expired.await?.len() as u64)
     }
 
     /// Forgets what is older than it is kept.

@@ -31,6 +31,8 @@ pub struct Release {
     pub created_at: Time,
     /// Whether it is the one that runs.
     pub active: bool,
+    /// JSON array: what it asks of subscribers beyond the release that was active before it.
+    pub widens: Value,
 }
 
 /// How publishing a draft ended.
@@ -47,10 +49,15 @@ pub enum Published {
 }
 
 impl Store {
-    /// Makes a release of an artifact's draft, active and listed from now.
-    pub async fn publish(&self, (org, id): (OrgId, ArtifactId)) -> Result<Published, StoreError> {
+    /// Makes a release of an artifact's draft, active and listed from now. What it `widens` is told from what the
+    /// active release and the draft say of themselves.
+    pub async fn publish(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+        widens: fn(&Value, &Value) -> Value,
+    ) -> Result<Published, StoreError> {
         self.writer
-            .write(move |transaction| Box::pin(publish(transaction, org, id)))
+            .write(move |transaction| Box::pin(publish(transaction, org, id, widens)))
             .await
     }
 
@@ -113,6 +120,7 @@ async fn publish(
     transaction: &mut Transaction,
     org: OrgId,
     id: ArtifactId,
+    widens: fn(&Value, &Value) -> Value,
 ) -> Result<Published, StoreError> {
     let draft = sqlx::query(statements::DRAFT_TO_PUBLISH)
         .bind(org)
@@ -144,6 +152,15 @@ async fn publish(
         Some(version) => version,
         None => next_version(&versions),
     };
+    let before: Option<String> = sqlx::query_scalar(statements::ACTIVE_ABOUT)
+        .bind(org)
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let widens = match before.as_deref().map(json_in).transpose()? {
+        Some(before) => widens(&before, &about),
+        None => Value::Array(Vec::new()),
+    };
     let release = Release {
         id: ReleaseId::new(),
         version,
@@ -151,6 +168,7 @@ async fn publish(
         about,
         created_at: Time::now(),
         active: true,
+        widens,
     };
     let log: String = draft.try_get("log")?;
     sqlx::query(statements::INSERT_RELEASE)
@@ -162,6 +180,7 @@ async fn publish(
         .bind(release.about.to_string())
         .bind(log)
         .bind(release.created_at)
+        .bind(release.widens.to_string())
         .execute(&mut *transaction)
         .await?;
     for statement in [statements::LIST, statements::DELETE_DRAFT] {
@@ -243,5 +262,6 @@ pub(crate) fn release_in(row: &SqliteRow, active: bool) -> Result<Release, sqlx:
         about: json_in(row.try_get("about")?)?,
         created_at: row.try_get("released_at")?,
         active,
+        widens: json_in(row.try_get("widens")?)?,
     })
 }

@@ -4,7 +4,7 @@ use crate::Store;
 use crate::database::{OpenError, Settings, assert_version, options};
 use crate::environment::{EntryScope, artifact_in, purpose};
 use crate::error::StoreError;
-use crate::folder::{Folder, FolderError};
+use crate::folder::{Folder, FolderError, database_in};
 use crate::id::OrgId;
 use crate::migrations::migrate;
 use crate::statements;
@@ -53,7 +53,7 @@ impl Store {
         settings: Settings,
         next: Option<SecretString>,
     ) -> Result<Rotated, RotateError> {
-        if !settings.folder.join("tollgate.db").exists() {
+        if !database_in(&settings.folder).exists() {
             return Err(RotateError::Empty(settings.folder));
         }
         let folder = Folder::open(&settings.folder).map_err(OpenError::from)?;

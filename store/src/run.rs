@@ -45,6 +45,10 @@ pub struct NewRun {
     pub input_bytes: u64,
     /// When it was asked for.
     pub created_at: Time,
+    /// Tokens that are held for it.
+    pub price: u64,
+    /// Whose they are when it succeeds; none for a run that costs nothing.
+    pub seller: Option<OrgId>,
 }
 
 /// How a run ended.
@@ -261,6 +265,8 @@ pub(crate) fn new_in(row: &SqliteRow) -> Result<NewRun, sqlx::Error> {
             .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         input_bytes: unsigned(row.try_get("input_bytes")?),
         created_at: row.try_get("created_at")?,
+        price: unsigned(row.try_get("price")?),
+        seller: row.try_get("seller_id")?,
     })
 }
 

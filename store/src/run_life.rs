@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::idempotency::{KeptAnswer, Slot, keep_answer};
+use crate::ledger::{Paid, Payment, pay};
 use crate::run::{Claimed, Finish, NewRun, new_in};
 use crate::statements;
 use crate::time::Time;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
+use std::sync::Arc;
 
 /// The attempt of a run that was never queued.
 const FIRST_ATTEMPT: i64 = 1;
@@ -129,8 +131,8 @@ impl Store {
             .await
     }
 
-    /// Records how a run ended. `attempt` is that of a claimed run, none of any other. `false` where the record says
-    /// already that it ended otherwise.
+    /// Records how a run ended, and charges for it where the record says so, what was held. `attempt` is that of a claimed run, none of any other. `false` where the record says
+    /// already that it ended otherwise: nothing is charged then.
     pub async fn finish_run(
         &self,
         run: NewRun,
@@ -138,9 +140,12 @@ impl Store {
         finish: Finish,
     ) -> Result<bool, StoreError> {
         let attempt = attempt.unwrap_or(FIRST_ATTEMPT);
-        self.writer
-            .write(move |transaction| Box::pin(record(transaction, run, attempt, finish)))
-            .await
+        let (fees, wallets) = (self.fees(), Arc::clone(&self.wallets));
+        let recorded = self.writer.write_then(
+            move |transaction| Box::pin(record(transaction, run, attempt, finish, fees)),
+            move |changes: &Option<Vec<_>>| wallets.post(changes.as_deref().unwrap_or_default()),
+        );
+        Ok(recorded.await?.is_some())
     }
 
     /// Cancels a run that is still queued. `false` where it is not.
@@ -149,23 +154,26 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: RunId,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
+        let wallets = Arc::clone(&self.wallets);
+        let cancelled = self.writer.write_then(
+            move |transaction| {
                 Box::pin(async move {
-                    let cancelled = sqlx::query(statements::CANCEL_QUEUED)
+                    let held: Option<i64> = sqlx::query_scalar(statements::CANCEL_QUEUED)
                         .bind(org)
                         .bind(project)
                         .bind(id)
                         .bind(Time::now())
-                        .execute(&mut *transaction)
+                        .fetch_optional(&mut *transaction)
                         .await?;
-                    if cancelled.rows_affected() == 1 {
+                    if held.is_some() {
                         drop_input(transaction, org, id).await?;
                     }
-                    Ok(cancelled.rows_affected() == 1)
+                    Ok(held)
                 })
-            })
-            .await
+            },
+            move |held: &Option<i64>| wallets.release(org, held.unwrap_or(0).cast_unsigned()),
+        );
+        Ok(cancelled.await?.is_some())
     }
 }
 
@@ -205,7 +213,8 @@ async fn record(
     run: NewRun,
     attempt: i64,
     finish: Finish,
-) -> Result<bool, StoreError> {
+    fees: Option<(OrgId, u32)>,
+) -> Result<Option<Vec<(OrgId, i64)>>, StoreError> {
     let output = finish.output.as_deref();
     let recorded = bind_new(sqlx::query(statements::FINISH_RUN), &run)
         .bind(attempt)
@@ -220,8 +229,18 @@ async fn record(
         .execute(&mut *transaction)
         .await?;
     if recorded.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(None);
     }
+    let payment = run.seller.map(|seller| Payment {
+        of: Paid::Run(run.id),
+        buyer: run.owner.0,
+        seller,
+        tokens: finish.charged,
+    });
+    let changes = match payment.filter(|payment| payment.tokens > 0) {
+        Some(payment) => pay(transaction, payment, fees).await?,
+        None => Vec::new(),
+    };
     let org = run.owner.0;
     let kept = [
         (
@@ -245,7 +264,7 @@ async fn record(
     if attempt > FIRST_ATTEMPT || finish.keeps_output {
         drop_input(transaction, org, run.id).await?;
     }
-    Ok(true)
+    Ok(Some(changes))
 }
 
 async fn drop_input(
@@ -261,7 +280,7 @@ async fn drop_input(
     Ok(())
 }
 
-/// Binds the first sixteen of a run's columns.
+/// Binds the first eighteen of a run's columns.
 fn bind_new<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     run: &NewRun,
@@ -283,6 +302,8 @@ fn bind_new<'q>(
         .bind(run.input_sha256.to_vec())
         .bind(signed(run.input_bytes))
         .bind(run.created_at)
+        .bind(signed(run.price))
+        .bind(run.seller)
 }
 
 fn signed(number: u64) -> i64 {

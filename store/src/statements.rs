@@ -8,6 +8,7 @@ pub(crate) const REPLACE_META: &str = "UPDATE meta SET value = $2 WHERE name = $
 
 // Tenancy.
 pub(crate) const HAS_ORGS: &str = "SELECT EXISTS (SELECT 1 FROM orgs)";
+pub(crate) const FIRST_ORG: &str = "SELECT org_id FROM orgs ORDER BY org_id LIMIT 1";
 pub(crate) const INSERT_ORG: &str =
     "INSERT INTO orgs (org_id, name, data_key, created_at) VALUES ($1, $2, $3, $4)";
 pub(crate) const INSERT_PROJECT: &str =
@@ -56,7 +57,7 @@ pub(crate) const ARTIFACT_NAMED: &str =
 pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
         d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
         d.version AS draft_version,
-        r.release_id, r.version, r.digest, r.about, r.created_at AS released_at
+        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
     FROM artifacts a
     LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
     LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
@@ -65,7 +66,7 @@ pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id,
 pub(crate) const ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
         d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
         d.version AS draft_version,
-        r.release_id, r.version, r.digest, r.about, r.created_at AS released_at
+        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
     FROM artifacts a
     LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
     LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
@@ -99,25 +100,40 @@ pub(crate) const DRAFT_TO_PUBLISH: &str =
 pub(crate) const VERSIONS: &str =
     "SELECT version FROM releases WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const INSERT_RELEASE: &str =
-    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 pub(crate) const ACTIVATE: &str =
     "UPDATE artifacts SET active_release_id = $3 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const LIST: &str =
     "UPDATE artifacts SET listed = 1 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const RELEASES: &str =
-    "SELECT r.release_id, r.version, r.digest, r.about, r.created_at AS released_at,
+    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at,
         (a.active_release_id = r.release_id) AS active
     FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id < $3
     ORDER BY r.release_id DESC LIMIT $4";
 pub(crate) const RELEASE: &str =
-    "SELECT r.release_id, r.version, r.digest, r.about, r.created_at AS released_at,
+    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at,
         (a.active_release_id = r.release_id) AS active
     FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id = $3";
+pub(crate) const RELEASE_OF_ARTIFACT: &str =
+    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
+    FROM artifacts a
+    JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = $2
+    WHERE a.artifact_id = $1";
+pub(crate) const RELEASES_BACK_FROM: &str =
+    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
+    FROM artifacts a
+    JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id <= $2
+    WHERE a.artifact_id = $1
+    ORDER BY r.release_id DESC";
+/// What is active beside a draft that is to be published.
+pub(crate) const ACTIVE_ABOUT: &str = "SELECT r.about FROM artifacts a
+    JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
+    WHERE a.org_id = $1 AND a.artifact_id = $2";
 pub(crate) const DIGESTS_BY_USE: &str = "SELECT r.digest FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
     LEFT JOIN (
@@ -162,18 +178,19 @@ pub(crate) const REPLACE_SEALED: &str = "UPDATE environment SET sealed = $5
 /// Also ends a run that is durable already, unless it was ended or started again meanwhile.
 pub(crate) const FINISH_RUN: &str = "INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
-        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, attempt,
+        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, attempt,
         status, failure, usage, charged, output_sha256, output_bytes, started_at, finished_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24, $25)
+        $24, $25, $26, $27)
     ON CONFLICT (org_id, project_id, run_id) DO UPDATE SET status = excluded.status, failure = excluded.failure,
         usage = excluded.usage, charged = excluded.charged, output_sha256 = excluded.output_sha256,
         output_bytes = excluded.output_bytes, started_at = excluded.started_at, finished_at = excluded.finished_at
     WHERE runs.status = 'RUNNING' AND runs.attempt = excluded.attempt";
 pub(crate) const BEGIN_RUN: &str = "INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
-        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, attempt, status, started_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, attempt, status,
+        started_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 pub(crate) const FORGET_RUN: &str =
     "DELETE FROM runs WHERE org_id = $1 AND project_id = $2 AND run_id = $3";
 pub(crate) const FORGET_SLOT_OF_RUN: &str =
@@ -205,7 +222,8 @@ pub(crate) const RUN_INPUT: &str = "SELECT input FROM run_inputs WHERE org_id = 
 pub(crate) const REQUEUE_RUN: &str = "UPDATE runs SET status = 'QUEUED', started_at = NULL
     WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'RUNNING' AND attempt = $4";
 pub(crate) const CANCEL_QUEUED: &str = "UPDATE runs SET status = 'CANCELLED', finished_at = $4
-    WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'QUEUED'";
+    WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'QUEUED'
+    RETURNING price";
 pub(crate) const RUN: &str = "SELECT r.*, o.output FROM runs r
     LEFT JOIN run_outputs o ON o.org_id = r.org_id AND o.run_id = r.run_id
     WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id = $3";
@@ -220,6 +238,65 @@ pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $
 pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
     ORDER BY r.run_id DESC LIMIT $3";
+
+// Money.
+pub(crate) const POSTED: &str = "SELECT org_id, posted FROM wallets";
+pub(crate) const HELD: &str =
+    "SELECT org_id, SUM(price) AS held FROM runs WHERE status = 'QUEUED' GROUP BY org_id";
+pub(crate) const ORG_POSTED: &str = "SELECT COALESCE(w.posted, 0) FROM orgs o
+    LEFT JOIN wallets w ON w.org_id = o.org_id WHERE o.org_id = $1";
+pub(crate) const GIVE_TOKENS: &str = "INSERT INTO wallets (org_id, posted) VALUES ($1, $2)
+    ON CONFLICT (org_id) DO UPDATE SET posted = wallets.posted + excluded.posted";
+pub(crate) const TAKE_TOKENS: &str = "UPDATE wallets SET posted = posted + $2 WHERE org_id = $1";
+pub(crate) const INSERT_ENTRY: &str = "INSERT INTO entries
+        (org_id, entry_id, posting_id, kind, tokens, run_id, subscription_id, reason, request_sha256, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+pub(crate) const ENTRY_BY_REQUEST: &str =
+    "SELECT org_id, entry_id, at, kind, tokens, run_id, subscription_id, reason FROM entries
+    WHERE request_sha256 = $1";
+pub(crate) const LEDGER: &str =
+    "SELECT entry_id, at, kind, tokens, run_id, subscription_id FROM entries
+    WHERE org_id = $1 AND entry_id < $2
+    ORDER BY entry_id DESC LIMIT $3";
+pub(crate) const AUDIT_COUNTS: &str =
+    "SELECT (SELECT COUNT(*) FROM wallets) AS wallets, (SELECT COUNT(*) FROM entries) AS entries";
+pub(crate) const AUDIT_POSTINGS: &str = "SELECT posting_id, SUM(tokens) AS sum FROM entries GROUP BY posting_id HAVING SUM(tokens) <> 0";
+/// The platform's own side of credits is no wallet.
+pub(crate) const AUDIT_WALLETS: &str =
+    "SELECT o.org_id, COALESCE(w.posted, 0) AS posted, COALESCE(SUM(e.tokens), 0) AS sum
+    FROM orgs o
+    LEFT JOIN wallets w ON w.org_id = o.org_id
+    LEFT JOIN entries e ON e.org_id = o.org_id
+    GROUP BY o.org_id, w.posted HAVING COALESCE(w.posted, 0) <> COALESCE(SUM(e.tokens), 0)";
+/// Entries outlive the records of runs.
+pub(crate) const AUDIT_CHARGES: &str =
+    "SELECT r.run_id, r.charged, COALESCE(-SUM(e.tokens), 0) AS tokens
+    FROM runs r
+    LEFT JOIN entries e ON e.posting_id = r.run_id AND e.org_id = r.org_id AND e.kind = 'charge'
+    GROUP BY r.org_id, r.project_id, r.run_id, r.charged HAVING r.charged <> COALESCE(-SUM(e.tokens), 0)";
+pub(crate) const AUDIT_ENTRIES_OF_RUNS: &str = "SELECT r.run_id, r.status FROM runs r
+    JOIN entries e ON e.posting_id = r.run_id AND e.org_id = r.org_id AND e.kind = 'charge'
+    WHERE r.status <> 'SUCCEEDED'";
+
+// Subscriptions.
+pub(crate) const INSERT_SUBSCRIPTION: &str = "INSERT INTO subscriptions
+        (org_id, project_id, subscription_id, artifact_id, release_id, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (artifact_id, org_id, project_id) WHERE ended_at IS NULL DO NOTHING";
+pub(crate) const SUBSCRIPTION_TO: &str =
+    "SELECT subscription_id, artifact_id, release_id, created_at, ended_at FROM subscriptions
+    WHERE artifact_id = $1 AND org_id = $2 AND project_id = $3 AND ended_at IS NULL";
+pub(crate) const SUBSCRIPTION: &str =
+    "SELECT subscription_id, artifact_id, release_id, created_at, ended_at FROM subscriptions
+    WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3";
+pub(crate) const SUBSCRIPTIONS: &str =
+    "SELECT subscription_id, artifact_id, release_id, created_at, ended_at FROM subscriptions
+    WHERE org_id = $1 AND project_id = $2 AND subscription_id < $3
+    ORDER BY subscription_id DESC LIMIT $4";
+pub(crate) const END_SUBSCRIPTION: &str = "UPDATE subscriptions SET ended_at = $4
+    WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
+pub(crate) const ACCEPT_TERMS: &str = "UPDATE subscriptions SET release_id = $4
+    WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
 
 // Idempotency.
 pub(crate) const KEPT_ANSWER: &str =
@@ -239,7 +316,8 @@ pub(crate) const LOSE_RUNNING: &str =
 /// The sign keeps a planner off the index by age, which holds every run there was.
 pub(crate) const EXPIRE_QUEUED: &str =
     "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
-    WHERE status = 'QUEUED' AND +created_at < $3";
+    WHERE status = 'QUEUED' AND +created_at < $3
+    RETURNING org_id, price";
 /// By the partial indexes of queued and running runs: the others are many.
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')

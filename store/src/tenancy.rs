@@ -30,11 +30,16 @@ impl Store {
             .fetch_one(&self.readers)
             .await?;
         if has_orgs {
+            let first = sqlx::query_scalar(statements::FIRST_ORG)
+                .fetch_one(&self.readers)
+                .await?;
+            self.wallets.set_platform(first);
             return Ok(None);
         }
         let text = chosen.unwrap_or_default();
         let scopes = Scopes::of([Scope::Operator, Scope::Manage]);
         let made = self.make_org("operator".to_owned(), scopes, text).await?;
+        self.wallets.set_platform(made.org);
         Ok(Some(made.key.text))
     }
 

@@ -50,12 +50,29 @@ impl Writer {
             + Send
             + 'static,
     {
+        self.write_then(work, |_| ()).await
+    }
+
+    /// The same, and then `follow` what was committed, whoever still waits: in the order of the transactions, before
+    /// anybody is answered.
+    pub(crate) async fn write_then<T, F, A>(&self, work: F, follow: A) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, StoreError>>
+            + Send
+            + 'static,
+        A: FnOnce(&T) + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
         let command: Command = Box::new(move |transaction| {
             Box::pin(async move {
                 match work(transaction).await {
                     Ok(value) => Some(Box::new(move |committed: Result<(), StoreError>| {
-                        let _ = sender.send(committed.map(|()| value));
+                        let committed = committed.map(|()| value);
+                        if let Ok(value) = &committed {
+                            follow(value);
+                        }
+                        let _ = sender.send(committed);
                     }) as Answer),
                     Err(error) => {
                         let _ = sender.send(Err(error));

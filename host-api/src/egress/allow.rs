@@ -114,6 +114,19 @@ impl Allow {
         is_method && !is_never(method) && is_place && self.is_path(to.path)
     }
 
+    /// Whether all that another rule allows is allowed by this one.
+    pub fn covers(&self, other: &Allow) -> bool {
+        let is_method = |method: &String| self.methods.contains(method);
+        let are_methods = self.methods.is_empty()
+            || !other.methods.is_empty() && other.methods.iter().all(is_method);
+        let is_host = match other.is_any_label {
+            true => self.is_any_label && self.host == other.host,
+            false => self.is_host(&other.host),
+        };
+        let is_place = self.is_https == other.is_https && self.port == other.port && is_host;
+        are_methods && is_place && self.is_below(&other.prefix)
+    }
+
     fn is_host(&self, host: &str) -> bool {
         if !self.is_any_label {
             return host == self.host;

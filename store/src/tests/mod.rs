@@ -1,5 +1,6 @@
 //! The store on a real database in a folder of its own.
 
+mod money;
 mod rotation;
 
 use crate::*;
@@ -20,6 +21,7 @@ async fn open_in(folder: &tempfile::TempDir) -> Result<Store, OpenError> {
     let settings = Settings {
         folder: folder.path().to_owned(),
         master_key: None,
+        fee_basis_points: 0,
     };
     Store::open(settings).await
 }
@@ -45,7 +47,13 @@ fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
         input_sha256: [7; 32],
         input_bytes: 2,
         created_at: Time::now(),
+        price: 0,
+        seller: None,
     }
+}
+
+fn nothing_wider(_: &serde_json::Value, _: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!([])
 }
 
 fn succeeded(output: &str) -> Finish {
@@ -86,6 +94,7 @@ async fn a_wrong_master_key_does_not_open() {
     let settings = |text: &str| Settings {
         folder: opened.folder.path().to_owned(),
         master_key: Some(text.to_owned().into()),
+        fee_basis_points: 0,
     };
     let wrong = Store::open(settings(&"0".repeat(64))).await;
     assert!(
@@ -235,7 +244,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     let place = (made.org, id);
     assert!(!store.put_draft(place, draft).await.expect("written"));
     assert_eq!(
-        store.publish(place).await.expect("written"),
+        store.publish(place, nothing_wider).await.expect("written"),
         Published::NotAdmitted(None)
     );
     let admitted = |version: Option<&str>| VerdictRecord {
@@ -259,7 +268,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
         assert!(!other.await.expect("written"), "a verdict of other bytes");
         let recorded = store.record_verdict(place, digest, admitted(wanted), "log".to_owned());
         assert!(recorded.await.expect("written"));
-        match store.publish(place).await.expect("written") {
+        match store.publish(place, nothing_wider).await.expect("written") {
             Published::Made(release) => versions.push(release.version),
             other => assert_eq!(other, Published::VersionExists("1.0.0".to_owned())),
         }

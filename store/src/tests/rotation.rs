@@ -42,6 +42,7 @@ fn settings(folder: &TempDir, master_key: Option<&str>) -> Settings {
     Settings {
         folder: folder.path().to_owned(),
         master_key: master_key.map(Into::into),
+        fee_basis_points: 0,
     }
 }
 

@@ -1,0 +1,236 @@
+//! Subscriptions: which project may run which other project's artifact, on which release's terms.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::id::{ArtifactId, OrgId, ProjectId, ReleaseId, SubscriptionId};
+use crate::ledger::{Paid, Payment, pay};
+use crate::page::{Page, one_more};
+use crate::release::{Release, release_in};
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use std::sync::Arc;
+
+/// A subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its identifier.
+    pub id: SubscriptionId,
+    /// To what.
+    pub artifact: ArtifactId,
+    /// The release whose terms were taken.
+    pub release: ReleaseId,
+    /// Since when.
+    pub created_at: Time,
+    /// Until when.
+    pub ended_at: Option<Time>,
+}
+
+/// What is subscribed to, for how much.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSubscription {
+    /// The artifact.
+    pub artifact: ArtifactId,
+    /// Whose it is.
+    pub seller: OrgId,
+    /// The release whose terms are taken.
+    pub release: ReleaseId,
+    /// Tokens, which are [held](Store::hold).
+    pub price: u64,
+}
+
+impl Store {
+    /// Subscribes a project, and pays. `None` where it is subscribed.
+    pub async fn subscribe(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        new: NewSubscription,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let subscription = Subscription {
+            id: SubscriptionId::new(),
+            artifact: new.artifact,
+            release: new.release,
+            created_at: Time::now(),
+            ended_at: None,
+        };
+        let payment = Payment {
+            of: Paid::Subscription(subscription.id),
+            buyer: org,
+            seller: new.seller,
+            tokens: new.price,
+        };
+        let (fees, wallets) = (self.fees(), Arc::clone(&self.wallets));
+        let made = self
+            .writer
+            .write_then(
+                move |transaction| {
+                    Box::pin(async move {
+                        if !insert(transaction, (org, project), &subscription).await? {
+                            return Ok(None);
+                        }
+                        match payment.tokens {
+                            0 => Ok(Some(Vec::new())),
+                            _ => pay(transaction, payment, fees).await.map(Some),
+                        }
+                    })
+                },
+                move |changes: &Option<Vec<_>>| {
+                    wallets.post(changes.as_deref().unwrap_or_default())
+                },
+            )
+            .await?;
+        Ok(made.map(|_| subscription))
+    }
+
+    /// A project's subscription to an artifact that has not ended.
+    pub async fn subscription_to(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        artifact: ArtifactId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let row = sqlx::query(statements::SUBSCRIPTION_TO)
+            .bind(artifact)
+            .bind(org)
+            .bind(project)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.as_ref().map(subscription_in).transpose()?)
+    }
+
+    /// A project's subscription.
+    pub async fn subscription(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let row = sqlx::query(statements::SUBSCRIPTION)
+            .bind(org)
+            .bind(project)
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.as_ref().map(subscription_in).transpose()?)
+    }
+
+    /// A project's subscriptions, those that have ended too, newest first.
+    pub async fn subscriptions(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        before: Option<SubscriptionId>,
+        limit: usize,
+    ) -> Result<Page<Subscription, SubscriptionId>, StoreError> {
+        let rows = sqlx::query(statements::SUBSCRIPTIONS)
+            .bind(org)
+            .bind(project)
+            .bind(before.unwrap_or_else(SubscriptionId::last))
+            .bind(one_more(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let all = rows.iter().map(subscription_in).collect::<Result<_, _>>()?;
+        Ok(Page::cut(all, limit, |it: &Subscription| it.id))
+    }
+
+    /// Ends a subscription, at once. `false` where there is none that has not ended.
+    pub async fn unsubscribe(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: SubscriptionId,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let ended = sqlx::query(statements::END_SUBSCRIPTION)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .bind(Time::now())
+                        .execute(transaction)
+                        .await?;
+                    Ok(ended.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    /// Takes another release's terms. `false` where there is no subscription that has not ended.
+    pub async fn accept(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: SubscriptionId,
+        release: ReleaseId,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let accepted = sqlx::query(statements::ACCEPT_TERMS)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .bind(release)
+                        .execute(transaction)
+                        .await?;
+                    Ok(accepted.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    /// A release, whoever asks.
+    pub async fn release(
+        &self,
+        artifact: ArtifactId,
+        id: ReleaseId,
+    ) -> Result<Option<Release>, StoreError> {
+        let row = sqlx::query(statements::RELEASE_OF_ARTIFACT)
+            .bind(artifact)
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        let release = row.as_ref().map(|row| release_in(row, false));
+        Ok(release.transpose()?)
+    }
+
+    /// The releases of an artifact from one back to its first, newest first.
+    pub async fn releases_back_from(
+        &self,
+        artifact: ArtifactId,
+        newest: ReleaseId,
+    ) -> Result<Vec<Release>, StoreError> {
+        let rows = sqlx::query(statements::RELEASES_BACK_FROM)
+            .bind(artifact)
+            .bind(newest)
+            .fetch_all(&self.readers)
+            .await?;
+        let releases = rows.iter().map(|row| release_in(row, false));
+        Ok(releases.collect::<Result<_, _>>()?)
+    }
+}
+
+async fn insert(
+    transaction: &mut Transaction,
+    (org, project): (OrgId, ProjectId),
+    subscription: &Subscription,
+) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(statements::INSERT_SUBSCRIPTION)
+        .bind(org)
+        .bind(project)
+        .bind(subscription.id)
+        .bind(subscription.artifact)
+        .bind(subscription.release)
+        .bind(subscription.created_at)
+        .execute(transaction)
+        .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+fn subscription_in(row: &SqliteRow) -> Result<Subscription, sqlx::Error> {
+    Ok(Subscription {
+        id: row.try_get("subscription_id")?,
+        artifact: row.try_get("artifact_id")?,
+        release: row.try_get("release_id")?,
+        created_at: row.try_get("created_at")?,
+        ended_at: row.try_get("ended_at")?,
+    })
+}

@@ -1,0 +1,528 @@
+//! Money: whatever is done, and wherever the server dies, everything adds up, nothing is charged twice, and what was
+//! acknowledged is there.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::HashMap;
+
+const FEE_BASIS_POINTS: u32 = 1000;
+
+async fn opened(folder: &tempfile::TempDir) -> Store {
+    let settings = Settings {
+        folder: folder.path().to_owned(),
+        master_key: None,
+        fee_basis_points: FEE_BASIS_POINTS,
+    };
+    let store = Store::open(settings).await.expect("opens");
+    store.first_start(None).await.expect("written");
+    store
+}
+
+async fn credit(store: &Store, org: OrgId, tokens: u64) -> LedgerEntry {
+    let credit = Credit {
+        org,
+        tokens,
+        reason: "a test".to_owned(),
+        request_sha256: None,
+    };
+    match store.credit(credit).await.expect("written") {
+        Credited::Made(entry) => entry,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn paid_run(buyer: &NewOrg, seller: &NewOrg, price: u64) -> NewRun {
+    NewRun {
+        price,
+        seller: Some(seller.org),
+        is_own: false,
+        ..new_run(buyer, ArtifactId::new())
+    }
+}
+
+fn charged(tokens: u64) -> Finish {
+    Finish {
+        charged: tokens,
+        ..succeeded("1")
+    }
+}
+
+fn failed() -> Finish {
+    Finish {
+        status: FinishStatus::Failed,
+        ..succeeded("1")
+    }
+}
+
+async fn kinds(store: &Store, org: OrgId) -> Vec<(String, i64)> {
+    let page = store.entries_of_wallet(org, None, 100).await.expect("read");
+    let lines = page.items.into_iter().map(|it| (it.kind, it.tokens));
+    lines.collect()
+}
+
+async fn adds_up(folder: &tempfile::TempDir) -> Audit {
+    let audit = Store::audit(folder.path()).await.expect("read");
+    assert_eq!(audit.differences, Vec::<String>::new());
+    audit
+}
+
+#[tokio::test]
+async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let (buyer, seller) = (org(&store).await, org(&store).await);
+    credit(&store, buyer.org, 100).await;
+    let hold = store.hold(buyer.org, 19).expect("100 are there");
+    let wallet = store.wallet(buyer.org);
+    assert_eq!(
+        (wallet.posted, wallet.held, wallet.available()),
+        (100, 19, 81)
+    );
+    let run = paid_run(&buyer, &seller, 19);
+    assert!(
+        store
+            .finish_run(run.clone(), None, charged(19))
+            .await
+            .expect("written")
+    );
+    drop(hold);
+    // The same again, as after an answer that was lost.
+    assert!(
+        !store
+            .finish_run(run.clone(), None, charged(19))
+            .await
+            .expect("written")
+    );
+    assert!(
+        !store
+            .finish_run(run, None, failed())
+            .await
+            .expect("written")
+    );
+    let unpaid = paid_run(&buyer, &seller, 19);
+    assert!(
+        store
+            .finish_run(unpaid, None, failed())
+            .await
+            .expect("written")
+    );
+    assert_eq!(
+        store.wallet(buyer.org),
+        Wallet {
+            posted: 81,
+            held: 0
+        }
+    );
+    assert_eq!(
+        store.wallet(seller.org),
+        Wallet {
+            posted: 18,
+            held: 0
+        }
+    );
+    let line = |kind: &str, tokens| (kind.to_owned(), tokens);
+    assert_eq!(
+        kinds(&store, buyer.org).await,
+        [line("charge", -19), line("credit", 100)]
+    );
+    let mut earned = kinds(&store, seller.org).await;
+    earned.sort();
+    assert_eq!(earned, [line("earning", 19), line("fee", -1)]);
+    let audit = adds_up(&folder).await;
+    assert_eq!((audit.wallets, audit.entries), (3, 6));
+    store.close().await;
+    let store = opened(&folder).await;
+    assert_eq!(store.wallet(buyer.org).posted, 81);
+    assert_eq!(store.wallet(seller.org).posted, 18);
+}
+
+#[tokio::test]
+async fn a_credit_is_given_once_for_a_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let made = org(&store).await;
+    let asked = |tokens| Credit {
+        org: made.org,
+        tokens,
+        reason: "an invoice".to_owned(),
+        request_sha256: Some([1; 32]),
+    };
+    let first = store.credit(asked(5)).await.expect("written");
+    assert_eq!(store.credit(asked(5)).await.expect("written"), first);
+    assert_eq!(
+        store.credit(asked(6)).await.expect("read"),
+        Credited::Conflict
+    );
+    assert_eq!(store.wallet(made.org).posted, 5);
+    let nobody = Credit {
+        org: OrgId::new(),
+        request_sha256: None,
+        ..asked(5)
+    };
+    assert_eq!(store.credit(nobody).await.expect("read"), Credited::NoOrg);
+    let too_much = Credit {
+        tokens: i64::MAX as u64,
+        request_sha256: None,
+        ..asked(5)
+    };
+    assert_eq!(
+        store.credit(too_much).await.expect("read"),
+        Credited::TooMuch
+    );
+    adds_up(&folder).await;
+}
+
+#[tokio::test]
+async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let (buyer, seller) = (org(&store).await, org(&store).await);
+    credit(&store, buyer.org, 30).await;
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        let run = paid_run(&buyer, &seller, 10);
+        let hold = store.hold(buyer.org, 10).expect("there");
+        store
+            .queue_run(run.clone(), "{}".to_owned(), None)
+            .await
+            .expect("written");
+        hold.keep();
+        runs.push(run);
+    }
+    assert!(store.hold(buyer.org, 1).is_err());
+    store.close().await;
+    let store = opened(&folder).await;
+    assert_eq!(
+        store.wallet(buyer.org),
+        Wallet {
+            posted: 30,
+            held: 30
+        }
+    );
+    assert!(
+        store
+            .cancel_queued(runs[2].owner, runs[2].id)
+            .await
+            .expect("written")
+    );
+    assert!(
+        !store
+            .cancel_queued(runs[2].owner, runs[2].id)
+            .await
+            .expect("written")
+    );
+    assert_eq!(store.wallet(buyer.org).held, 20);
+    let claimed = store.claim_run(&[]).await.expect("written").expect("a run");
+    let hold = store.take_up_hold(buyer.org, claimed.run.price);
+    let ended = store.finish_run(claimed.run, Some(claimed.attempt), charged(10));
+    assert!(ended.await.expect("written"));
+    drop(hold);
+    assert_eq!(
+        store.wallet(buyer.org),
+        Wallet {
+            posted: 20,
+            held: 10
+        }
+    );
+    let retention = Retention {
+        outputs: Duration::ZERO,
+        logs: Duration::ZERO,
+        runs: Duration::ZERO,
+        answers: Duration::ZERO,
+        queued: Duration::ZERO,
+    };
+    assert_eq!(store.expire_queued(retention).await.expect("written"), 1);
+    assert_eq!(
+        store.wallet(buyer.org),
+        Wallet {
+            posted: 20,
+            held: 0
+        }
+    );
+    // Entries outlive the records of the runs they are of.
+    store.purge(retention).await.expect("written");
+    adds_up(&folder).await;
+}
+
+#[tokio::test]
+async fn an_audit_finds_what_does_not_fit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let (buyer, seller) = (org(&store).await, org(&store).await);
+    credit(&store, buyer.org, 100).await;
+    let run = paid_run(&buyer, &seller, 10);
+    store
+        .finish_run(run, None, charged(10))
+        .await
+        .expect("written");
+    adds_up(&folder).await;
+    for (change, undo, told) in [
+        (
+            "UPDATE wallets SET posted = posted + 1",
+            "UPDATE wallets SET posted = posted - 1",
+            "tokens, and its entries",
+        ),
+        (
+            "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'earning'",
+            "UPDATE entries SET tokens = tokens - 1 WHERE kind = 'earning'",
+            "not to zero",
+        ),
+        (
+            "UPDATE runs SET charged = 11",
+            "UPDATE runs SET charged = 10",
+            "11 tokens were charged",
+        ),
+        (
+            "UPDATE runs SET status = 'FAILED'",
+            "UPDATE runs SET status = 'SUCCEEDED'",
+            "and is FAILED",
+        ),
+    ] {
+        let statement = |sql: &'static str| {
+            store.writer.write(move |transaction| {
+                Box::pin(async move {
+                    sqlx::query(sql).execute(transaction).await?;
+                    Ok(())
+                })
+            })
+        };
+        statement(change).await.expect("written");
+        let audit = Store::audit(folder.path()).await.expect("read");
+        assert!(
+            audit.differences.iter().any(|it| it.contains(told)),
+            "{change}: {audit:?}"
+        );
+        statement(undo).await.expect("written");
+        adds_up(&folder).await;
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let (buyer, seller) = (org(&store).await, org(&store).await);
+    credit(&store, buyer.org, 100).await;
+    let new = NewSubscription {
+        artifact: ArtifactId::new(),
+        seller: seller.org,
+        release: ReleaseId::new(),
+        price: 40,
+    };
+    let owner = (buyer.org, buyer.project);
+    let hold = store.hold(buyer.org, 40).expect("there");
+    let made = store
+        .subscribe(owner, new)
+        .await
+        .expect("written")
+        .expect("the first");
+    drop(hold);
+    assert_eq!(store.subscribe(owner, new).await.expect("written"), None);
+    assert_eq!(
+        store.wallet(buyer.org),
+        Wallet {
+            posted: 60,
+            held: 0
+        }
+    );
+    assert_eq!(store.wallet(seller.org).posted, 36);
+    let found = store
+        .subscription_to(owner, new.artifact)
+        .await
+        .expect("read");
+    assert_eq!(found, Some(made));
+    let other = ReleaseId::new();
+    assert!(store.accept(owner, made.id, other).await.expect("written"));
+    assert!(store.unsubscribe(owner, made.id).await.expect("written"));
+    assert!(!store.unsubscribe(owner, made.id).await.expect("written"));
+    assert!(!store.accept(owner, made.id, other).await.expect("written"));
+    assert_eq!(
+        store
+            .subscription_to(owner, new.artifact)
+            .await
+            .expect("read"),
+        None
+    );
+    let listed = store
+        .subscriptions(owner, None, 10)
+        .await
+        .expect("read")
+        .items;
+    assert_eq!((listed.len(), listed[0].release), (1, other));
+    assert!(listed[0].ended_at.is_some());
+    // Again, for its price.
+    let hold = store.hold(buyer.org, 40).expect("there");
+    assert!(
+        store
+            .subscribe(owner, new)
+            .await
+            .expect("written")
+            .is_some()
+    );
+    drop(hold);
+    assert_eq!(store.wallet(buyer.org).posted, 20);
+    adds_up(&folder).await;
+}
+
+/// What may happen, by the numbers of orgs.
+#[derive(Debug, Clone)]
+enum Step {
+    Credit(usize, u64),
+    /// Held, run, and charged or not.
+    Run(usize, usize, u64, bool),
+    Queue(usize, usize, u64),
+    Claim(bool),
+    Cancel,
+    Expire,
+    /// The server dies, with a run under way where there is one, and starts again.
+    Crash(usize, u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let org = 0..3_usize;
+    prop_oneof![
+        (org.clone(), 1..200_u64).prop_map(|(org, tokens)| Step::Credit(org, tokens)),
+        (org.clone(), org.clone(), 0..60_u64, any::<bool>())
+            .prop_map(|(buyer, seller, price, is_good)| Step::Run(buyer, seller, price, is_good)),
+        (org.clone(), org.clone(), 0..60_u64)
+            .prop_map(|(buyer, seller, price)| Step::Queue(buyer, seller, price)),
+        any::<bool>().prop_map(Step::Claim),
+        Just(Step::Cancel),
+        Just(Step::Expire),
+        (org, 0..60_u64).prop_map(|(org, tokens)| Step::Crash(org, tokens)),
+    ]
+}
+
+/// What orgs should have.
+#[derive(Debug, Default)]
+struct Model {
+    posted: HashMap<usize, i64>,
+    held: HashMap<usize, i64>,
+    fees: i64,
+    queued: Vec<(usize, usize, u64, NewRun)>,
+}
+
+impl Model {
+    fn available(&self, org: usize) -> i64 {
+        self.posted.get(&org).unwrap_or(&0) - self.held.get(&org).unwrap_or(&0)
+    }
+
+    fn pay(&mut self, buyer: usize, seller: usize, price: u64) {
+        let price = price as i64;
+        let fee = price * i64::from(FEE_BASIS_POINTS) / 10_000;
+        *self.posted.entry(buyer).or_default() -= price;
+        *self.posted.entry(seller).or_default() += price - fee;
+        self.fees += fee;
+    }
+}
+
+async fn follow(steps: Vec<Step>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = opened(&folder).await;
+    let mut orgs = Vec::new();
+    for _ in 0..3 {
+        orgs.push(org(&store).await);
+    }
+    let mut model = Model::default();
+    for step in steps {
+        match step {
+            Step::Credit(to, tokens) => {
+                credit(&store, orgs[to].org, tokens).await;
+                *model.posted.entry(to).or_default() += tokens as i64;
+            }
+            Step::Run(buyer, seller, price, is_good) => {
+                let hold = store.hold(orgs[buyer].org, price);
+                assert_eq!(hold.is_ok(), model.available(buyer) >= price as i64);
+                let Ok(_hold) = hold else { continue };
+                let run = paid_run(&orgs[buyer], &orgs[seller], price);
+                let finish = if is_good { charged(price) } else { failed() };
+                assert!(store.finish_run(run, None, finish).await.expect("written"));
+                if is_good {
+                    model.pay(buyer, seller, price);
+                }
+            }
+            Step::Queue(buyer, seller, price) => {
+                let Ok(hold) = store.hold(orgs[buyer].org, price) else {
+                    continue;
+                };
+                let run = paid_run(&orgs[buyer], &orgs[seller], price);
+                store
+                    .queue_run(run.clone(), "{}".to_owned(), None)
+                    .await
+                    .expect("written");
+                hold.keep();
+                *model.held.entry(buyer).or_default() += price as i64;
+                model.queued.push((buyer, seller, price, run));
+            }
+            Step::Claim(is_good) => {
+                let claimed = store.claim_run(&[]).await.expect("written");
+                assert_eq!(claimed.is_some(), !model.queued.is_empty());
+                let Some(claimed) = claimed else { continue };
+                let (buyer, seller, price, run) = model.queued.remove(0);
+                assert_eq!(claimed.run, run);
+                let _hold = store.take_up_hold(orgs[buyer].org, price);
+                let finish = if is_good { charged(price) } else { failed() };
+                let ended = store.finish_run(run, Some(claimed.attempt), finish).await;
+                assert!(ended.expect("written"));
+                *model.held.entry(buyer).or_default() -= price as i64;
+                if is_good {
+                    model.pay(buyer, seller, price);
+                }
+            }
+            Step::Cancel => {
+                let Some((buyer, _, price, run)) = model.queued.pop() else {
+                    continue;
+                };
+                assert!(
+                    store
+                        .cancel_queued(run.owner, run.id)
+                        .await
+                        .expect("written")
+                );
+                *model.held.entry(buyer).or_default() -= price as i64;
+            }
+            Step::Expire => {
+                let retention = Retention {
+                    outputs: Duration::ZERO,
+                    logs: Duration::ZERO,
+                    runs: Duration::MAX,
+                    answers: Duration::ZERO,
+                    queued: Duration::ZERO,
+                };
+                store.expire_queued(retention).await.expect("written");
+                for (buyer, _, price, _) in model.queued.drain(..) {
+                    *model.held.entry(buyer).or_default() -= price as i64;
+                }
+            }
+            Step::Crash(buyer, price) => {
+                let hold = store.hold(orgs[buyer].org, price);
+                if hold.is_ok() {
+                    let run = paid_run(&orgs[buyer], &orgs[0], price);
+                    store.begin_run(run, None).await.expect("written");
+                }
+                // Its memory is gone: holds, too.
+                std::mem::forget(hold);
+                store.close().await;
+                store = opened(&folder).await;
+                store.lose_running().await.expect("written");
+            }
+        }
+        for (index, made) in orgs.iter().enumerate() {
+            let wallet = store.wallet(made.org);
+            let posted = *model.posted.get(&index).unwrap_or(&0);
+            let held = *model.held.get(&index).unwrap_or(&0);
+            assert_eq!((wallet.posted as i64, wallet.held as i64), (posted, held));
+        }
+        adds_up(&folder).await;
+    }
+    store.close().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn wallets_are_as_a_model_has_them_whatever_happens(steps in prop::collection::vec(step(), 1..40)) {
+        let tokio = tokio::runtime::Runtime::new().expect("tokio");
+        tokio.block_on(follow(steps));
+    }
+}
