@@ -116,10 +116,21 @@ impl Server {
         self.caller(self.operator.as_deref().expect("the first start"))
     }
 
-    /// A project of a new org, with its `manage` key.
+    /// A project of a new org, with its `manage` key and more tokens than tests spend.
     pub fn org(&self, name: &str) -> Caller {
-        let made = self.operator().post("/v1/orgs", &json!({"name": name}));
-        self.caller(made.expect(201)["key"].as_str().expect("a key"))
+        self.org_with(name, 1_000_000)
+    }
+
+    /// The same with so many tokens.
+    pub fn org_with(&self, name: &str, tokens: u64) -> Caller {
+        let operator = self.operator();
+        let made = operator.post("/v1/orgs", &json!({"name": name}));
+        let made = made.expect(201);
+        if tokens > 0 {
+            let credit = json!({"org_id": made["id"], "tokens": tokens, "reason": "a test"});
+            operator.post("/v1/wallet/credits", &credit).expect(201);
+        }
+        self.caller(made["key"].as_str().expect("a key"))
     }
 
     /// What it has logged and printed so far.
@@ -320,6 +331,12 @@ impl Caller {
         self.send("POST", &format!("/v1/artifacts/{id}/publish"), &[], b"")
             .expect(201);
         id
+    }
+
+    /// Subscribes to another project's artifact, and gives the subscription's id.
+    pub fn subscribe(&self, artifact: &str) -> String {
+        let made = self.post("/v1/subscriptions", &json!({"artifact_id": artifact}));
+        made.expect(201)["id"].as_str().expect("an id").to_owned()
     }
 
     /// Runs an artifact's active release.

@@ -11,6 +11,8 @@ pub(crate) enum End {
     Good,
     /// The tool failed, or the gate rejected it.
     ToolFailed,
+    /// What was added up does not fit.
+    Differs,
     /// The run was refused before anything ran, or the server refuses to publish.
     Refused,
     /// The run was not done in time.
@@ -28,7 +30,7 @@ impl End {
     pub(crate) fn code(self) -> u8 {
         match self {
             End::Good => 0,
-            End::ToolFailed => 1,
+            End::ToolFailed | End::Differs => 1,
             End::Refused => 3,
             End::TimedOut => 124,
             End::Interrupted => 130,

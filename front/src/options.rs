@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Upload a tool to a server, have it validated, and release it.
     Publish(PublishOptions),
+    /// Add up a server's wallets again from their entries, and print every difference.
+    Audit(AuditOptions),
     /// Give a data folder another master key, and seal every credential in it anew.
     RotateMasterKey(RotateOptions),
     /// Compile one tool from standard input to standard output. What other commands start, with limits.
@@ -177,6 +179,23 @@ key: destroy them, or rotate the credentials themselves.
 Example:
   tollgate rotate-master-key --data /var/lib/tollgate")]
 pub(crate) struct RotateOptions {
+    /// The server's data folder [default: ./tollgate-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The server's TOML file of settings, if it has one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads only, all at one moment: a server may be running on the folder. The entries of every payment
+must sum to zero, those of every org to what it has, and every run must have been charged for what its
+record says. Exits 1 where something does not fit.
+
+Example:
+  tollgate audit --data /var/lib/tollgate")]
+pub(crate) struct AuditOptions {
     /// The server's data folder [default: ./tollgate-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,

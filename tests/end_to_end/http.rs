@@ -8,6 +8,7 @@ mod compiled;
 mod crashes;
 mod idempotency;
 mod keys;
+mod money;
 mod neighbours;
 mod rows;
 mod run_path;

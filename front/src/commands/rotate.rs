@@ -20,6 +20,7 @@ pub(crate) async fn rotate(options: RotateOptions) -> anyhow::Result<End> {
     let settings = Settings {
         folder: config.data,
         master_key: config.master_key,
+        fee_basis_points: config.fee_basis_points,
     };
     let rotated = match Store::rotate_master_key(settings, next).await {
         Err(RotateError::NextNotGiven) => {

@@ -138,7 +138,7 @@ fn refuse(problem: Problem, options: &RunOptions) -> End {
         terminal::result(problem.body());
         return End::Refused;
     }
-    terminal::error(problem.detail);
+    terminal::error(&problem.detail);
     problem
         .violations()
         .for_each(|violation| terminal::note(terminal::violation(violation)));

@@ -29,6 +29,7 @@ impl Config {
         within("drain_ms", self.drain_ms, 0, HOUR_MS)?;
         within("body_bytes", self.body_bytes, 32 * 1024 * 1024, 1 << 40)?;
         within("async_runs", self.async_runs, 1, 100_000)?;
+        within("fee_basis_points", self.fee_basis_points, 0, 10_000)?;
         within("validations", self.validations, 1, 1000)?;
         within("tool_cache_bytes", self.tool_cache_bytes, 0, BYTES_MAX)?;
         within("compiled_bytes", self.compiled_bytes, 0, BYTES_MAX)?;

@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) body_bytes: u64,
     /// Async runs under way at once; others are queued. Default 64.
     pub(crate) async_runs: usize,
+    /// What the platform keeps of sellers' earnings, in ten-thousandths, rounded down: 250 is 2.5 %. Default 0.
+    pub(crate) fee_basis_points: u32,
     /// Drafts validated at once. Default 2.
     pub(crate) validations: usize,
     /// Bytes of native code of tools that stay loaded; no more than 2,048 tools do. Default 1,073,741,824 (1 GiB):
@@ -234,6 +236,7 @@ impl Default for Config {
             drain_ms: 32_000,
             body_bytes: 512 * MIB,
             async_runs: 64,
+            fee_basis_points: 0,
             validations: 2,
             tool_cache_bytes: 1024 * MIB,
             compiled_bytes: 10 * 1024 * MIB,

@@ -11,12 +11,16 @@ pub(crate) enum Kind {
     NotValidated,
     AuthorizationMissing,
     KeyInvalid,
+    BalanceInsufficient,
+    PriceAboveMax,
     Forbidden,
+    NotSubscribed,
     NotListed,
     ArtifactNotFound,
     DraftNotFound,
     ReleaseNotFound,
     RunNotFound,
+    SubscriptionNotFound,
     KeyNotFound,
     RouteNotFound,
     MethodNotAllowed,
@@ -24,6 +28,7 @@ pub(crate) enum Kind {
     DraftExists,
     ArtifactExists,
     VersionExists,
+    AlreadySubscribed,
     NoActiveRelease,
     CoverMissing,
     RunNotRunning,
@@ -110,12 +115,16 @@ impl Kind {
         Kind::NotValidated,
         Kind::AuthorizationMissing,
         Kind::KeyInvalid,
+        Kind::BalanceInsufficient,
+        Kind::PriceAboveMax,
         Kind::Forbidden,
+        Kind::NotSubscribed,
         Kind::NotListed,
         Kind::ArtifactNotFound,
         Kind::DraftNotFound,
         Kind::ReleaseNotFound,
         Kind::RunNotFound,
+        Kind::SubscriptionNotFound,
         Kind::KeyNotFound,
         Kind::RouteNotFound,
         Kind::MethodNotAllowed,
@@ -123,6 +132,7 @@ impl Kind {
         Kind::DraftExists,
         Kind::ArtifactExists,
         Kind::VersionExists,
+        Kind::AlreadySubscribed,
         Kind::NoActiveRelease,
         Kind::CoverMissing,
         Kind::RunNotRunning,
@@ -151,8 +161,14 @@ impl Kind {
                 .hint("Send your key as `x-api-key: tg_…` or as `Authorization: Bearer tg_…`."),
             Kind::KeyInvalid => Row::caller(S::UNAUTHORIZED, "key_invalid", "Invalid API key")
                 .hint("Keys begin with `tg_`; one that was revoked or rotated out is no longer taken, and `POST /v1/keys` with a key that is makes another."),
+            Kind::BalanceInsufficient => Row::caller(S::PAYMENT_REQUIRED, "balance_insufficient", "Insufficient token balance. Required: {required}, available: {available}")
+                .hint("Nothing was started or charged: `GET /v1/wallet` shows what your org has and what is held for its runs; the operator credits tokens."),
+            Kind::PriceAboveMax => Row::caller(S::PAYMENT_REQUIRED, "price_above_max", "Price above the caller's maximum")
+                .hint("Nothing was started or charged: the tool's `price` is above the request's `max_price`; `GET /v1/artifacts/{id}` shows it."),
             Kind::Forbidden => Row::caller(S::FORBIDDEN, "forbidden", "You don't have permission to access this resource")
                 .hint("This key's scopes do not cover the call; `POST /v1/keys` with a `manage` key makes one whose `scopes` do."),
+            Kind::NotSubscribed => Row::caller(S::FORBIDDEN, "not_subscribed", "No active subscription")
+                .hint("`POST /v1/subscriptions` `{\"artifact_id\"}` with a `manage` key subscribes your project."),
             Kind::NotListed => Row::seller(S::FORBIDDEN, "not_listed", "Artifact not listed")
                 .hint("Its seller has taken it off the catalogue and can put it back with `PATCH /v1/artifacts/{id}` `{\"listed\": true}`."),
             Kind::ArtifactNotFound => Row::caller(S::NOT_FOUND, "artifact_not_found", "Artifact not found")
@@ -163,6 +179,8 @@ impl Kind {
                 .hint("Ids of releases begin with `rel_`; `GET /v1/artifacts/{id}/releases` lists them."),
             Kind::RunNotFound => Row::caller(S::NOT_FOUND, "run_not_found", "Run not found")
                 .hint("Ids of runs begin with `run_`; `GET /v1/runs` lists those of your project that are still kept."),
+            Kind::SubscriptionNotFound => Row::caller(S::NOT_FOUND, "subscription_not_found", "Subscription not found")
+                .hint("Ids of subscriptions begin with `sub_`; `GET /v1/subscriptions` lists those of your project, and one that has ended is only listed."),
             Kind::KeyNotFound => Row::caller(S::NOT_FOUND, "key_not_found", "Key not found")
                 .hint("Ids of keys begin with `key_` and are not the keys themselves; `GET /v1/keys` lists those of your project."),
             Kind::RouteNotFound => Row::caller(S::NOT_FOUND, "route_not_found", "Not Found")
@@ -177,6 +195,8 @@ impl Kind {
                 .hint("Your project has an artifact of that name: upload its next version with `POST /v1/artifacts/{artifact_id}/draft`, or choose another `name` in tool.toml."),
             Kind::VersionExists => Row::seller(S::CONFLICT, "version_exists", "Version already released")
                 .hint("A version is released once: raise `version` in tool.toml, pack it and upload it as a new draft."),
+            Kind::AlreadySubscribed => Row::caller(S::CONFLICT, "already_subscribed", "Already subscribed")
+                .hint("Your project has a subscription to this artifact: `GET /v1/subscriptions` shows it, and `POST …/{id}/accept` takes new terms."),
             Kind::NoActiveRelease => Row::seller(S::CONFLICT, "no_active_release", "No active release")
                 .hint("`POST /v1/artifacts/{id}/publish` makes the draft the active release; a rollback needs a release from before."),
             Kind::CoverMissing => Row::seller(S::CONFLICT, "cover_missing", "Cover not generated")

@@ -17,6 +17,7 @@ pub(crate) use catalogue::{Act, Kind};
 use axum::http::HeaderValue;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 use tollgate_runtime::{Failure, Missing, Refused, Violation};
@@ -31,7 +32,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Problem {
     #[serde(skip)]
     kind: Kind,
-    pub(crate) detail: &'static str,
+    pub(crate) detail: Cow<'static, str>,
     code: &'static str,
     act: Act,
     retryable: bool,
@@ -73,7 +74,7 @@ impl Problem {
         let row = kind.row();
         let problem = Self {
             kind,
-            detail: row.detail,
+            detail: Cow::Borrowed(row.detail),
             code: row.code,
             act: row.act,
             retryable: row.retryable,
@@ -103,6 +104,17 @@ impl Problem {
     /// The gate said no.
     pub(crate) fn not_validated(violations: Vec<Violation>) -> Self {
         Self::of(Kind::NotValidated).with_violations(violations)
+    }
+
+    /// The org has too little to hold a price.
+    pub(crate) fn balance_insufficient(required: u64, available: u64) -> Self {
+        let problem = Self::of(Kind::BalanceInsufficient);
+        let detail = problem.detail.replace("{required}", &required.to_string());
+        let detail = detail.replace("{available}", &available.to_string());
+        Self {
+            detail: Cow::Owned(detail),
+            ..problem
+        }
     }
 
     /// The run ended without an output, and without a charge.

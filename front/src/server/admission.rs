@@ -1,15 +1,15 @@
 //! A run, from request to answer, in the contract's order: the first step that does not hold answers.
 //!
-//! Rate limits, subscriptions, suspension, budgets and holds are steps that come with the platform's state: until then
-//! every project may run a listed artifact, and nothing is charged.
+//! Suspension and budgets are steps that are yet to come.
 
 use super::body::{self, Held};
 use super::caller::{Caller, identify};
 use super::idempotency::{Entered, First, enter, slot};
 use super::live::{Durable, RunEnd, Start, start};
+use super::offer::{Offer, offer};
 use super::run_request::{Preference, RunRequest, traceparent};
 use super::state::{Server, Shared};
-use super::{jobs, prepare, recall, visible};
+use super::{jobs, prepare, recall, visible, wallet};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -19,8 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tollgate_runtime::Violation;
 use tollgate_store::{
-    Artifact, Digest, KeptAnswer, NewRun, ReleaseId, RunId, Scope, Time, VerdictRecord,
-    VerdictStatus,
+    Artifact, Hold, KeptAnswer, NewRun, RunId, Scope, Time, VerdictRecord, VerdictStatus,
 };
 
 /// Bytes of a run's body beside its input.
@@ -54,10 +53,10 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
         Asked::Before(kept) => return recall::answer(server, &caller, kept).await,
         Asked::Now(asked) => asked,
     };
-    // 4: scope. 403
+    // 4: scope, then subscription. 403
     scope(&caller, of)?;
     // 5: what runs. 400 not validated, 409 no active release
-    let release = release(&artifact, of)?;
+    let offer = offer(server, &caller, &artifact, of).await?;
     // 6: the request. 400, 422
     let headers = &asked.parts.headers;
     let (preference, traceparent) = (Preference::read(headers), traceparent(headers));
@@ -65,14 +64,16 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let Request { body, first, .. } = *asked;
     // Its part of the budget of all bodies is for the next one.
     drop(body);
-    let (run, input) = new_run(&caller, &artifact, release, &request, traceparent);
+    let (run, input) = new_run(&caller, &artifact, offer, &request, traceparent);
     // 6, 7: the input and the credentials. 422, 428
     let (prepared, load) = prepare::prepare(server, &run, request.input).await?;
+    // 8: the price is held. 402
+    let hold = price(server, &run, request.max_price)?;
     // 9: a place. 503
     place(server)?;
     // 10, 11: run and settle. 200, 502, 504; or 202
     match preference {
-        Preference::Async { wait } => jobs::queue(server, run, input, first, wait).await,
+        Preference::Async { wait } => jobs::queue(server, run, input, hold, first, wait).await,
         Preference::Answer => {
             let durable = match first {
                 Some(_) => Durable::Begun,
@@ -81,6 +82,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
             let start = Start {
                 run,
                 prepared,
+                hold,
                 queued: Duration::ZERO,
                 load,
                 durable,
@@ -121,7 +123,7 @@ async fn ask(
         Err(problem) => {
             // What comes first answers first.
             scope(caller, of)?;
-            release(artifact, of)?;
+            offer(server, caller, artifact, of).await?;
             return Err(problem);
         }
     };
@@ -142,7 +144,7 @@ async fn tenancy(
     of: Of,
 ) -> Result<Artifact, Problem> {
     match of {
-        Of::ActiveRelease => visible::own_or_listed(server, caller, artifact).await,
+        Of::ActiveRelease => visible::own_or_published(server, caller, artifact).await,
         Of::Draft => visible::own(server, caller, artifact).await,
     }
 }
@@ -151,22 +153,6 @@ fn scope(caller: &Caller, of: Of) -> Result<(), Problem> {
     match of {
         Of::ActiveRelease => caller.needs(Scope::Run),
         Of::Draft => caller.needs(Scope::Publish),
-    }
-}
-
-fn release(artifact: &Artifact, of: Of) -> Result<(Option<ReleaseId>, Digest), Problem> {
-    let draft = artifact.draft.as_ref();
-    match (of, &artifact.active, draft) {
-        (Of::ActiveRelease, Some(active), _) => Ok((Some(active.id), active.digest)),
-        (Of::ActiveRelease, None, _) => {
-            admitted(draft.and_then(|draft| draft.verdict.as_ref()))?;
-            Err(Problem::of(Kind::NoActiveRelease))
-        }
-        (Of::Draft, _, Some(draft)) => {
-            admitted(draft.verdict.as_ref())?;
-            Ok((None, draft.digest))
-        }
-        (Of::Draft, _, None) => Err(Problem::of(Kind::DraftNotFound)),
     }
 }
 
@@ -196,7 +182,7 @@ pub(crate) fn admitted(verdict: Option<&VerdictRecord>) -> Result<(), Problem> {
 fn new_run(
     caller: &Caller,
     artifact: &Artifact,
-    (release, digest): (Option<ReleaseId>, Digest),
+    offer: Offer,
     request: &RunRequest,
     traceparent: Option<String>,
 ) -> (NewRun, String) {
@@ -207,8 +193,8 @@ fn new_run(
         owner: caller.owner(),
         key: caller.key.key,
         artifact: artifact.id,
-        release,
-        digest,
+        release: offer.release,
+        digest: offer.digest,
         function: request.function.clone(),
         external_id: request.external_id.clone(),
         traceparent,
@@ -218,8 +204,18 @@ fn new_run(
         input_sha256: Sha256::digest(input.as_bytes()).into(),
         input_bytes: input.len() as u64,
         created_at: Time::now(),
+        price: offer.price,
+        seller: offer.seller,
     };
     (run, input)
+}
+
+/// Holds the price, unless it is more than the caller wants to pay or the org has.
+fn price(server: &Server, run: &NewRun, max_price: Option<u64>) -> Result<Hold, Problem> {
+    if max_price.is_some_and(|max_price| run.price > max_price) {
+        return Err(Problem::of(Kind::PriceAboveMax));
+    }
+    wallet::hold(server, run.owner.0, run.price)
 }
 
 /// A server that is ending starts nothing.

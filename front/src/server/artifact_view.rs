@@ -100,9 +100,9 @@ pub(crate) struct ReleaseView {
     created_at: String,
     /// Whether it is the one that runs.
     active: bool,
-    /// What it asks of subscribers beyond the release before; none are computed yet.
-    #[schema(value_type = Vec<Object>)]
-    widens: Vec<Value>,
+    /// What it asks of subscribers beyond the release that was active before it.
+    #[schema(value_type = Vec<super::terms::Widening>)]
+    widens: Value,
 }
 
 /// An artifact as a caller sees it: its draft is its own project's.
@@ -193,7 +193,7 @@ pub(crate) fn release(release: Release) -> ReleaseView {
         digest: release.digest.to_string(),
         created_at: release.created_at.to_string(),
         active: release.active,
-        widens: Vec::new(),
+        widens: release.widens,
     }
 }
 

@@ -119,7 +119,7 @@ pub(crate) async fn get_artifact(
     caller: Caller,
     Segment(id): Segment,
 ) -> Result<Json<ArtifactView>, Problem> {
-    let artifact = visible::own_or_listed(&server, &caller, &id).await?;
+    let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
     Ok(Json(artifact_view::artifact(artifact, &caller)))
 }
 

@@ -1,6 +1,7 @@
 //! A demonstration: example tools, published, with a line to paste for each way a call ends.
 
 use super::state::Shared;
+use super::terms::widens_as_json;
 use crate::terminal;
 use anyhow::{Context, bail};
 use std::net::SocketAddr;
@@ -108,7 +109,12 @@ async fn publish(
             example.name
         );
     }
-    if is_admitted && !matches!(server.store.publish(place).await?, Published::Made(_)) {
+    if is_admitted
+        && !matches!(
+            server.store.publish(place, widens_as_json).await?,
+            Published::Made(_)
+        )
+    {
         bail!("{} could not be published", example.name);
     }
     Ok(id)

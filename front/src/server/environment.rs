@@ -94,7 +94,9 @@ pub(crate) async fn set_entry(
     let change: EntryChange = shaped(body)?;
     let artifact = artifact_asked(query.artifact_id, change.artifact_id)?;
     let artifact = match artifact {
-        Some(artifact) => Some(visible::own_or_listed(&server, &caller, &artifact).await?),
+        Some(artifact) => {
+            Some(visible::own_listed_or_subscribed(&server, &caller, &artifact).await?)
+        }
         None => None,
     };
     check_name(&name)?;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tollgate_store::{Claimed, KeptAnswer, NewRun, OrgId, RunRecord, Time};
+use tollgate_store::{Claimed, Hold, KeptAnswer, NewRun, OrgId, RunRecord, Time};
 
 /// How often the queue is looked at where nobody says that something was queued.
 const LOOK: Duration = Duration::from_secs(1);
@@ -61,13 +61,14 @@ pub(crate) async fn queue(
     server: &Shared,
     run: NewRun,
     input: String,
+    hold: Hold,
     first: Option<First>,
     wait: Duration,
 ) -> Result<Response, Problem> {
     let (owner, id) = (run.owner, run.id);
     let deadline = Instant::now() + wait;
     // In a task: a caller that leaves here finds its run, and its answer, when it asks again.
-    let queueing = tokio::spawn(queue_durably(Arc::clone(server), run, input, first));
+    let queueing = tokio::spawn(queue_durably(Arc::clone(server), run, input, hold, first));
     let accepted = queueing
         .await
         .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?;
@@ -88,6 +89,7 @@ async fn queue_durably(
     server: Shared,
     run: NewRun,
     input: String,
+    hold: Hold,
     first: Option<First>,
 ) -> Result<Accepted<Value>, Problem> {
     let (queued_runs, of_org) = server.store.queued_counts(run.owner.0).await?;
@@ -107,6 +109,8 @@ async fn queue_durably(
         (first.slot, kept)
     });
     server.store.queue_run(run, input, slot).await?;
+    // The row has it: a run that is taken up may be so by the next server.
+    hold.keep();
     server.jobs.queued.notify_one();
     Ok(Accepted {
         location,
@@ -140,7 +144,7 @@ pub(crate) async fn work(server: Shared) {
                 let _ = tokio::time::timeout(LOOK, server.jobs.queued.notified()).await;
             }
             Err(problem) => {
-                tracing::warn!(detail = problem.detail, "queued runs cannot be read");
+                tracing::warn!(detail = %problem.detail, "queued runs cannot be read");
                 tokio::time::sleep(LOOK).await;
             }
         }
@@ -176,6 +180,7 @@ async fn run(server: &Shared, claimed: Claimed) {
 async fn run_claimed(server: &Shared, claimed: Claimed) {
     let durable = Durable::Claimed(claimed.attempt);
     let run = claimed.run;
+    let hold = server.store.take_up_hold(run.owner.0, run.price);
     let queued = Time::now().since(run.created_at);
     let input = serde_json::from_str(&claimed.input).unwrap_or_default();
     match prepare::prepare(server, &run, input).await {
@@ -183,6 +188,7 @@ async fn run_claimed(server: &Shared, claimed: Claimed) {
             let start = Start {
                 run,
                 prepared,
+                hold,
                 queued,
                 load,
                 durable,
@@ -193,7 +199,7 @@ async fn run_claimed(server: &Shared, claimed: Claimed) {
             if problem.kind() == Kind::AtCapacity {
                 tokio::time::sleep(LOOK).await;
             }
-            live::take_back(server, run, durable, problem).await;
+            live::take_back(server, run, hold, durable, problem).await;
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollgate_runtime::{LogLine, LogStream, Outcome, Prepared, Started, Status};
-use tollgate_store::{Finish, FinishStatus, NewRun, RunId, RunRecord, StoreError, Time};
+use tollgate_store::{Finish, FinishStatus, Hold, NewRun, RunId, RunRecord, StoreError, Time};
 
 /// How often a record is tried to be written while the store refuses, a second apart.
 const RECORD_TRIES: u32 = 10;
@@ -27,6 +27,8 @@ pub(crate) struct Live {
 pub(crate) struct Start {
     pub(crate) run: NewRun,
     pub(crate) prepared: Prepared,
+    /// Its price.
+    pub(crate) hold: Hold,
     /// What waiting in the table took.
     pub(crate) queued: Duration,
     /// What loading the tool took.
@@ -187,6 +189,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
     let Start {
         run,
         prepared,
+        hold,
         queued,
         load,
         durable,
@@ -202,21 +205,28 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
         Ok(Ok(mut outcome)) => {
             outcome.usage.queue_us += micros(queued);
             outcome.usage.load_us += micros(load);
-            finish_of(outcome, durable, started_at)
+            finish_of(outcome, &run, durable, started_at)
         }
-        Ok(Err(refused)) => return take_back(server, run, durable, refused.into()).await,
+        Ok(Err(refused)) => return take_back(server, run, hold, durable, refused.into()).await,
         Err(Some(Stop::Cancelled)) => cancelled(started_at),
         Err(Some(Stop::Abandoned) | None) => {
             let problem = Problem::of(Kind::RunCancelled);
-            return take_back(server, run, durable, problem).await;
+            return take_back(server, run, hold, durable, problem).await;
         }
     };
     count(&finish);
-    settle(server, run, durable, finish).await
+    settle(server, run, hold, durable, finish).await
 }
 
-/// Writes the record; the answer is given once that is on the disk.
-async fn settle(server: &Shared, run: NewRun, durable: Durable, finish: Finish) -> RunEnd {
+/// Writes the record, and charges what was held where the run succeeded; the answer is given once that is on the disk.
+/// The hold is given back after that, or it could be spent in between.
+async fn settle(
+    server: &Shared,
+    run: NewRun,
+    _hold: Hold,
+    durable: Durable,
+    finish: Finish,
+) -> RunEnd {
     let attempt = match durable {
         Durable::Claimed(attempt) => Some(attempt),
         Durable::No | Durable::Begun => None,
@@ -247,6 +257,7 @@ async fn settle(server: &Shared, run: NewRun, durable: Durable, finish: Finish) 
 pub(crate) async fn take_back(
     server: &Shared,
     run: NewRun,
+    hold: Hold,
     durable: Durable,
     problem: Problem,
 ) -> RunEnd {
@@ -254,11 +265,13 @@ pub(crate) async fn take_back(
         Durable::No => Ok(()),
         Durable::Begun => server.store.forget_run(run.owner, run.id).await,
         Durable::Claimed(attempt) if problem.kind() == Kind::AtCapacity => {
-            server.store.requeue_run(run.owner, run.id, attempt).await
+            let requeued = server.store.requeue_run(run.owner, run.id, attempt).await;
+            hold.keep();
+            requeued
         }
         Durable::Claimed(_) => {
             let finish = not_started(&problem);
-            return settle(server, run, durable, finish).await;
+            return settle(server, run, hold, durable, finish).await;
         }
     };
     if let Err(error) = taken_back {
@@ -267,7 +280,7 @@ pub(crate) async fn take_back(
     RunEnd::Refused(Box::new(problem))
 }
 
-fn finish_of(outcome: Outcome, durable: Durable, started_at: Option<Time>) -> Finish {
+fn finish_of(outcome: Outcome, run: &NewRun, durable: Durable, started_at: Option<Time>) -> Finish {
     let status = match outcome.status() {
         Status::Succeeded => FinishStatus::Succeeded,
         Status::Failed => FinishStatus::Failed,
@@ -282,7 +295,10 @@ fn finish_of(outcome: Outcome, durable: Durable, started_at: Option<Time>) -> Fi
         status,
         failure,
         usage: Some(spans::kept_usage(&outcome.usage)),
-        charged: 0,
+        charged: match status {
+            FinishStatus::Succeeded => run.price,
+            FinishStatus::Failed | FinishStatus::TimedOut | FinishStatus::Cancelled => 0,
+        },
         output,
         keeps_output: durable != Durable::No,
         logs: (!outcome.logs.is_empty()).then(|| log_lines(&outcome.logs).to_string()),

@@ -20,6 +20,7 @@ mod live;
 mod logs;
 mod metrics;
 pub(crate) mod observe;
+mod offer;
 mod openapi;
 mod params;
 mod prepare;
@@ -34,10 +35,13 @@ mod spans;
 mod stall;
 mod start;
 mod state;
+mod subscriptions;
 mod tenancy;
+mod terms;
 mod tools;
 mod upload;
 mod visible;
+mod wallet;
 mod watchdog;
 
 use crate::config::Config;
@@ -174,9 +178,6 @@ fn announce(server: &Shared, api: &TcpListener, admin: Option<&TcpListener>) -> 
         ));
     }
     terminal::result(format_args!("data in {}", server.config.data.display()));
-    terminal::result(
-        "every project may run every listed tool, and nothing is charged: there are no wallets yet",
-    );
     Ok(())
 }
 

@@ -106,6 +106,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
     let is_upload = is_post && (path == "/v1/artifacts" || path.ends_with("/draft"));
     let ends = |end: &str| path.ends_with(end);
     let is_entry = path == "/v1/environment/{name}";
+    let is_subscribing = is_post && path == "/v1/subscriptions";
     // Any key may look at the catalogue.
     let is_catalogue = is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}");
     match kind {
@@ -115,13 +116,19 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::Forbidden => is_keyed && !is_catalogue,
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
         // A secret's name is judged where it is taken back, too.
-        Kind::Unprocessable => has_body && !ends("/cancel") && !ends("/validation") || is_entry,
-        Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_entry,
+        Kind::Unprocessable => {
+            has_body && !ends("/cancel") && !ends("/validation") && !ends("/accept") || is_entry
+        }
+        Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_entry || is_subscribing,
         Kind::NotListed => {
             is_get && ends("/artifacts/{id}")
-                || ends("/{id}/run")
+                || is_subscribing
                 || is_entry && *method == HttpMethod::Put
         }
+        Kind::NotSubscribed | Kind::PriceAboveMax => ends("/artifacts/{id}/run"),
+        Kind::BalanceInsufficient => ends("/artifacts/{id}/run") || is_subscribing,
+        Kind::SubscriptionNotFound => path.starts_with("/v1/subscriptions/"),
+        Kind::AlreadySubscribed => is_subscribing,
         Kind::DraftNotFound => {
             ends("/draft") && !is_post
                 || ends("/validation")
@@ -133,7 +140,11 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::KeyNotFound => path.starts_with("/v1/keys/"),
         Kind::NotValidated => is_run || ends("/publish") || is_get && ends("/validation"),
         Kind::NoActiveRelease => {
-            ends("/{id}/run") || ends("/rollback") || *method == HttpMethod::Patch
+            ends("/artifacts/{id}/run")
+                || ends("/rollback")
+                || ends("/accept")
+                || is_subscribing
+                || *method == HttpMethod::Patch
         }
         Kind::InputInvalid
         | Kind::CredentialsMissing

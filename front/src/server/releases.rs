@@ -6,6 +6,7 @@ use super::body::Sent;
 use super::caller::Caller;
 use super::params::{List, Paging, Params, Segment, Segments, id};
 use super::state::Shared;
+use super::terms::widens_as_json;
 use super::visible;
 use crate::problem::answer::Created;
 use crate::problem::{Kind, Problem};
@@ -59,7 +60,8 @@ pub(crate) async fn publish(
     if !asked.generate_cover {
         return Err(Problem::of(Kind::CoverMissing));
     }
-    match server.store.publish((caller.key.org, artifact.id)).await? {
+    let place = (caller.key.org, artifact.id);
+    match server.store.publish(place, widens_as_json).await? {
         Published::Made(release) => Ok(Created {
             location: format!("/v1/artifacts/{}/releases", artifact.id),
             body: artifact_view::release(release),

@@ -2,7 +2,8 @@
 
 use super::state::Shared;
 use super::{
-    artifacts, environment, health, idempotency, keys, openapi, releases, runs, spans, tenancy,
+    artifacts, environment, health, idempotency, keys, openapi, releases, runs, spans,
+    subscriptions, tenancy, wallet,
 };
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
@@ -53,6 +54,15 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))
+        .routes(routes!(
+            subscriptions::subscribe,
+            subscriptions::list_subscriptions
+        ))
+        .routes(routes!(subscriptions::unsubscribe))
+        .routes(routes!(subscriptions::accept))
+        .routes(routes!(wallet::get_wallet))
+        .routes(routes!(wallet::list_wallet_entries))
+        .routes(routes!(wallet::create_credit))
         .routes(routes!(tenancy::create_project))
         .routes(routes!(tenancy::create_org))
         .layer(middleware::from_fn_with_state(

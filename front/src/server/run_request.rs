@@ -21,11 +21,7 @@ pub(crate) struct RunRequest {
     pub(crate) input: Value,
     /// May be left out where the tool has one.
     pub(crate) function: Option<String>,
-    /// Refuses a run that would cost more tokens. Nothing is charged yet, so that none does.
-    #[expect(
-        dead_code,
-        reason = "read and bounded now, so that callers may send it; compared once runs have prices"
-    )]
+    /// Refuses a run that would cost more tokens.
     pub(crate) max_price: Option<u64>,
     /// Shortens the limit.
     #[schema(minimum = 1)]

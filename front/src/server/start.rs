@@ -28,6 +28,7 @@ pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyT
     let settings = Settings {
         folder: config.data.clone(),
         master_key: config.master_key.clone(),
+        fee_basis_points: config.fee_basis_points,
     };
     let store = Store::open(settings).await?;
     let scratch_folder = config.data.join("scratch");

@@ -20,19 +20,47 @@ pub(crate) async fn own(
     }
 }
 
+/// The same, or another project's that was published: whether it may be run is for its subscription to say.
+pub(crate) async fn own_or_published(
+    server: &Server,
+    caller: &Caller,
+    artifact: &str,
+) -> Result<Artifact, Problem> {
+    let found = find(server, artifact).await?;
+    if found.owner == caller.owner() || found.active.is_some() {
+        Ok(found)
+    } else {
+        Err(Problem::of(Kind::ArtifactNotFound))
+    }
+}
+
+/// The same, or another project's that is listed or subscribed to.
+pub(crate) async fn own_listed_or_subscribed(
+    server: &Server,
+    caller: &Caller,
+    artifact: &str,
+) -> Result<Artifact, Problem> {
+    let found = own_or_published(server, caller, artifact).await?;
+    if found.owner == caller.owner() || found.listed {
+        return Ok(found);
+    }
+    let subscription = server.store.subscription_to(caller.owner(), found.id);
+    match subscription.await? {
+        Some(_) => Ok(found),
+        None => Err(Problem::of(Kind::NotListed)),
+    }
+}
+
 /// The same, or another project's that is listed.
 pub(crate) async fn own_or_listed(
     server: &Server,
     caller: &Caller,
     artifact: &str,
 ) -> Result<Artifact, Problem> {
-    let found = find(server, artifact).await?;
-    if found.owner == caller.owner() || found.listed {
-        Ok(found)
-    } else if found.active.is_some() {
-        Err(Problem::of(Kind::NotListed))
-    } else {
-        Err(Problem::of(Kind::ArtifactNotFound))
+    let found = own_or_published(server, caller, artifact).await?;
+    match found.owner == caller.owner() || found.listed {
+        true => Ok(found),
+        false => Err(Problem::of(Kind::NotListed)),
     }
 }
 

@@ -30,11 +30,11 @@ fn secrets_are_used_with_the_next_key_and_the_old_one_starts_no_server() {
     assert!(nothing.stderr.contains("holds no data"), "{nothing:?}");
 
     let server = Server::start_in(Arc::clone(&folder), &[]);
-    let key = server.operator.clone().expect("the first start");
     let tool = server.org("seller").published("forecast");
     let entry = json!({"value": "a-secret-of-mine", "artifact_id": tool});
-    let operator = server.operator();
-    operator
+    let buyer = server.org("buyer");
+    buyer.subscribe(&tool);
+    buyer
         .put("/v1/environment/OPENWEATHER_API_KEY", &entry)
         .expect(200);
     let in_use = rotate(&[]);
@@ -49,7 +49,7 @@ fn secrets_are_used_with_the_next_key_and_the_old_one_starts_no_server() {
     let rotated = rotate(&[]);
     assert_eq!(rotated.code, Some(0), "{rotated:?}");
     assert!(
-        rotated.stdout.contains("2 orgs, 1 credentials"),
+        rotated.stdout.contains("3 orgs, 1 credentials"),
         "{rotated:?}"
     );
     assert!(!format!("{rotated:?}").contains(old.trim()));
@@ -74,7 +74,7 @@ fn secrets_are_used_with_the_next_key_and_the_old_one_starts_no_server() {
     let variables = [("TOLLGATE_MASTER_KEY", next.as_str())];
     let server = Server::start_in(Arc::clone(&folder), &variables);
     let answer = server
-        .caller(&key)
+        .caller(&buyer.key)
         .run(&tool, &json!({"input": {"city": "Oslo"}}));
     assert_eq!(answer.expect(200)["output"]["key-characters"], 16);
 }

@@ -111,6 +111,7 @@ async fn a_credential_that_is_deleted_and_replaced_mid_run_is_never_another_s() 
         ]);
         let artifact = server.org("seller").publish(&wasm);
         let buyer = server.org("buyer");
+        buyer.subscribe(&artifact);
         let put = |secret: &str| {
             let key = json!({"value": secret, "hosts": [host.as_str()]});
             buyer.put("/v1/environment/KEY", &key).expect(200);

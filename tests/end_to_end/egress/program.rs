@@ -134,6 +134,7 @@ async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
         ]);
         let (seller, buyer) = (server.org("seller"), server.org("buyer"));
         let artifact = seller.publish(&wasm);
+        buyer.subscribe(&artifact);
         let send = |request: &Value| {
             buyer.run(
                 &artifact,

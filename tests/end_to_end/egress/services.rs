@@ -116,6 +116,7 @@ fn serve_buyer(name: &str, archive: u64, host: &str, root: &std::path::Path) {
     let server = server(host, root);
     let (seller, buyer) = (server.org("seller"), server.org("buyer"));
     let (tool, verdict) = published(&server, &seller, &tool_at(name, host));
+    buyer.subscribe(&tool);
     assert_eq!(verdict["notes"], json!([]), "{name}: {verdict}");
     let service = format!("https://{host}");
     let mut told = Vec::new();
@@ -182,6 +183,7 @@ async fn a_tool_that_signs_is_shown_the_secret_where_its_owner_allows_it() {
         let server = server(&host, &root);
         let (seller, buyer) = (server.org("seller"), server.org("buyer"));
         let (tool, verdict) = published(&server, &seller, &tool_at("signer", &host));
+        buyer.subscribe(&tool);
         assert_eq!(
             verdict["notes"][0]["code"], "credential_exposed",
             "{verdict}"

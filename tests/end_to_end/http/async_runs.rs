@@ -151,6 +151,7 @@ fn a_seller_sees_failures_without_their_buyer_and_diagnostics_where_shared() {
     let server = Server::start();
     let (seller, buyer) = (server.org("seller"), server.org("buyer"));
     let tool = seller.published("panics");
+    buyer.subscribe(&tool);
     let input = json!({"month": 13});
     for share in [false, true] {
         let body =

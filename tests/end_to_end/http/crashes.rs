@@ -6,10 +6,15 @@ mod restarts;
 use load::{Acknowledged, Load, Repeatable};
 use serde_json::json;
 use std::time::{Duration, Instant};
-use tollgate_tests::holds_within;
 use tollgate_tests::server::{Answer, Caller, JSON, Server};
+use tollgate_tests::{holds_within, tollgate};
+use tollgate_validator::pack::pack;
 
+/// `TOLLGATE_KILLS` says otherwise.
 const ROUNDS: u32 = 20;
+/// Of a run, and what is there for all of them.
+const PRICE: u64 = 3;
+const TOKENS: u64 = 1_000_000_000;
 /// What a restart may take here: two seconds are promised, on a machine that does nothing else.
 const RESTART_MAX: Duration = Duration::from_secs(10);
 const END_MAX: Duration = Duration::from_secs(60);
@@ -17,12 +22,13 @@ const END_MAX: Duration = Duration::from_secs(60);
 #[test]
 fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
     let _alone = super::alone();
+    let rounds = std::env::var("TOLLGATE_KILLS").map(|it| it.parse().expect("a number"));
+    let rounds = rounds.unwrap_or(ROUNDS);
     let mut server = Server::start();
-    let key = server.org("under-load").key;
-    let tool = server.caller(&key).published("markdown");
+    let (key, tool) = buyer_and_tool(&server);
     let mut all = Acknowledged::default();
     let mut slowest = Duration::ZERO;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let load = Load::start(&server.caller(&key), &tool, round);
         // A moment that differs from round to round, so that writes of every kind are cut.
         std::thread::sleep(Duration::from_millis(150 + u64::from(round * 67 % 250)));
@@ -35,24 +41,53 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         assert!(took < RESTART_MAX, "round {round}: restarted in {took:?}");
         slowest = slowest.max(took);
         check(&server.caller(&key), &tool, &acknowledged);
+        adds_up(&server, &format!("after kill {round}"));
         all.add(acknowledged);
     }
+    // Nothing is stuck.
+    let wallet = || server.caller(&key).get("/v1/wallet").expect(200);
+    assert!(
+        holds_within(END_MAX, || wallet()["held"] == 0),
+        "{}",
+        wallet()
+    );
+    adds_up(&server, "at the end");
     // What was kept by one restart is kept by the next ones, too.
     check(&server.caller(&key), &tool, &all);
     let made = all.artifacts.last().expect("artifacts were made");
     assert_eq!(server.caller(&key).validate(made)["status"], "ADMITTED");
     assert!(all.has_every_kind(), "{all:?}");
     eprintln!(
-        "{} acknowledged over {ROUNDS} kills; slowest restart {slowest:?}",
+        "{} acknowledged over {rounds} kills; slowest restart {slowest:?}",
         all.summary()
     );
+}
+
+/// A key of an org with tokens, and a tool of another's with a price that it is subscribed to.
+fn buyer_and_tool(server: &Server) -> (String, String) {
+    let markdown = tollgate_fixtures::packed_bytes("markdown");
+    let manifest = format!(
+        "name = \"priced\"\nversion = \"1.0.0\"\ndescription = \"Markdown\"\nprice = {PRICE}\n"
+    );
+    let tool = pack(&markdown, &manifest, None).expect("a tool");
+    let tool = server.org("seller").publish(&tool);
+    let buyer = server.org_with("under-load", TOKENS);
+    buyer.subscribe(&tool);
+    (buyer.key, tool)
+}
+
+fn adds_up(server: &Server, when: &str) {
+    let data = server.data();
+    let audit = tollgate(&["audit", "--data", data.to_str().expect("UTF-8")]);
+    assert_eq!(audit.code, Some(0), "{when}: {audit:?}");
 }
 
 /// Everything acknowledged is there.
 fn check(caller: &Caller, tool: &str, acknowledged: &Acknowledged) {
     for run in &acknowledged.runs {
         let record = caller.get(&format!("/v1/runs/{run}")).expect(200);
-        assert_eq!(record["status"], "SUCCEEDED", "{record}");
+        let ended = (&record["status"], &record["charged"]);
+        assert_eq!(ended, (&json!("SUCCEEDED"), &json!(PRICE)), "{record}");
     }
     for run in &acknowledged.queued {
         let ended = ended(caller, run);

@@ -30,7 +30,9 @@ fn expect_characters(answer: Answer, characters: u32) {
 fn a_secret_is_used_from_the_next_run_on_until_it_is_deleted_and_never_read_back() {
     let server = Server::start();
     let tool = server.org("seller").published("forecast");
-    let buyer = server.org("buyer");
+    let (buyer, stranger) = (server.org("buyer"), server.org("stranger"));
+    buyer.subscribe(&tool);
+    stranger.subscribe(&tool);
     expect_missing(forecast(&buyer, &tool), "absent");
     let secret = "a-secret-of-the-buyer-wxyz";
     let set = buyer.put(ENTRY, &json!({"value": secret, "hosts": [HOST]}));
@@ -45,7 +47,7 @@ fn a_secret_is_used_from_the_next_run_on_until_it_is_deleted_and_never_read_back
     }
     expect_characters(forecast(&buyer, &tool), 26);
     // Another org has none of it.
-    expect_missing(forecast(&server.org("stranger"), &tool), "absent");
+    expect_missing(forecast(&stranger, &tool), "absent");
     buyer.delete(ENTRY).expect(204);
     expect_missing(forecast(&buyer, &tool), "absent");
     let listed = buyer.get("/v1/environment").expect(200);
@@ -57,6 +59,7 @@ fn an_artifact_s_own_entry_wins_and_hosts_are_the_buyer_s_word() {
     let server = Server::start();
     let tool = server.org("seller").published("forecast");
     let buyer = server.org("buyer");
+    buyer.subscribe(&tool);
     // Without an artifact there is nothing to take hosts from.
     let refused = buyer.put(ENTRY, &json!({"value": "12345678"}));
     assert_eq!(refused.expect(422)["code"], "unprocessable");
@@ -139,17 +142,6 @@ const TELLER: &str = r#"(module
     (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 16)))
     (call $exit (i32.const 1))))"#;
 
-/// Publishes a tool, and gives the artifact's id.
-fn publish(seller: &Caller, wasm: &[u8]) -> String {
-    let id = seller.upload(wasm).expect(201)["id"].clone();
-    let id = id.as_str().expect("an id").to_owned();
-    let verdict = seller.validate(&id);
-    assert_eq!(verdict["status"], "ADMITTED", "{verdict}");
-    let path = format!("/v1/artifacts/{id}/publish");
-    seller.send("POST", &path, &[], b"").expect(201);
-    id
-}
-
 #[test]
 fn a_canary_is_nowhere_in_the_folder_the_log_or_any_answer() {
     let server = Server::start_with(&[("TOLLGATE_LOG__LEVEL", "debug")]);
@@ -160,11 +152,11 @@ fn a_canary_is_nowhere_in_the_folder_the_log_or_any_answer() {
         .map(|name| {
             let manifest = format!("name = \"{name}\"\n{MANIFEST}");
             let wasm = tollgate_fixtures::packed_bytes(name);
-            publish(&seller, &pack(&wasm, &manifest, None).expect("a tool"))
+            seller.publish(&pack(&wasm, &manifest, None).expect("a tool"))
         })
         .collect();
     let manifest = format!("name = \"teller\"\n{MANIFEST}");
-    tools.push(publish(&seller, &packed(TELLER, &manifest)));
+    tools.push(seller.publish(&packed(TELLER, &manifest)));
     let path = "/v1/environment/CANARY";
     for entry in [
         json!({"value": CANARY}),
@@ -177,6 +169,7 @@ fn a_canary_is_nowhere_in_the_folder_the_log_or_any_answer() {
     }
     told.push(buyer.get("/v1/environment").expect(200).to_string());
     for tool in &tools {
+        buyer.subscribe(tool);
         run_every_way(&buyer, tool, &mut told);
         let failures = format!("/v1/artifacts/{tool}/failures?source=true");
         told.push(seller.get(&failures).expect(200).to_string());

@@ -14,6 +14,7 @@ struct Owned {
     artifact: String,
     run: String,
     key: String,
+    subscription: String,
 }
 
 impl Owned {
@@ -22,13 +23,21 @@ impl Owned {
         let path = format!("/v1/artifacts/{artifact}/draft/run");
         let run = text(&owner.post(&path, &input).expect(200), "run_id");
         let (_, key) = key(owner, &["run"]);
-        Self { artifact, run, key }
+        let other = sibling(owner);
+        let subscription = owner.subscribe(&published(&other, &quick("another-s", "1.0.0")));
+        Self {
+            artifact,
+            run,
+            key,
+            subscription,
+        }
     }
 
     fn id(&self, route: &Route) -> &str {
         match route.path {
             path if path.starts_with("/v1/runs/") => &self.run,
             path if path.starts_with("/v1/keys/") => &self.key,
+            path if path.starts_with("/v1/subscriptions/") => &self.subscription,
             _ => &self.artifact,
         }
     }
@@ -87,7 +96,7 @@ const MALFORMED_PATHS: &[&str] = &[
 fn what_belongs_to_another_project_answers_as_what_is_not_there() {
     let server = Server::start();
     let (owner, stranger) = (server.org("owner"), server.org("stranger"));
-    let sibling = stranger_of_the_same_org(&owner);
+    let sibling = sibling(&owner);
     let hidden = Owned::of(&owner, admitted(&owner, &quick("hidden", "1.0.0")));
     for route in ROUTES.iter().filter(|route| names_something(route)) {
         let id = hidden.id(route);
@@ -118,6 +127,7 @@ fn strangers_look_at_a_listed_artifact_and_run_it_and_nothing_more() {
     let server = Server::start();
     let (owner, stranger) = (server.org("owner"), server.org("stranger"));
     let listed = published(&owner, &quick("listed", "1.0.0"));
+    stranger.subscribe(&listed);
     for route in ROUTES.iter().filter(|route| names_something(route)) {
         if !route.path.starts_with("/v1/artifacts/") {
             continue;
@@ -198,7 +208,7 @@ fn every_call_that_the_description_names_is_in_the_table() {
 }
 
 /// A caller of another project of the owner's org.
-fn stranger_of_the_same_org(owner: &Caller) -> Caller {
+fn sibling(owner: &Caller) -> Caller {
     let made = owner.post("/v1/projects", &json!({"name": "sibling"}));
     owner.with_key(&text(&made.expect(201), "key"))
 }
@@ -223,6 +233,10 @@ fn is_untouched(owner: &Caller, owned: &Owned) {
     );
     let run = owner.get(&format!("/v1/runs/{}", owned.run)).expect(200);
     assert_eq!(run["status"], "SUCCEEDED", "{run}");
+    let subscriptions = owner.get("/v1/subscriptions").expect(200);
+    let subscription = &subscriptions["items"][0];
+    assert_eq!(subscription["id"], owned.subscription, "{subscriptions}");
+    assert!(subscription.get("ended_at").is_none(), "{subscriptions}");
     let entries = owner.get("/v1/environment").expect(200);
     assert_eq!(entries["items"], json!([]), "{entries}");
 }

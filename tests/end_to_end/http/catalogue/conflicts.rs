@@ -124,6 +124,7 @@ fn an_idempotency_key_belongs_to_one_body() {
     let server = Server::start();
     let (caller, other) = (server.org("caller"), server.org("other"));
     let id = published(&caller, &quick("quick", "1.0.0"));
+    other.subscribe(&id);
     let headers = [JSON[0], ("idempotency-key", "once")];
     let run = format!("/v1/artifacts/{id}/run");
     for (label, path, first, second, status) in [

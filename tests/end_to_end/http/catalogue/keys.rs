@@ -1,7 +1,7 @@
 //! 401 and 403: who calls.
 
 use crate::http::rows::{
-    ARTIFACT_NOT_FOUND, AUTHORIZATION_MISSING, FORBIDDEN, KEY_INVALID, NOT_LISTED,
+    ARTIFACT_NOT_FOUND, AUTHORIZATION_MISSING, FORBIDDEN, KEY_INVALID, NOT_LISTED, NOT_SUBSCRIBED,
 };
 use crate::http::small::{key, published, quick, text};
 use serde_json::json;
@@ -93,8 +93,9 @@ fn a_key_without_the_scope_is_forbidden_and_told_which() {
 #[test]
 fn what_was_taken_off_the_catalogue_is_not_listed_for_strangers_only() {
     let server = Server::start();
-    let (seller, buyer) = (server.org("seller"), server.org("buyer"));
+    let [seller, buyer, stranger] = ["seller", "buyer", "stranger"].map(|it| server.org(it));
     let id = published(&seller, &quick("quick", "1.0.0"));
+    buyer.subscribe(&id);
     let artifact = format!("/v1/artifacts/{id}");
     let list = |listed: bool| {
         let body = json!({"listed": listed}).to_string();
@@ -105,8 +106,13 @@ fn what_was_taken_off_the_catalogue_is_not_listed_for_strangers_only() {
     let input = json!({"input": null});
     buyer.run(&id, &input).expect(200);
     assert_eq!(list(false)["listed"], false);
-    NOT_LISTED.is("GET", buyer.get(&artifact));
-    NOT_LISTED.is("run", buyer.run(&id, &input));
+    NOT_LISTED.is("GET", stranger.get(&artifact));
+    let subscribing = stranger.post("/v1/subscriptions", &json!({"artifact_id": id}));
+    NOT_LISTED.is("subscribe", subscribing);
+    NOT_SUBSCRIBED.is("run", stranger.run(&id, &input));
+    // Subscribers go on.
+    buyer.get(&artifact).expect(200);
+    buyer.run(&id, &input).expect(200);
     let releases = buyer.get(&format!("{artifact}/releases"));
     ARTIFACT_NOT_FOUND.is("releases", releases);
     let all = buyer.get("/v1/artifacts").expect(200);
@@ -114,5 +120,5 @@ fn what_was_taken_off_the_catalogue_is_not_listed_for_strangers_only() {
     seller.get(&artifact).expect(200);
     seller.run(&id, &input).expect(200);
     assert_eq!(list(true)["listed"], true);
-    buyer.run(&id, &input).expect(200);
+    stranger.get(&artifact).expect(200);
 }

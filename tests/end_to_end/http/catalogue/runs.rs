@@ -16,7 +16,9 @@ fn a_credential_that_is_missing_is_named_with_the_reason() {
     let egress = "[egress]\nallow = [\"GET https://api.example.com/data\"]\n";
     let tool = |name: &str, more: &str| {
         let manifest = format!("{}{declared}{more}{egress}", manifest(name, "1.0.0"));
-        published(&seller, &packed(&guests::command(""), &manifest))
+        let id = published(&seller, &packed(&guests::command(""), &manifest));
+        buyer.subscribe(&id);
+        id
     };
     let (plain, exposing) = (tool("plain", ""), tool("exposing", "expose = true\n"));
     let set = |body: Value| buyer.put("/v1/environment/API_KEY", &body).expect(200);
@@ -128,9 +130,11 @@ fn a_run_that_fails_says_how_and_costs_nothing() {
     let mut published = std::collections::BTreeMap::new();
     for expected in FAILING {
         let Failing { fixture, kind, .. } = expected;
-        let id = published
-            .entry(fixture)
-            .or_insert_with(|| seller.published(fixture));
+        let id = published.entry(fixture).or_insert_with(|| {
+            let id = seller.published(fixture);
+            buyer.subscribe(&id);
+            id
+        });
         let mut request = json!({"input": tollgate_tests::json(expected.input)});
         if let Some(function) = expected.function {
             request["function"] = json!(function);

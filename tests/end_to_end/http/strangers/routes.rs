@@ -56,6 +56,8 @@ impl Route {
 const RUN: &str = r#"{"input":null}"#;
 const KEY: &str = r#"{"name":"another","scopes":["run"]}"#;
 const NAMED: &str = r#"{"name":"another"}"#;
+const SUBSCRIBE: &str = r#"{"artifact_id":"{id}"}"#;
+const CREDIT: &str = r#"{"org_id":"org_06bqk8m0000000000000000000","tokens":1,"reason":"none"}"#;
 /// For one artifact, which must be visible.
 const ENTRY: &str = r#"{"value":"0123456789abcdef","hosts":["example.com"],"artifact_id":"{id}"}"#;
 
@@ -90,6 +92,13 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/keys", "", Manage),
     route("POST", "/v1/keys/{id}/rotate", "", Manage),
     route("DELETE", "/v1/keys/{id}", "", Manage),
+    route("POST", "/v1/subscriptions", SUBSCRIBE, Manage),
+    route("GET", "/v1/subscriptions", "", Run),
+    route("DELETE", "/v1/subscriptions/{id}", "", Manage),
+    route("POST", "/v1/subscriptions/{id}/accept", "", Manage),
+    route("GET", "/v1/wallet", "", Run),
+    route("GET", "/v1/wallet/entries", "", Run),
+    route("POST", "/v1/wallet/credits", CREDIT, Operator),
     route("POST", "/v1/projects", NAMED, Manage),
     route("POST", "/v1/orgs", NAMED, Operator),
 ];

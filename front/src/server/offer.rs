@@ -1,0 +1,139 @@
+//! Steps 4 and 5: what a caller may run, on which terms, for how much.
+
+use super::admission::{Of, admitted};
+use super::caller::Caller;
+use super::state::Server;
+use super::terms::widens;
+use crate::problem::{Kind, Problem};
+use serde_json::Value;
+use tollgate_store::{Artifact, Digest, OrgId, Release, ReleaseId, Subscription};
+
+/// What is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer {
+    /// None for a draft.
+    pub(crate) release: Option<ReleaseId>,
+    pub(crate) digest: Digest,
+    /// Tokens, when it succeeds.
+    pub(crate) price: u64,
+    /// Whose they are.
+    pub(crate) seller: Option<OrgId>,
+}
+
+/// What the caller may run of an artifact. 403 without a subscription, 400 not validated, 409 no active release.
+pub(crate) async fn offer(
+    server: &Server,
+    caller: &Caller,
+    artifact: &Artifact,
+    of: Of,
+) -> Result<Offer, Problem> {
+    match of {
+        Of::ActiveRelease if artifact.owner == caller.owner() => own(artifact),
+        Of::ActiveRelease => subscribed(server, caller, artifact).await,
+        Of::Draft => draft(artifact),
+    }
+}
+
+/// One's own costs nothing.
+fn own(artifact: &Artifact) -> Result<Offer, Problem> {
+    let active = active(artifact)?;
+    Ok(Offer {
+        release: Some(active.id),
+        digest: active.digest,
+        price: 0,
+        seller: None,
+    })
+}
+
+async fn subscribed(
+    server: &Server,
+    caller: &Caller,
+    artifact: &Artifact,
+) -> Result<Offer, Problem> {
+    let subscription = server.store.subscription_to(caller.owner(), artifact.id);
+    let subscription = subscription.await?.ok_or_else(|| {
+        let hint = format!(
+            "`POST /v1/subscriptions` `{{\"artifact_id\": \"{}\"}}` with a `manage` key subscribes your project.",
+            artifact.id
+        );
+        Problem::of(Kind::NotSubscribed).with_hint(hint)
+    })?;
+    let release = within_terms(server, &subscription, active(artifact)?).await?;
+    let price = price(&release);
+    Ok(Offer {
+        release: Some(release.id),
+        digest: release.digest,
+        price,
+        seller: (price > 0).then_some(artifact.owner.0),
+    })
+}
+
+fn active(artifact: &Artifact) -> Result<&Release, Problem> {
+    match &artifact.active {
+        Some(active) => Ok(active),
+        None => {
+            let draft = artifact.draft.as_ref();
+            admitted(draft.and_then(|draft| draft.verdict.as_ref()))?;
+            Err(Problem::of(Kind::NoActiveRelease))
+        }
+    }
+}
+
+/// The newest release, from the active one back, that asks no more than the subscriber has agreed to.
+pub(crate) async fn within_terms(
+    server: &Server,
+    subscription: &Subscription,
+    active: &Release,
+) -> Result<Release, Problem> {
+    if active.id == subscription.release {
+        return Ok(active.clone());
+    }
+    let accepted = accepted(server, subscription).await?;
+    let is_within = |release: &Release| widens(&accepted.about, &release.about).is_empty();
+    if is_within(active) {
+        return Ok(active.clone());
+    }
+    let releases = server
+        .store
+        .releases_back_from(subscription.artifact, active.id)
+        .await?;
+    Ok(releases.into_iter().find(is_within).unwrap_or(accepted))
+}
+
+/// The release whose terms a subscriber has agreed to.
+pub(crate) async fn accepted(
+    server: &Server,
+    subscription: &Subscription,
+) -> Result<Release, Problem> {
+    let accepted = server
+        .store
+        .release(subscription.artifact, subscription.release)
+        .await?;
+    accepted.ok_or_else(|| Problem::of(Kind::Internal))
+}
+
+fn draft(artifact: &Artifact) -> Result<Offer, Problem> {
+    let draft = artifact.draft.as_ref();
+    let draft = draft.ok_or_else(|| Problem::of(Kind::DraftNotFound))?;
+    admitted(draft.verdict.as_ref())?;
+    Ok(Offer {
+        release: None,
+        digest: draft.digest,
+        price: 0,
+        seller: None,
+    })
+}
+
+/// Tokens of a successful run.
+pub(crate) fn price(release: &Release) -> u64 {
+    tokens(&release.about["price"])
+}
+
+/// Tokens of a subscription.
+pub(crate) fn subscription_price(release: &Release) -> u64 {
+    tokens(&release.about["subscription_price"])
+}
+
+fn tokens(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}

@@ -1,0 +1,193 @@
+//! Subscriptions: a project takes an artifact's terms, pays once where that has a price, and may run it from then on.
+
+use super::body::Sent;
+use super::caller::Caller;
+use super::offer::{accepted, subscription_price};
+use super::params::{List, Paging, Params, Segment, id};
+use super::state::{Server, Shared};
+use super::terms::{Widening, widens};
+use super::{visible, wallet};
+use crate::problem::answer::{Created, NoContent};
+use crate::problem::{Kind, Problem};
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tollgate_store::{NewSubscription, Scope, Subscription, SubscriptionId};
+use utoipa::ToSchema;
+
+/// What to subscribe to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Subscribe {
+    #[schema(example = "art_06bqk8m0000000000000000000")]
+    artifact_id: String,
+}
+
+/// A subscription.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SubscriptionView {
+    #[schema(example = "sub_06bqk8m0000000000000000000")]
+    id: String,
+    artifact_id: String,
+    /// The release whose terms were taken.
+    release_id: String,
+    /// What the active release asks beyond them: it is run once they are accepted, until then the newest that asks no
+    /// more.
+    pending_widens: Vec<Widening>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    ended_at: Option<String>,
+}
+
+/// Subscribes the project to an artifact, on the terms of its active release, and pays its `subscription_price`.
+#[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions", request_body = Subscribe,
+    responses((status = 201, body = SubscriptionView,
+        headers(("Location" = String, description = "The subscriptions.")))))]
+pub(crate) async fn subscribe(
+    State(server): State<Shared>,
+    caller: Caller,
+    sent: Sent,
+) -> Result<Created<SubscriptionView>, Problem> {
+    caller.needs(Scope::Manage)?;
+    let Subscribe { artifact_id } = sent.json(&server).await?;
+    let artifact = visible::own_or_listed(&server, &caller, &artifact_id).await?;
+    if artifact.owner == caller.owner() {
+        let message = "it is your project's own: runs of it cost nothing and need no subscription";
+        return Err(super::body::unprocessable(
+            "artifact_own",
+            message,
+            Some("/artifact_id"),
+        ));
+    }
+    let release = artifact
+        .active
+        .ok_or_else(|| Problem::of(Kind::NoActiveRelease))?;
+    let is_subscribed = server.store.subscription_to(caller.owner(), artifact.id);
+    if is_subscribed.await?.is_some() {
+        return Err(Problem::of(Kind::AlreadySubscribed));
+    }
+    let price = subscription_price(&release);
+    let hold = wallet::hold(&server, caller.key.org, price)?;
+    let new = NewSubscription {
+        artifact: artifact.id,
+        seller: artifact.owner.0,
+        release: release.id,
+        price,
+    };
+    // In a task: a caller that leaves must not give the hold back before it is paid with.
+    let (owner, paying) = (caller.owner(), Arc::clone(&server));
+    let made = tokio::spawn(async move {
+        let made = paying.store.subscribe(owner, new).await;
+        drop(hold);
+        made
+    });
+    let made = made.await.map_err(|_| Problem::of(Kind::Internal))??;
+    let made = made.ok_or_else(|| Problem::of(Kind::AlreadySubscribed))?;
+    Ok(Created {
+        location: "/v1/subscriptions".to_owned(),
+        body: view(&server, made).await?,
+    })
+}
+
+/// Lists the project's subscriptions, those that have ended too, newest first.
+#[utoipa::path(get, path = "/v1/subscriptions", tag = "subscriptions", params(Paging),
+    responses((status = 200, body = List<SubscriptionView>)))]
+pub(crate) async fn list_subscriptions(
+    State(server): State<Shared>,
+    caller: Caller,
+    Params(paging): Params<Paging>,
+) -> Result<Json<List<SubscriptionView>>, Problem> {
+    caller.needs(Scope::Run)?;
+    let (before, limit) = (paging.before()?, paging.limit()?);
+    let page = server
+        .store
+        .subscriptions(caller.owner(), before, limit)
+        .await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for subscription in page.items {
+        items.push(view(&server, subscription).await?);
+    }
+    Ok(Json(List {
+        items,
+        next_cursor: page.next.map(|place| place.to_string()),
+    }))
+}
+
+/// Ends a subscription, at once. What was paid for it stays paid.
+#[utoipa::path(delete, path = "/v1/subscriptions/{id}", tag = "subscriptions", params(("id" = String, Path)),
+    responses((status = 204)))]
+pub(crate) async fn unsubscribe(
+    State(server): State<Shared>,
+    caller: Caller,
+    Segment(subscription): Segment,
+) -> Result<NoContent, Problem> {
+    let subscription = id(&subscription, Kind::SubscriptionNotFound)?;
+    caller.needs(Scope::Manage)?;
+    let ended = server.store.unsubscribe(caller.owner(), subscription);
+    match ended.await? {
+        true => Ok(NoContent),
+        false => Err(Problem::of(Kind::SubscriptionNotFound)),
+    }
+}
+
+/// Takes the terms of the active release.
+#[utoipa::path(post, path = "/v1/subscriptions/{id}/accept", tag = "subscriptions", params(("id" = String, Path)),
+    responses((status = 200, body = SubscriptionView)))]
+pub(crate) async fn accept(
+    State(server): State<Shared>,
+    caller: Caller,
+    Segment(subscription): Segment,
+) -> Result<Json<SubscriptionView>, Problem> {
+    let subscription: SubscriptionId = id(&subscription, Kind::SubscriptionNotFound)?;
+    caller.needs(Scope::Manage)?;
+    let not_found = || Problem::of(Kind::SubscriptionNotFound);
+    let found = server.store.subscription(caller.owner(), subscription);
+    let found = found.await?.filter(|it| it.ended_at.is_none());
+    let found = found.ok_or_else(not_found)?;
+    let artifact = server.store.artifact(found.artifact).await?;
+    let active = artifact.and_then(|it| it.active);
+    let active = active.ok_or_else(|| Problem::of(Kind::NoActiveRelease))?;
+    let is_accepted = server
+        .store
+        .accept(caller.owner(), subscription, active.id)
+        .await?;
+    if !is_accepted {
+        return Err(not_found());
+    }
+    let taken = Subscription {
+        release: active.id,
+        ..found
+    };
+    Ok(Json(view(&server, taken).await?))
+}
+
+async fn view(server: &Server, subscription: Subscription) -> Result<SubscriptionView, Problem> {
+    Ok(SubscriptionView {
+        id: subscription.id.to_string(),
+        artifact_id: subscription.artifact.to_string(),
+        release_id: subscription.release.to_string(),
+        pending_widens: pending_widens(server, &subscription).await?,
+        created_at: subscription.created_at.to_string(),
+        ended_at: subscription.ended_at.map(|it| it.to_string()),
+    })
+}
+
+async fn pending_widens(
+    server: &Server,
+    subscription: &Subscription,
+) -> Result<Vec<Widening>, Problem> {
+    let artifact = server.store.artifact(subscription.artifact).await?;
+    let active = artifact.and_then(|it| it.active);
+    let active =
+        active.filter(|it| it.id != subscription.release && subscription.ended_at.is_none());
+    match active {
+        Some(active) => {
+            let accepted = accepted(server, subscription).await?;
+            Ok(widens(&accepted.about, &active.about))
+        }
+        None => Ok(Vec::new()),
+    }
+}
