@@ -189,9 +189,9 @@ pub(crate) struct RotateOptions {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads only, all at one moment: a server may be running on the folder. The entries of every payment
-must sum to zero, those of every org to what it has, and every run must have been charged for what its
-record says. Exits 1 where something does not fit.
+Reads only, all at one moment: a server may be running on the folder. The entries of every
+payment must sum to zero, those of every org to what it has, and every run must have been charged
+for what its record says. Exits 1 where something does not fit.
 
 Example:
   tollgate audit --data /var/lib/tollgate")]
