@@ -6,6 +6,7 @@
 
 mod artifact;
 mod audit;
+mod budget;
 mod database;
 mod environment;
 mod error;
@@ -35,14 +36,15 @@ mod writer;
 
 pub use artifact::{Artifact, Draft, NewDraft, Upload, VerdictRecord, VerdictStatus};
 pub use audit::Audit;
+pub use budget::{Budget, Payer, Period};
 pub use database::{OpenError, Settings, Store};
 pub use environment::{Entry, EntryScope, NewEntry, SecretEntry};
 pub use error::StoreError;
 pub use files::Digest;
 pub use folder::FolderError;
 pub use id::{
-    ArtifactId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId, ReleaseId, RunId,
-    SubscriptionId,
+    ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId,
+    ReleaseId, RunId, SubscriptionId,
 };
 pub use idempotency::{KeptAnswer, Slot};
 pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};
@@ -57,4 +59,4 @@ pub use subscription::{NewSubscription, Subscription};
 pub use tenancy::NewOrg;
 pub use time::Time;
 pub use vault::VaultError;
-pub use wallet::{Hold, Wallet};
+pub use wallet::{Hold, NotHeld, Wallet};

@@ -2,9 +2,9 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::id::OrgId;
 use crate::statements;
 use crate::time::Time;
+use crate::wallet::{KeptHold, kept_hold};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Store {
             move |transaction| {
                 Box::pin(async move {
                     let now = Time::now();
-                    let expired: Vec<(OrgId, i64)> = sqlx::query_as(statements::EXPIRE_QUEUED)
+                    let expired = sqlx::query(statements::EXPIRE_QUEUED)
                         .bind(now)
                         .bind(failure.to_string())
                         .bind(now.before(retention.queued))
@@ -68,14 +68,11 @@ impl Store {
                             .execute(transaction)
                             .await?;
                     }
-                    Ok(expired)
+                    let held = expired.iter().map(kept_hold);
+                    Ok(held.collect::<Result<Vec<_>, _>>()?)
                 })
             },
-            move |expired: &Vec<(OrgId, i64)>| {
-                for (org, held) in expired {
-                    wallets.release(*org, held.cast_unsigned());
-                }
-            },
+            move |expired: &Vec<KeptHold>| expired.iter().for_each(|held| wallets.release(held)),
         );
         Ok(expired.await?.len() as u64)
     }

@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::artifact::{digest_in, json_in};
+use crate::budget::Payer;
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId};
@@ -49,6 +50,16 @@ pub struct NewRun {
     pub price: u64,
     /// Whose they are when it succeeds; none for a run that costs nothing.
     pub seller: Option<OrgId>,
+}
+
+impl NewRun {
+    /// Who pays for it.
+    pub fn payer(&self) -> Payer {
+        Payer {
+            owner: self.owner,
+            key: self.key,
+        }
+    }
 }
 
 /// How a run ended.

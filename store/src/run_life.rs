@@ -10,6 +10,7 @@ use crate::ledger::{Paid, Payment, pay};
 use crate::run::{Claimed, Finish, NewRun, new_in};
 use crate::statements;
 use crate::time::Time;
+use crate::wallet::{KeptHold, kept_hold};
 use crate::writer::Transaction;
 use serde_json::Value;
 use sqlx::Row;
@@ -141,9 +142,14 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let attempt = attempt.unwrap_or(FIRST_ATTEMPT);
         let (fees, wallets) = (self.fees(), Arc::clone(&self.wallets));
+        let (payer, charged, at) = (run.payer(), finish.charged, run.created_at);
         let recorded = self.writer.write_then(
             move |transaction| Box::pin(record(transaction, run, attempt, finish, fees)),
-            move |changes: &Option<Vec<_>>| wallets.post(changes.as_deref().unwrap_or_default()),
+            move |changes: &Option<Vec<_>>| {
+                if let Some(changes) = changes {
+                    wallets.paid(changes, &payer, charged, at);
+                }
+            },
         );
         Ok(recorded.await?.is_some())
     }
@@ -158,20 +164,20 @@ impl Store {
         let cancelled = self.writer.write_then(
             move |transaction| {
                 Box::pin(async move {
-                    let held: Option<i64> = sqlx::query_scalar(statements::CANCEL_QUEUED)
+                    let row = sqlx::query(statements::CANCEL_QUEUED)
                         .bind(org)
                         .bind(project)
                         .bind(id)
                         .bind(Time::now())
                         .fetch_optional(&mut *transaction)
                         .await?;
-                    if held.is_some() {
+                    if row.is_some() {
                         drop_input(transaction, org, id).await?;
                     }
-                    Ok(held)
+                    Ok(row.as_ref().map(kept_hold).transpose()?)
                 })
             },
-            move |held: &Option<i64>| wallets.release(org, held.unwrap_or(0).cast_unsigned()),
+            move |held: &Option<KeptHold>| held.iter().for_each(|held| wallets.release(held)),
         );
         Ok(cancelled.await?.is_some())
     }

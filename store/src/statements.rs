@@ -223,7 +223,7 @@ pub(crate) const REQUEUE_RUN: &str = "UPDATE runs SET status = 'QUEUED', started
     WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'RUNNING' AND attempt = $4";
 pub(crate) const CANCEL_QUEUED: &str = "UPDATE runs SET status = 'CANCELLED', finished_at = $4
     WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'QUEUED'
-    RETURNING price";
+    RETURNING org_id, project_id, key_id, price, created_at";
 pub(crate) const RUN: &str = "SELECT r.*, o.output FROM runs r
     LEFT JOIN run_outputs o ON o.org_id = r.org_id AND o.run_id = r.run_id
     WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id = $3";
@@ -278,10 +278,30 @@ pub(crate) const AUDIT_ENTRIES_OF_RUNS: &str = "SELECT r.run_id, r.status FROM r
     JOIN entries e ON e.posting_id = r.run_id AND e.org_id = r.org_id AND e.kind = 'charge'
     WHERE r.status <> 'SUCCEEDED'";
 
+// Budgets.
+pub(crate) const BUDGETS: &str =
+    "SELECT org_id, project_id, key_id, period, budget_id, cap, created_at FROM budgets";
+pub(crate) const SET_BUDGET: &str =
+    "INSERT INTO budgets (org_id, project_id, key_id, period, budget_id, cap, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (org_id, project_id, key_id, period) DO UPDATE SET cap = excluded.cap
+    RETURNING org_id, project_id, key_id, period, budget_id, cap, created_at";
+pub(crate) const REMOVE_BUDGET: &str = "DELETE FROM budgets
+    WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND period = $4
+    RETURNING org_id, project_id, key_id, period, budget_id, cap, created_at";
+/// By runs and by subscriptions. Ids sort by time, so that the runs of a time are a range of the table's own key.
+pub(crate) const SPENT: &str = "SELECT
+        (SELECT COALESCE(SUM(charged), 0) FROM runs
+        WHERE org_id = $1 AND project_id = $2 AND run_id >= $5 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)
+        + (SELECT COALESCE(SUM(price), 0) FROM subscriptions
+        WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)";
+pub(crate) const HELD_OF_BUDGET: &str = "SELECT COALESCE(SUM(price), 0) FROM runs
+    WHERE status = 'QUEUED' AND org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4";
+
 // Subscriptions.
 pub(crate) const INSERT_SUBSCRIPTION: &str = "INSERT INTO subscriptions
-        (org_id, project_id, subscription_id, artifact_id, release_id, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+        (org_id, project_id, subscription_id, artifact_id, release_id, price, key_id, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (artifact_id, org_id, project_id) WHERE ended_at IS NULL DO NOTHING";
 pub(crate) const SUBSCRIPTION_TO: &str =
     "SELECT subscription_id, artifact_id, release_id, created_at, ended_at FROM subscriptions
@@ -317,7 +337,7 @@ pub(crate) const LOSE_RUNNING: &str =
 pub(crate) const EXPIRE_QUEUED: &str =
     "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
     WHERE status = 'QUEUED' AND +created_at < $3
-    RETURNING org_id, price";
+    RETURNING org_id, project_id, key_id, price, created_at";
 /// By the partial indexes of queued and running runs: the others are many.
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')

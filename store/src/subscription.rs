@@ -1,8 +1,9 @@
 //! Subscriptions: which project may run which other project's artifact, on which release's terms.
 
 use crate::Store;
+use crate::budget::Payer;
 use crate::error::StoreError;
-use crate::id::{ArtifactId, OrgId, ProjectId, ReleaseId, SubscriptionId};
+use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
 use crate::ledger::{Paid, Payment, pay};
 use crate::page::{Page, one_more};
 use crate::release::{Release, release_in};
@@ -39,6 +40,10 @@ pub struct NewSubscription {
     pub release: ReleaseId,
     /// Tokens, which are [held](Store::hold).
     pub price: u64,
+    /// With which key.
+    pub key: KeyId,
+    /// When it was asked for, and the price held.
+    pub at: Time,
 }
 
 impl Store {
@@ -52,7 +57,7 @@ impl Store {
             id: SubscriptionId::new(),
             artifact: new.artifact,
             release: new.release,
-            created_at: Time::now(),
+            created_at: new.at,
             ended_at: None,
         };
         let payment = Payment {
@@ -61,13 +66,17 @@ impl Store {
             seller: new.seller,
             tokens: new.price,
         };
+        let payer = Payer {
+            owner: (org, project),
+            key: new.key,
+        };
         let (fees, wallets) = (self.fees(), Arc::clone(&self.wallets));
         let made = self
             .writer
             .write_then(
                 move |transaction| {
                     Box::pin(async move {
-                        if !insert(transaction, (org, project), &subscription).await? {
+                        if !insert(transaction, payer, &subscription, new.price).await? {
                             return Ok(None);
                         }
                         match payment.tokens {
@@ -77,7 +86,9 @@ impl Store {
                     })
                 },
                 move |changes: &Option<Vec<_>>| {
-                    wallets.post(changes.as_deref().unwrap_or_default())
+                    if let Some(changes) = changes {
+                        wallets.paid(changes, &payer, new.price, new.at);
+                    }
                 },
             )
             .await?;
@@ -210,15 +221,19 @@ impl Store {
 
 async fn insert(
     transaction: &mut Transaction,
-    (org, project): (OrgId, ProjectId),
+    payer: Payer,
     subscription: &Subscription,
+    price: u64,
 ) -> Result<bool, StoreError> {
+    let (org, project) = payer.owner;
     let inserted = sqlx::query(statements::INSERT_SUBSCRIPTION)
         .bind(org)
         .bind(project)
         .bind(subscription.id)
         .bind(subscription.artifact)
         .bind(subscription.release)
+        .bind(i64::try_from(price).unwrap_or(i64::MAX))
+        .bind(payer.key)
         .bind(subscription.created_at)
         .execute(transaction)
         .await?;

@@ -1,6 +1,8 @@
 //! Points in time: microseconds since 1970 in the database, RFC 3339 in answers.
 
 use jiff::Timestamp;
+use jiff::civil::{self, Date};
+use jiff::tz::TimeZone;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
@@ -28,6 +30,18 @@ impl Time {
         Self(self.0.saturating_add(micros(duration)))
     }
 
+    /// Its day, in UTC.
+    pub(crate) fn date(self) -> Date {
+        let time = Timestamp::from_microsecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        TimeZone::UTC.to_datetime(time).date()
+    }
+
+    /// When a day begins, in UTC.
+    pub(crate) fn midnight(date: Date) -> Self {
+        let midnight = TimeZone::UTC.to_timestamp(date.to_datetime(civil::Time::midnight()));
+        Self(midnight.unwrap_or_default().as_microsecond())
+    }
+
     /// How long ago `earlier` was; nothing where it was not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -41,6 +55,22 @@ fn micros(duration: Duration) -> i64 {
 impl From<SystemTime> for Time {
     fn from(time: SystemTime) -> Self {
         Self(micros(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+impl std::str::FromStr for Time {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse::<Timestamp>()
+            .map(|time| Self(time.as_microsecond()))
+    }
+}
+
+impl From<Time> for SystemTime {
+    fn from(time: Time) -> Self {
+        UNIX_EPOCH + Duration::from_micros(u64::try_from(time.0).unwrap_or(0))
     }
 }
 

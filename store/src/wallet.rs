@@ -2,7 +2,12 @@
 //! posted follows the database, right after each commit; nothing is posted away that was not held before.
 
 use crate::Store;
-use crate::id::OrgId;
+use crate::budget::{Budget, Budgets, Payer};
+use crate::id::{BudgetId, OrgId, ProjectId};
+use crate::run::NewRun;
+use crate::time::Time;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -26,45 +31,69 @@ impl Wallet {
 #[derive(Debug)]
 pub struct Hold {
     wallets: Arc<Wallets>,
-    org: OrgId,
+    held: KeptHold,
+}
+
+/// What is held for something that was asked for at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeptHold {
+    payer: Payer,
     tokens: u64,
+    at: Time,
+}
+
+/// Why nothing is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotHeld {
+    /// A cap would be passed. When that starts again.
+    Budget(Time),
+    /// The org has too little.
+    Balance(Wallet),
 }
 
 impl Hold {
     /// Leaves the tokens held: a row of the database has the hold now.
     pub fn keep(mut self) {
-        self.tokens = 0;
+        self.held.tokens = 0;
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if self.tokens > 0 {
-            self.wallets.release(self.org, self.tokens);
-        }
+        self.wallets.release(&self.held);
     }
 }
 
-/// All orgs' wallets.
+/// All orgs' wallets, and all projects' budgets: what is held is held of both at once.
 #[derive(Debug, Default)]
 pub(crate) struct Wallets {
-    all: Mutex<HashMap<OrgId, Wallet>>,
+    all: Mutex<Accounts>,
     /// Whose are the fees: the org that the server was started with.
     platform: OnceLock<OrgId>,
 }
 
+#[derive(Debug, Default)]
+struct Accounts {
+    wallets: HashMap<OrgId, Wallet>,
+    budgets: Budgets,
+}
+
 impl Wallets {
-    /// With what the database has: what is posted, and what is held by queued runs.
-    pub(crate) fn new(posted: Vec<(OrgId, i64)>, held: Vec<(OrgId, i64)>) -> Self {
-        let mut all: HashMap<OrgId, Wallet> = HashMap::new();
+    /// With what the database has: what is posted, what is held by queued runs, and the budgets.
+    pub(crate) fn new(
+        posted: Vec<(OrgId, i64)>,
+        held: Vec<(OrgId, i64)>,
+        budgets: Budgets,
+    ) -> Self {
+        let mut wallets: HashMap<OrgId, Wallet> = HashMap::new();
         for (org, tokens) in posted {
-            all.entry(org).or_default().posted = tokens.cast_unsigned();
+            wallets.entry(org).or_default().posted = tokens.cast_unsigned();
         }
         for (org, tokens) in held {
-            all.entry(org).or_default().held = tokens.cast_unsigned();
+            wallets.entry(org).or_default().held = tokens.cast_unsigned();
         }
         Self {
-            all: Mutex::new(all),
+            all: Mutex::new(Accounts { wallets, budgets }),
             platform: OnceLock::new(),
         }
     }
@@ -78,47 +107,94 @@ impl Wallets {
         self.platform.get().copied()
     }
 
-    pub(crate) fn wallet(&self, org: OrgId) -> Wallet {
-        self.lock().get(&org).copied().unwrap_or_default()
+    fn wallet(&self, org: OrgId) -> Wallet {
+        self.lock().wallets.get(&org).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn budgets(&self, project: ProjectId) -> Vec<Budget> {
+        self.lock().budgets.of_project(project, Time::now())
+    }
+
+    pub(crate) fn set_budget(&self, project: ProjectId, budget: Budget) {
+        self.lock().budgets.set(project, budget);
+    }
+
+    pub(crate) fn remove_budget(&self, project: ProjectId, id: BudgetId) {
+        self.lock().budgets.remove(project, id);
     }
 
     /// What was committed.
     pub(crate) fn post(&self, changes: &[(OrgId, i64)]) {
+        self.lock().post(changes);
+    }
+
+    /// A payment that was committed, for what was asked for at that time.
+    pub(crate) fn paid(&self, changes: &[(OrgId, i64)], payer: &Payer, tokens: u64, at: Time) {
         let mut all = self.lock();
+        all.post(changes);
+        all.budgets.spend(payer, tokens, at);
+    }
+
+    fn hold(self: &Arc<Self>, held: KeptHold) -> Result<Hold, NotHeld> {
+        let mut all = self.lock();
+        // What costs nothing passes no cap.
+        if held.tokens > 0
+            && let Some(resets_at) = all.budgets.refusal(&held.payer, held.tokens, Time::now())
+        {
+            return Err(NotHeld::Budget(resets_at));
+        }
+        let wallet = all.wallets.entry(held.payer.owner.0).or_default();
+        if wallet.available() < held.tokens {
+            return Err(NotHeld::Balance(*wallet));
+        }
+        wallet.held += held.tokens;
+        all.budgets.hold(&held.payer, held.tokens, held.at);
+        drop(all);
+        Ok(self.held_already(held))
+    }
+
+    fn held_already(self: &Arc<Self>, held: KeptHold) -> Hold {
+        Hold {
+            wallets: Arc::clone(self),
+            held,
+        }
+    }
+
+    pub(crate) fn release(&self, held: &KeptHold) {
+        if held.tokens == 0 {
+            return;
+        }
+        let mut all = self.lock();
+        let wallet = all.wallets.entry(held.payer.owner.0).or_default();
+        wallet.held = wallet.held.saturating_sub(held.tokens);
+        all.budgets.release(&held.payer, held.tokens, held.at);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accounts> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Accounts {
+    fn post(&mut self, changes: &[(OrgId, i64)]) {
         for (org, tokens) in changes {
-            let wallet = all.entry(*org).or_default();
+            let wallet = self.wallets.entry(*org).or_default();
             wallet.posted = wallet.posted.saturating_add_signed(*tokens);
         }
     }
+}
 
-    fn hold(self: &Arc<Self>, org: OrgId, tokens: u64) -> Result<Hold, Wallet> {
-        let mut all = self.lock();
-        let wallet = all.entry(org).or_default();
-        if wallet.available() < tokens {
-            return Err(*wallet);
-        }
-        wallet.held += tokens;
-        drop(all);
-        Ok(self.held_already(org, tokens))
-    }
-
-    fn held_already(self: &Arc<Self>, org: OrgId, tokens: u64) -> Hold {
-        Hold {
-            wallets: Arc::clone(self),
-            org,
-            tokens,
-        }
-    }
-
-    pub(crate) fn release(&self, org: OrgId, tokens: u64) {
-        let mut all = self.lock();
-        let wallet = all.entry(org).or_default();
-        wallet.held = wallet.held.saturating_sub(tokens);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, Wallet>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The hold that a queued run's row had.
+pub(crate) fn kept_hold(row: &SqliteRow) -> Result<KeptHold, sqlx::Error> {
+    let payer = Payer {
+        owner: (row.try_get("org_id")?, row.try_get("project_id")?),
+        key: row.try_get("key_id")?,
+    };
+    Ok(KeptHold {
+        payer,
+        tokens: row.try_get::<i64, _>("price")?.cast_unsigned(),
+        at: row.try_get("created_at")?,
+    })
 }
 
 impl Store {
@@ -127,38 +203,60 @@ impl Store {
         self.wallets.wallet(org)
     }
 
-    /// Holds tokens of an org; where it has too few, what it has.
-    pub fn hold(&self, org: OrgId, tokens: u64) -> Result<Hold, Wallet> {
-        self.wallets.hold(org, tokens)
+    /// Holds tokens of an org for what was asked for at a time, within the payer's budgets.
+    pub fn hold(&self, payer: Payer, tokens: u64, at: Time) -> Result<Hold, NotHeld> {
+        self.wallets.hold(KeptHold { payer, tokens, at })
     }
 
     /// The hold that was [kept](Hold::keep) in a queued run's row, once the run is taken up.
-    pub fn take_up_hold(&self, org: OrgId, tokens: u64) -> Hold {
-        self.wallets.held_already(org, tokens)
+    pub fn take_up_hold(&self, run: &NewRun) -> Hold {
+        self.wallets.held_already(KeptHold {
+            payer: run.payer(),
+            tokens: run.price,
+            at: run.created_at,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::KeyId;
 
     #[test]
     fn what_is_held_cannot_be_held_again_and_comes_back_when_dropped() {
-        let org = OrgId::new();
-        let wallets = Arc::new(Wallets::new(vec![(org, 10)], vec![(org, 2)]));
-        let first = wallets.hold(org, 5).expect("8 are available");
-        let too_much = wallets.hold(org, 4).expect_err("3 are");
-        assert_eq!((too_much.held, too_much.available()), (7, 3));
-        let second = wallets.hold(org, 3).expect("3 are");
+        let (org, now) = (OrgId::new(), Time::now());
+        let payer = |org| Payer {
+            owner: (org, ProjectId::new()),
+            key: KeyId::new(),
+        };
+        let held = |org, tokens| KeptHold {
+            payer: payer(org),
+            tokens,
+            at: now,
+        };
+        let wallets = Wallets::new(vec![(org, 10)], vec![(org, 2)], Budgets::default());
+        let wallets = Arc::new(wallets);
+        let first = wallets.hold(held(org, 5)).expect("8 are available");
+        match wallets.hold(held(org, 4)) {
+            Err(NotHeld::Balance(wallet)) => {
+                assert_eq!((wallet.held, wallet.available()), (7, 3));
+            }
+            other => panic!("3 are: {other:?}"),
+        }
+        let second = wallets.hold(held(org, 3)).expect("3 are");
         assert_eq!(wallets.wallet(org).available(), 0);
         drop(first);
         assert_eq!(wallets.wallet(org).available(), 5);
         second.keep();
         assert_eq!(wallets.wallet(org).held, 5);
-        drop(wallets.held_already(org, 5));
+        drop(wallets.held_already(held(org, 5)));
         wallets.post(&[(org, -4), (OrgId::new(), 4)]);
         assert_eq!(wallets.wallet(org), Wallet { posted: 6, held: 0 });
-        assert!(wallets.hold(OrgId::new(), 1).is_err(), "nobody's is empty");
-        assert!(wallets.hold(OrgId::new(), 0).is_ok());
+        assert!(
+            wallets.hold(held(OrgId::new(), 1)).is_err(),
+            "nobody's is empty"
+        );
+        assert!(wallets.hold(held(OrgId::new(), 0)).is_ok());
     }
 }

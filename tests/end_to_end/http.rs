@@ -2,6 +2,7 @@
 
 mod async_runs;
 mod bodies;
+mod budgets;
 mod catalogue;
 mod clients;
 mod compiled;

@@ -12,6 +12,7 @@ pub(crate) enum Kind {
     AuthorizationMissing,
     KeyInvalid,
     BalanceInsufficient,
+    BudgetExhausted,
     PriceAboveMax,
     Forbidden,
     NotSubscribed,
@@ -116,6 +117,7 @@ impl Kind {
         Kind::AuthorizationMissing,
         Kind::KeyInvalid,
         Kind::BalanceInsufficient,
+        Kind::BudgetExhausted,
         Kind::PriceAboveMax,
         Kind::Forbidden,
         Kind::NotSubscribed,
@@ -163,6 +165,8 @@ impl Kind {
                 .hint("Keys begin with `tg_`; one that was revoked or rotated out is no longer taken, and `POST /v1/keys` with a key that is makes another."),
             Kind::BalanceInsufficient => Row::caller(S::PAYMENT_REQUIRED, "balance_insufficient", "Insufficient token balance. Required: {required}, available: {available}")
                 .hint("Nothing was started or charged: `GET /v1/wallet` shows what your org has and what is held for its runs; the operator credits tokens."),
+            Kind::BudgetExhausted => Row::caller(S::PAYMENT_REQUIRED, "budget_exhausted", "Budget exhausted")
+                .hint("Nothing was started or charged: the price would pass a cap of your project or key until `resets_at`; `GET /v1/budgets` shows them, `PUT` changes one."),
             Kind::PriceAboveMax => Row::caller(S::PAYMENT_REQUIRED, "price_above_max", "Price above the caller's maximum")
                 .hint("Nothing was started or charged: the tool's `price` is above the request's `max_price`; `GET /v1/artifacts/{id}` shows it."),
             Kind::Forbidden => Row::caller(S::FORBIDDEN, "forbidden", "You don't have permission to access this resource")

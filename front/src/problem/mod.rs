@@ -48,6 +48,8 @@ pub(crate) struct Problem {
     charged: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +86,7 @@ impl Problem {
             artifact_id: None,
             charged: None,
             retry_after_s: None,
+            resets_at: None,
             violations: Vec::new(),
             violations_total: None,
             missing: Vec::new(),
@@ -114,6 +117,14 @@ impl Problem {
         Self {
             detail: Cow::Owned(detail),
             ..problem
+        }
+    }
+
+    /// A cap would be passed, which starts again at that time.
+    pub(crate) fn budget_exhausted(resets_at: impl Display) -> Self {
+        Self {
+            resets_at: Some(resets_at.to_string()),
+            ..Self::of(Kind::BudgetExhausted)
         }
     }
 

@@ -1,6 +1,6 @@
 //! A run, from request to answer, in the contract's order: the first step that does not hold answers.
 //!
-//! Suspension and budgets are steps that are yet to come.
+//! Suspension is a step that is yet to come.
 
 use super::body::{self, Held};
 use super::caller::{Caller, identify};
@@ -215,7 +215,7 @@ fn price(server: &Server, run: &NewRun, max_price: Option<u64>) -> Result<Hold, 
     if max_price.is_some_and(|max_price| run.price > max_price) {
         return Err(Problem::of(Kind::PriceAboveMax));
     }
-    wallet::hold(server, run.owner.0, run.price)
+    wallet::hold(server, run.payer(), run.price, run.created_at)
 }
 
 /// A server that is ending starts nothing.

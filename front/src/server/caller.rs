@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue};
-use tollgate_store::{KeyText, KnownKey, OrgId, ProjectId, Scope};
+use tollgate_store::{KeyText, KnownKey, OrgId, Payer, ProjectId, Scope};
 
 /// A caller whose key is known.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,14 @@ impl Caller {
     /// Org and project.
     pub(crate) fn owner(&self) -> (OrgId, ProjectId) {
         (self.key.org, self.key.project)
+    }
+
+    /// Who pays for what is asked for.
+    pub(crate) fn payer(&self) -> Payer {
+        Payer {
+            owner: self.owner(),
+            key: self.key.key,
+        }
     }
 
     /// Refuses where the key's scopes do not cover a call.

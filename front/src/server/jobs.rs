@@ -180,7 +180,7 @@ async fn run(server: &Shared, claimed: Claimed) {
 async fn run_claimed(server: &Shared, claimed: Claimed) {
     let durable = Durable::Claimed(claimed.attempt);
     let run = claimed.run;
-    let hold = server.store.take_up_hold(run.owner.0, run.price);
+    let hold = server.store.take_up_hold(&run);
     let queued = Time::now().since(run.created_at);
     let input = serde_json::from_str(&claimed.input).unwrap_or_default();
     match prepare::prepare(server, &run, input).await {

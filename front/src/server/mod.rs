@@ -6,6 +6,7 @@ pub(crate) mod arrival;
 mod artifact_view;
 mod artifacts;
 mod body;
+mod budgets;
 mod caller;
 mod compilation;
 mod demo;

@@ -44,6 +44,9 @@ struct ProblemBody {
     /// Tokens.
     charged: Option<u64>,
     retry_after_s: Option<u64>,
+    /// When a budget starts again.
+    #[schema(format = DateTime)]
+    resets_at: Option<String>,
     /// The first 20.
     #[schema(value_type = Option<Vec<Object>>)]
     violations: Option<Vec<Object>>,
@@ -106,6 +109,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
     let is_upload = is_post && (path == "/v1/artifacts" || path.ends_with("/draft"));
     let ends = |end: &str| path.ends_with(end);
     let is_entry = path == "/v1/environment/{name}";
+    let is_budget = path == "/v1/budgets" && *method == HttpMethod::Put;
     let is_subscribing = is_post && path == "/v1/subscriptions";
     // Any key may look at the catalogue.
     let is_catalogue = is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}");
@@ -126,7 +130,9 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
                 || is_entry && *method == HttpMethod::Put
         }
         Kind::NotSubscribed | Kind::PriceAboveMax => ends("/artifacts/{id}/run"),
-        Kind::BalanceInsufficient => ends("/artifacts/{id}/run") || is_subscribing,
+        Kind::BalanceInsufficient | Kind::BudgetExhausted => {
+            ends("/artifacts/{id}/run") || is_subscribing
+        }
         Kind::SubscriptionNotFound => path.starts_with("/v1/subscriptions/"),
         Kind::AlreadySubscribed => is_subscribing,
         Kind::DraftNotFound => {
@@ -137,7 +143,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         }
         Kind::ReleaseNotFound => ends("/log") || ends("/rollback"),
         Kind::RunNotFound => path.starts_with("/v1/runs/"),
-        Kind::KeyNotFound => path.starts_with("/v1/keys/"),
+        Kind::KeyNotFound => path.starts_with("/v1/keys/") || is_budget,
         Kind::NotValidated => is_run || ends("/publish") || is_get && ends("/validation"),
         Kind::NoActiveRelease => {
             ends("/artifacts/{id}/run")

@@ -2,7 +2,7 @@
 
 use super::state::Shared;
 use super::{
-    artifacts, environment, health, idempotency, keys, openapi, releases, runs, spans,
+    artifacts, budgets, environment, health, idempotency, keys, openapi, releases, runs, spans,
     subscriptions, tenancy, wallet,
 };
 use crate::problem::{Kind, Problem};
@@ -60,6 +60,7 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         ))
         .routes(routes!(subscriptions::unsubscribe))
         .routes(routes!(subscriptions::accept))
+        .routes(routes!(budgets::list_budgets, budgets::set_budget))
         .routes(routes!(wallet::get_wallet))
         .routes(routes!(wallet::list_wallet_entries))
         .routes(routes!(wallet::create_credit))

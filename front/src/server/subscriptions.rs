@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tollgate_store::{NewSubscription, Scope, Subscription, SubscriptionId};
+use tollgate_store::{NewSubscription, Scope, Subscription, SubscriptionId, Time};
 use utoipa::ToSchema;
 
 /// What to subscribe to.
@@ -70,12 +70,15 @@ pub(crate) async fn subscribe(
         return Err(Problem::of(Kind::AlreadySubscribed));
     }
     let price = subscription_price(&release);
-    let hold = wallet::hold(&server, caller.key.org, price)?;
+    let at = Time::now();
+    let hold = wallet::hold(&server, caller.payer(), price, at)?;
     let new = NewSubscription {
         artifact: artifact.id,
         seller: artifact.owner.0,
         release: release.id,
         price,
+        key: caller.key.key,
+        at,
     };
     // In a task: a caller that leaves must not give the hold back before it is paid with.
     let (owner, paying) = (caller.owner(), Arc::clone(&server));

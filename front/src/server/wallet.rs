@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use serde::{Deserialize, Serialize};
 use tollgate_runtime::quoted;
-use tollgate_store::{Credit, Credited, Hold, LedgerEntry, OrgId, Scope};
+use tollgate_store::{Credit, Credited, Hold, LedgerEntry, NotHeld, Payer, Scope, Time};
 use utoipa::ToSchema;
 
 /// The most tokens of one credit: far more than that could not be written exactly in JSON.
@@ -62,10 +62,13 @@ pub(crate) struct CreditRequest {
     reason: String,
 }
 
-/// Holds the price of something. 402 where the org has too little.
-pub(crate) fn hold(server: &Server, org: OrgId, tokens: u64) -> Result<Hold, Problem> {
-    let held = server.store.hold(org, tokens);
-    held.map_err(|wallet| Problem::balance_insufficient(tokens, wallet.available()))
+/// Holds the price of what was asked for at a time. 402 where a budget or the wallet has too little.
+pub(crate) fn hold(server: &Server, payer: Payer, price: u64, at: Time) -> Result<Hold, Problem> {
+    let held = server.store.hold(payer, price, at);
+    held.map_err(|refused| match refused {
+        NotHeld::Budget(resets_at) => Problem::budget_exhausted(resets_at),
+        NotHeld::Balance(wallet) => Problem::balance_insufficient(price, wallet.available()),
+    })
 }
 
 /// What the org has.

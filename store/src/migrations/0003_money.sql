@@ -31,12 +31,28 @@ CREATE TABLE subscriptions (
     subscription_id BLOB NOT NULL,
     artifact_id BLOB NOT NULL,
     release_id BLOB NOT NULL,
+    -- What was paid, and by which key.
+    price INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
     PRIMARY KEY (org_id, project_id, subscription_id),
     FOREIGN KEY (org_id, project_id) REFERENCES projects
 ) STRICT;
 CREATE UNIQUE INDEX subscriptions_now ON subscriptions (artifact_id, org_id, project_id) WHERE ended_at IS NULL;
+
+-- What a project may spend, or one of its keys: 16 zero bytes stand for all of them.
+CREATE TABLE budgets (
+    org_id BLOB NOT NULL,
+    project_id BLOB NOT NULL,
+    key_id BLOB NOT NULL,
+    period TEXT NOT NULL,
+    budget_id BLOB NOT NULL,
+    cap INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (org_id, project_id, key_id, period),
+    FOREIGN KEY (org_id, project_id) REFERENCES projects
+) STRICT;
 
 -- What a release asks of subscribers beyond the one that was active before it.
 ALTER TABLE releases ADD COLUMN widens TEXT NOT NULL DEFAULT '[]';

@@ -18,6 +18,17 @@ async fn opened(folder: &tempfile::TempDir) -> Store {
     store
 }
 
+fn payer(org: &NewOrg) -> Payer {
+    Payer {
+        owner: (org.org, org.project),
+        key: org.key.key.id,
+    }
+}
+
+fn held(store: &Store, org: &NewOrg, tokens: u64) -> Result<Hold, NotHeld> {
+    store.hold(payer(org), tokens, Time::now())
+}
+
 async fn credit(store: &Store, org: OrgId, tokens: u64) -> LedgerEntry {
     let credit = Credit {
         org,
@@ -72,7 +83,7 @@ async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
     credit(&store, buyer.org, 100).await;
-    let hold = store.hold(buyer.org, 19).expect("100 are there");
+    let hold = held(&store, &buyer, 19).expect("100 are there");
     let wallet = store.wallet(buyer.org);
     assert_eq!(
         (wallet.posted, wallet.held, wallet.available()),
@@ -181,7 +192,7 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
     let mut runs = Vec::new();
     for _ in 0..3 {
         let run = paid_run(&buyer, &seller, 10);
-        let hold = store.hold(buyer.org, 10).expect("there");
+        let hold = held(&store, &buyer, 10).expect("there");
         store
             .queue_run(run.clone(), "{}".to_owned(), None)
             .await
@@ -189,7 +200,7 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
         hold.keep();
         runs.push(run);
     }
-    assert!(store.hold(buyer.org, 1).is_err());
+    assert!(held(&store, &buyer, 1).is_err());
     store.close().await;
     let store = opened(&folder).await;
     assert_eq!(
@@ -213,7 +224,7 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
     );
     assert_eq!(store.wallet(buyer.org).held, 20);
     let claimed = store.claim_run(&[]).await.expect("written").expect("a run");
-    let hold = store.take_up_hold(buyer.org, claimed.run.price);
+    let hold = store.take_up_hold(&claimed.run);
     let ended = store.finish_run(claimed.run, Some(claimed.attempt), charged(10));
     assert!(ended.await.expect("written"));
     drop(hold);
@@ -308,9 +319,11 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
         seller: seller.org,
         release: ReleaseId::new(),
         price: 40,
+        key: buyer.key.key.id,
+        at: Time::now(),
     };
     let owner = (buyer.org, buyer.project);
-    let hold = store.hold(buyer.org, 40).expect("there");
+    let hold = held(&store, &buyer, 40).expect("there");
     let made = store
         .subscribe(owner, new)
         .await
@@ -351,7 +364,7 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
     assert_eq!((listed.len(), listed[0].release), (1, other));
     assert!(listed[0].ended_at.is_some());
     // Again, for its price.
-    let hold = store.hold(buyer.org, 40).expect("there");
+    let hold = held(&store, &buyer, 40).expect("there");
     assert!(
         store
             .subscribe(owner, new)
@@ -361,6 +374,101 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
     );
     drop(hold);
     assert_eq!(store.wallet(buyer.org).posted, 20);
+    adds_up(&folder).await;
+}
+
+#[tokio::test]
+async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let (buyer, seller) = (org(&store).await, org(&store).await);
+    credit(&store, buyer.org, 1000).await;
+    let owner = (buyer.org, buyer.project);
+    let queued = paid_run(&buyer, &seller, 7);
+    let run = paid_run(&buyer, &seller, 10);
+    store
+        .finish_run(run, None, charged(10))
+        .await
+        .expect("written");
+    let key = Some(buyer.key.key.id);
+    let set = |store: Store, cap| async move {
+        let made = store.set_budget(owner, key, Period::Day, cap).await;
+        (made.expect("written"), store)
+    };
+    let (budget, store) = set(store, 30).await;
+    assert_eq!((budget.cap, budget.spent, budget.held), (30, 10, 0));
+    let run = paid_run(&buyer, &seller, 5);
+    let hold = store
+        .hold(payer(&buyer), 5, run.created_at)
+        .expect("15 of 30");
+    assert_eq!(store.budgets(buyer.project)[0].held, 5);
+    store
+        .finish_run(run, None, charged(5))
+        .await
+        .expect("written");
+    drop(hold);
+    let queued = NewRun {
+        created_at: Time::now(),
+        id: RunId::new(),
+        ..queued
+    };
+    let hold = store
+        .hold(payer(&buyer), 7, queued.created_at)
+        .expect("22 of 30");
+    store
+        .queue_run(queued.clone(), "{}".to_owned(), None)
+        .await
+        .expect("written");
+    hold.keep();
+    let new = NewSubscription {
+        artifact: ArtifactId::new(),
+        seller: seller.org,
+        release: ReleaseId::new(),
+        price: 8,
+        key: buyer.key.key.id,
+        at: Time::now(),
+    };
+    let hold = store.hold(payer(&buyer), 8, new.at).expect("30 of 30");
+    store.subscribe(owner, new).await.expect("written");
+    drop(hold);
+    let counted = |store: &Store| {
+        let budget = store.budgets(buyer.project)[0];
+        (budget.spent, budget.held)
+    };
+    assert_eq!(counted(&store), (23, 7));
+    let refused = store
+        .hold(payer(&buyer), 1, Time::now())
+        .expect_err("30 of 30");
+    assert_eq!(refused, NotHeld::Budget(budget.resets_at));
+    assert!(
+        store.hold(payer(&buyer), 0, Time::now()).is_ok(),
+        "it costs nothing"
+    );
+    store.close().await;
+    let store = opened(&folder).await;
+    assert_eq!(counted(&store), (23, 7));
+    // Another cap counts at once, and what is spent stays spent.
+    let (raised, store) = set(store, 31).await;
+    assert_eq!((raised.id, counted(&store)), (budget.id, (23, 7)));
+    assert!(store.hold(payer(&buyer), 1, Time::now()).is_ok());
+    store
+        .cancel_queued(owner, queued.id)
+        .await
+        .expect("written");
+    assert_eq!(counted(&store), (23, 0));
+    let removed = store
+        .remove_budget(owner, key, Period::Day)
+        .await
+        .expect("written");
+    assert_eq!(removed.map(|it| it.id), Some(budget.id));
+    assert_eq!(
+        store
+            .remove_budget(owner, key, Period::Day)
+            .await
+            .expect("read"),
+        None
+    );
+    assert!(store.hold(payer(&buyer), 900, Time::now()).is_ok());
     adds_up(&folder).await;
 }
 
@@ -431,7 +539,7 @@ async fn follow(steps: Vec<Step>) {
                 *model.posted.entry(to).or_default() += tokens as i64;
             }
             Step::Run(buyer, seller, price, is_good) => {
-                let hold = store.hold(orgs[buyer].org, price);
+                let hold = held(&store, &orgs[buyer], price);
                 assert_eq!(hold.is_ok(), model.available(buyer) >= price as i64);
                 let Ok(_hold) = hold else { continue };
                 let run = paid_run(&orgs[buyer], &orgs[seller], price);
@@ -442,7 +550,7 @@ async fn follow(steps: Vec<Step>) {
                 }
             }
             Step::Queue(buyer, seller, price) => {
-                let Ok(hold) = store.hold(orgs[buyer].org, price) else {
+                let Ok(hold) = held(&store, &orgs[buyer], price) else {
                     continue;
                 };
                 let run = paid_run(&orgs[buyer], &orgs[seller], price);
@@ -460,7 +568,7 @@ async fn follow(steps: Vec<Step>) {
                 let Some(claimed) = claimed else { continue };
                 let (buyer, seller, price, run) = model.queued.remove(0);
                 assert_eq!(claimed.run, run);
-                let _hold = store.take_up_hold(orgs[buyer].org, price);
+                let _hold = store.take_up_hold(&claimed.run);
                 let finish = if is_good { charged(price) } else { failed() };
                 let ended = store.finish_run(run, Some(claimed.attempt), finish).await;
                 assert!(ended.expect("written"));
@@ -495,7 +603,7 @@ async fn follow(steps: Vec<Step>) {
                 }
             }
             Step::Crash(buyer, price) => {
-                let hold = store.hold(orgs[buyer].org, price);
+                let hold = held(&store, &orgs[buyer], price);
                 if hold.is_ok() {
                     let run = paid_run(&orgs[buyer], &orgs[0], price);
                     store.begin_run(run, None).await.expect("written");

@@ -15,7 +15,7 @@ use tollgate_tests::{holds_within, packed, tollgate};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that sleeps for as many milliseconds as its input says, and fails for 13.
-fn priced(name: &str, version: &str, price: u64, more: &str) -> Vec<u8> {
+pub(super) fn priced(name: &str, version: &str, price: u64, more: &str) -> Vec<u8> {
     let body = "(local $for i32) (local.set $for (call $number))
         (if (i32.eq (local.get $for) (i32.const 13)) (then (call $proc_exit (i32.const 1))))
         (call $sleep (local.get $for))";
@@ -23,7 +23,7 @@ fn priced(name: &str, version: &str, price: u64, more: &str) -> Vec<u8> {
     packed(&guests::command(body), &manifest)
 }
 
-fn wallet(caller: &Caller) -> [u64; 3] {
+pub(super) fn wallet(caller: &Caller) -> [u64; 3] {
     let wallet = caller.get("/v1/wallet").expect(200);
     ["posted", "held", "available"].map(|field| wallet[field].as_u64().expect("tokens"))
 }
@@ -55,7 +55,7 @@ fn balance_insufficient(answer: Answer, required: u64, available: u64) {
     );
 }
 
-fn adds_up(server: &Server) {
+pub(super) fn adds_up(server: &Server) {
     let data = server.data();
     let audit = tollgate(&["audit", "--data", data.to_str().expect("UTF-8")]);
     assert_eq!(audit.code, Some(0), "{audit:?}");

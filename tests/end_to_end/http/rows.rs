@@ -78,6 +78,7 @@ rows! {
     NOT_VALIDATED 400 "not_validated" "seller" "Tool has not passed validation";
     AUTHORIZATION_MISSING 401 "authorization_missing" "caller" "Missing authorization header";
     KEY_INVALID 401 "key_invalid" "caller" "Invalid API key";
+    BUDGET_EXHAUSTED 402 "budget_exhausted" "caller" "Budget exhausted";
     PRICE_ABOVE_MAX 402 "price_above_max" "caller" "Price above the caller's maximum";
     FORBIDDEN 403 "forbidden" "caller" "You don't have permission to access this resource";
     NOT_SUBSCRIBED 403 "not_subscribed" "caller" "No active subscription";

@@ -36,7 +36,7 @@ impl Owned {
     fn id(&self, route: &Route) -> &str {
         match route.path {
             path if path.starts_with("/v1/runs/") => &self.run,
-            path if path.starts_with("/v1/keys/") => &self.key,
+            path if path.starts_with("/v1/keys/") || path == "/v1/budgets" => &self.key,
             path if path.starts_with("/v1/subscriptions/") => &self.subscription,
             _ => &self.artifact,
         }

@@ -57,6 +57,7 @@ const RUN: &str = r#"{"input":null}"#;
 const KEY: &str = r#"{"name":"another","scopes":["run"]}"#;
 const NAMED: &str = r#"{"name":"another"}"#;
 const SUBSCRIBE: &str = r#"{"artifact_id":"{id}"}"#;
+const BUDGET: &str = r#"{"scope":"key","key_id":"{id}","period":"day","cap":1}"#;
 const CREDIT: &str = r#"{"org_id":"org_06bqk8m0000000000000000000","tokens":1,"reason":"none"}"#;
 /// For one artifact, which must be visible.
 const ENTRY: &str = r#"{"value":"0123456789abcdef","hosts":["example.com"],"artifact_id":"{id}"}"#;
@@ -96,6 +97,8 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/subscriptions", "", Run),
     route("DELETE", "/v1/subscriptions/{id}", "", Manage),
     route("POST", "/v1/subscriptions/{id}/accept", "", Manage),
+    route("GET", "/v1/budgets", "", Run),
+    route("PUT", "/v1/budgets", BUDGET, Manage),
     route("GET", "/v1/wallet", "", Run),
     route("GET", "/v1/wallet/entries", "", Run),
     route("POST", "/v1/wallet/credits", CREDIT, Operator),

@@ -1,0 +1,427 @@
+//! Budgets: what a project, or one of its keys, may spend in a day or a month of UTC. What was charged is added up from
+//! the records once; from then on it is counted in memory, with what is held.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::id::{BudgetId, KeyId, OrgId, ProjectId, RunId};
+use crate::statements;
+use crate::time::Time;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Ids and times of a run are taken one after the other.
+const APART: Duration = Duration::from_secs(1);
+
+/// Who pays, and by which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payer {
+    /// Org and project.
+    pub owner: (OrgId, ProjectId),
+    /// The key.
+    pub key: KeyId,
+}
+
+/// How long a budget lasts before it starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// From midnight to midnight, UTC.
+    Day,
+    /// From the first of a month to the next.
+    Month,
+}
+
+/// What may be spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Its identifier.
+    pub id: BudgetId,
+    /// Of one key; none for the whole project.
+    pub key: Option<KeyId>,
+    /// In which time.
+    pub period: Period,
+    /// Tokens in that time.
+    pub cap: u64,
+    /// Tokens that were charged in it.
+    pub spent: u64,
+    /// Tokens that are held.
+    pub held: u64,
+    created_at: Time,
+    starts_at: Time,
+    /// When it starts again.
+    pub resets_at: Time,
+}
+
+impl Period {
+    /// As in requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Period::Day => "day",
+            Period::Month => "month",
+        }
+    }
+
+    /// The period of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Period::Day, Period::Month];
+        all.into_iter().find(|period| period.name() == name)
+    }
+
+    /// When the one that `at` is in began, and when it ends.
+    fn around(self, at: Time) -> (Time, Time) {
+        let today = at.date();
+        let (first, next) = match self {
+            Period::Day => (today, today.tomorrow()),
+            Period::Month => (today.first_of_month(), today.last_of_month().tomorrow()),
+        };
+        // There is no day after the last that can be written.
+        (Time::midnight(first), Time::midnight(next.unwrap_or(today)))
+    }
+}
+
+impl Budget {
+    fn new(
+        id: BudgetId,
+        key: Option<KeyId>,
+        period: Period,
+        cap: u64,
+        created_at: Time,
+        now: Time,
+    ) -> Self {
+        let (starts_at, resets_at) = period.around(now);
+        Self {
+            id,
+            key,
+            period,
+            cap,
+            spent: 0,
+            held: 0,
+            created_at,
+            starts_at,
+            resets_at,
+        }
+    }
+
+    fn is_of(&self, payer: &Payer) -> bool {
+        self.key.is_none_or(|key| key == payer.key)
+    }
+
+    /// Starts again where its time has passed.
+    fn roll(&mut self, now: Time) {
+        if now >= self.resets_at {
+            let fresh = Self::new(
+                self.id,
+                self.key,
+                self.period,
+                self.cap,
+                self.created_at,
+                now,
+            );
+            *self = fresh;
+        }
+    }
+
+    /// Whether what was held at that time is counted.
+    fn counts(&self, at: Time) -> bool {
+        at >= self.starts_at && at >= self.created_at
+    }
+}
+
+/// All budgets.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets(HashMap<ProjectId, Vec<Budget>>);
+
+impl Budgets {
+    /// When the first of the budgets that the tokens do not fit in starts again.
+    pub(crate) fn refusal(&mut self, payer: &Payer, tokens: u64, now: Time) -> Option<Time> {
+        let of_payer = self.of(payer, now);
+        let exhausted = of_payer.filter(|it| {
+            let all = it.spent.saturating_add(it.held).saturating_add(tokens);
+            all > it.cap
+        });
+        // All of them must have started again.
+        exhausted.map(|it| it.resets_at).max()
+    }
+
+    pub(crate) fn hold(&mut self, payer: &Payer, tokens: u64, at: Time) {
+        let counting = self.of(payer, Time::now()).filter(|it| it.counts(at));
+        counting.for_each(|it| it.held += tokens);
+    }
+
+    pub(crate) fn release(&mut self, payer: &Payer, tokens: u64, at: Time) {
+        let counting = self.of(payer, Time::now()).filter(|it| it.counts(at));
+        counting.for_each(|it| it.held = it.held.saturating_sub(tokens));
+    }
+
+    /// What was charged for something that was asked for at that time.
+    pub(crate) fn spend(&mut self, payer: &Payer, tokens: u64, at: Time) {
+        let counting = self.of(payer, Time::now()).filter(|it| at >= it.starts_at);
+        counting.for_each(|it| it.spent = it.spent.saturating_add(tokens));
+    }
+
+    fn of(&mut self, payer: &Payer, now: Time) -> impl Iterator<Item = &mut Budget> {
+        let of_project = self.0.get_mut(&payer.owner.1).into_iter().flatten();
+        let mut of_payer: Vec<_> = of_project.filter(|it| it.is_of(payer)).collect();
+        of_payer.iter_mut().for_each(|it| it.roll(now));
+        of_payer.into_iter()
+    }
+
+    pub(crate) fn of_project(&mut self, project: ProjectId, now: Time) -> Vec<Budget> {
+        let of_project = self.0.get_mut(&project).into_iter().flatten();
+        let rolled = of_project.map(|it| {
+            it.roll(now);
+            *it
+        });
+        rolled.collect()
+    }
+
+    /// Puts one in the place of the one of the same key and period.
+    pub(crate) fn set(&mut self, project: ProjectId, budget: Budget) {
+        let of_project = self.0.entry(project).or_default();
+        match of_project.iter_mut().find(|it| it.id == budget.id) {
+            Some(there) => there.cap = budget.cap,
+            None => of_project.push(budget),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, project: ProjectId, id: BudgetId) {
+        if let Some(of_project) = self.0.get_mut(&project) {
+            of_project.retain(|it| it.id != id);
+        }
+    }
+}
+
+impl Store {
+    /// A project's budgets.
+    pub fn budgets(&self, project: ProjectId) -> Vec<Budget> {
+        self.wallets.budgets(project)
+    }
+
+    /// Sets what a project, or one of its keys, may spend. Runs that are under way are counted once they are charged.
+    pub async fn set_budget(
+        &self,
+        owner: (OrgId, ProjectId),
+        key: Option<KeyId>,
+        period: Period,
+        cap: u64,
+    ) -> Result<Budget, StoreError> {
+        let wallets = Arc::clone(&self.wallets);
+        let project = owner.1;
+        self.writer
+            .write_then(
+                move |transaction| {
+                    Box::pin(async move {
+                        let now = Time::now();
+                        let row = sqlx::query(statements::SET_BUDGET)
+                            .bind(owner.0)
+                            .bind(project)
+                            .bind(key.unwrap_or_else(KeyId::none))
+                            .bind(period.name())
+                            .bind(BudgetId::new())
+                            .bind(i64::try_from(cap).unwrap_or(i64::MAX))
+                            .bind(now)
+                            .fetch_one(&mut *transaction)
+                            .await?;
+                        let (_, budget) = budget_in(&row, now)?;
+                        Ok(counted(transaction, owner, budget).await?)
+                    })
+                },
+                move |budget| wallets.set_budget(project, *budget),
+            )
+            .await
+    }
+
+    /// Takes a budget away: nothing is counted any more. What it was, where there was one.
+    pub async fn remove_budget(
+        &self,
+        owner: (OrgId, ProjectId),
+        key: Option<KeyId>,
+        period: Period,
+    ) -> Result<Option<Budget>, StoreError> {
+        let wallets = Arc::clone(&self.wallets);
+        let project = owner.1;
+        self.writer
+            .write_then(
+                move |transaction| {
+                    Box::pin(async move {
+                        let row = sqlx::query(statements::REMOVE_BUDGET)
+                            .bind(owner.0)
+                            .bind(project)
+                            .bind(key.unwrap_or_else(KeyId::none))
+                            .bind(period.name())
+                            .fetch_optional(transaction)
+                            .await?;
+                        let removed = row.as_ref().map(|row| budget_in(row, Time::now()));
+                        Ok(removed.transpose()?.map(|(_, budget)| budget))
+                    })
+                },
+                move |removed: &Option<Budget>| {
+                    if let Some(budget) = removed {
+                        wallets.remove_budget(project, budget.id);
+                    }
+                },
+            )
+            .await
+    }
+}
+
+/// All budgets there are, with what was spent of them and is held by queued runs.
+pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Budgets, sqlx::Error> {
+    let now = Time::now();
+    let rows = sqlx::query(statements::BUDGETS)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut budgets = Budgets::default();
+    for row in &rows {
+        let (owner, budget) = budget_in(row, now)?;
+        let mut budget = counted(connection, owner, budget).await?;
+        let held: i64 = sqlx::query_scalar(statements::HELD_OF_BUDGET)
+            .bind(owner.0)
+            .bind(owner.1)
+            .bind(budget.key)
+            .bind(budget.starts_at.max(budget.created_at))
+            .fetch_one(&mut *connection)
+            .await?;
+        budget.held = held.cast_unsigned();
+        budgets.set(owner.1, budget);
+    }
+    Ok(budgets)
+}
+
+/// The budget, with what was charged since it began.
+async fn counted(
+    connection: &mut SqliteConnection,
+    (org, project): (OrgId, ProjectId),
+    budget: Budget,
+) -> Result<Budget, sqlx::Error> {
+    let since = RunId::first_at(std::time::SystemTime::from(budget.starts_at.before(APART)));
+    let spent: i64 = sqlx::query_scalar(statements::SPENT)
+        .bind(org)
+        .bind(project)
+        .bind(budget.key)
+        .bind(budget.starts_at)
+        .bind(since)
+        .fetch_one(connection)
+        .await?;
+    Ok(Budget {
+        spent: spent.cast_unsigned(),
+        ..budget
+    })
+}
+
+fn budget_in(row: &SqliteRow, now: Time) -> Result<((OrgId, ProjectId), Budget), sqlx::Error> {
+    let period: &str = row.try_get("period")?;
+    let period = Period::named(period)
+        .ok_or_else(|| sqlx::Error::Decode(format!("period `{period}`").into()))?;
+    let key: KeyId = row.try_get("key_id")?;
+    let cap: i64 = row.try_get("cap")?;
+    let budget = Budget::new(
+        row.try_get("budget_id")?,
+        (key != KeyId::none()).then_some(key),
+        period,
+        cap.cast_unsigned(),
+        row.try_get("created_at")?,
+        now,
+    );
+    Ok(((row.try_get("org_id")?, row.try_get("project_id")?), budget))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Time {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn days_and_months_of_utc_begin_and_end_at_midnight() {
+        for (period, time, starts_at, resets_at) in [
+            (
+                Period::Day,
+                "2026-11-25T00:00:00Z",
+                "2026-11-25",
+                "2026-11-26",
+            ),
+            (
+                Period::Day,
+                "2026-11-25T23:59:59.999999Z",
+                "2026-11-25",
+                "2026-11-26",
+            ),
+            (
+                Period::Day,
+                "2026-12-31T12:00:00Z",
+                "2026-12-31",
+                "2027-01-01",
+            ),
+            (
+                Period::Month,
+                "2026-11-25T12:00:00Z",
+                "2026-11-01",
+                "2026-12-01",
+            ),
+            (
+                Period::Month,
+                "2028-02-29T23:59:59Z",
+                "2028-02-01",
+                "2028-03-01",
+            ),
+            (
+                Period::Month,
+                "2026-12-01T00:00:00Z",
+                "2026-12-01",
+                "2027-01-01",
+            ),
+        ] {
+            let midnight = |date: &str| at(&format!("{date}T00:00:00Z"));
+            let expected = (midnight(starts_at), midnight(resets_at));
+            assert_eq!(period.around(at(time)), expected, "{time}");
+        }
+    }
+
+    #[test]
+    fn what_is_charged_and_held_counts_until_the_period_ends() {
+        let (org, project) = (OrgId::new(), ProjectId::new());
+        let payer = |key| Payer {
+            owner: (org, project),
+            key,
+        };
+        let (mine, other) = (payer(KeyId::new()), payer(KeyId::new()));
+        let now = Time::now();
+        let day = |key, cap| Budget::new(BudgetId::new(), key, Period::Day, cap, now, now);
+        let (of_key, of_project) = (day(Some(mine.key), 10), day(None, 15));
+        let mut budgets = Budgets::default();
+        budgets.set(project, of_key);
+        budgets.set(project, of_project);
+        assert_eq!(budgets.refusal(&mine, 11, now), Some(of_key.resets_at));
+        assert_eq!(budgets.refusal(&mine, 10, now), None);
+        budgets.hold(&mine, 10, now);
+        assert!(budgets.refusal(&mine, 1, now).is_some());
+        assert!(
+            budgets.refusal(&other, 6, now).is_some(),
+            "by the project's"
+        );
+        assert_eq!(budgets.refusal(&other, 5, now), None);
+        budgets.release(&mine, 10, now);
+        budgets.spend(&mine, 10, now);
+        assert!(budgets.refusal(&mine, 1, now).is_some());
+        budgets.set(project, Budget { cap: 11, ..of_key });
+        assert_eq!(budgets.refusal(&mine, 1, now), None, "at once");
+        // What was held before a budget was there is no part of it.
+        let before = now.before(Duration::from_secs(1));
+        budgets.release(&mine, 5, before);
+        assert_eq!(budgets.of_project(project, now)[0].held, 0);
+        assert_eq!(
+            budgets.refusal(&mine, 11, of_key.resets_at),
+            None,
+            "the next day"
+        );
+        budgets.remove(project, of_key.id);
+        budgets.remove(project, of_project.id);
+        assert_eq!(budgets.refusal(&mine, u64::MAX, now), None);
+        assert_eq!(budgets.refusal(&payer(KeyId::new()), 1, now), None);
+    }
+}
