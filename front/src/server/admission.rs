@@ -1,6 +1,6 @@
 //! A run, from request to answer, in the contract's order: the first step that does not hold answers.
 //!
-//! Rate limits, subscriptions, suspension, budgets and holds are steps that come with the platform's state: until then
+//! Subscriptions, suspension, budgets and holds are steps that come with the platform's state: until then
 //! every project may run a listed artifact, and nothing is charged.
 
 use super::body::{self, Held};
@@ -47,6 +47,8 @@ pub(crate) enum Of {
 pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem> {
     // 1: who calls. 401
     let caller = identify(server, &call.parts.headers, &call.parts.extensions).await?;
+    // 2: as many of its org's runs as there may be. 429; of requests, where it became known who calls
+    let under_way = server.rates.run(&caller, &call.parts)?;
     // 3: tenancy. 404, 403 not listed
     let artifact = tenancy(server, &caller, &call.artifact, call.of).await?;
     let of = call.of;
@@ -84,6 +86,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
                 queued: Duration::ZERO,
                 load,
                 durable,
+                under_way,
             };
             begun(server, start, first).await
         }

@@ -23,6 +23,7 @@ pub(crate) mod observe;
 mod openapi;
 mod params;
 mod prepare;
+mod rate;
 mod recall;
 mod releases;
 mod routes;
