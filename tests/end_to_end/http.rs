@@ -9,6 +9,7 @@ mod crashes;
 mod idempotency;
 mod keys;
 mod neighbours;
+mod rate;
 mod rows;
 mod run_path;
 mod secrets;
