@@ -11,6 +11,7 @@ mod idempotency;
 mod keys;
 mod money;
 mod neighbours;
+mod rate;
 mod rows;
 mod run_path;
 mod secrets;

@@ -9,6 +9,8 @@ use std::fmt::Display;
 const SECONDS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 /// An hour, in milliseconds.
 const HOUR_MS: u64 = 60 * 60 * 1000;
+/// No server answers more in a second.
+const REQUESTS_MAX: u32 = 1_000_000;
 /// No machine has more.
 const BYTES_MAX: u64 = 1 << 50;
 
@@ -17,6 +19,7 @@ impl Config {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.check_edge()?;
         self.check_limits()?;
+        self.check_rate()?;
         self.check_retention()?;
         self.egress.network()?;
         self.check_text()
@@ -66,6 +69,20 @@ impl Config {
         within("process.runs", process.runs, 1, 100_000)?;
         within("process.queue", process.queue, 0, 100_000)?;
         within("process.wait_ms", self.process.wait_ms, 0, HOUR_MS)
+    }
+
+    fn check_rate(&self) -> anyhow::Result<()> {
+        let rate = &self.rate;
+        for (key, requests) in [
+            ("rate.key_per_s", rate.key_per_s),
+            ("rate.org_per_s", rate.org_per_s),
+            ("rate.failed_per_minute", rate.failed_per_minute),
+        ] {
+            within(key, requests, 0, REQUESTS_MAX)?;
+        }
+        within("rate.key_burst", rate.key_burst, 1, REQUESTS_MAX)?;
+        within("rate.org_burst", rate.org_burst, 1, REQUESTS_MAX)?;
+        within("rate.org_runs", self.org_runs(), 0, 100_000)
     }
 
     fn check_retention(&self) -> anyhow::Result<()> {

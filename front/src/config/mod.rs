@@ -2,6 +2,7 @@
 
 mod bounds;
 mod egress;
+mod rate;
 mod read;
 mod secret;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tollgate_runtime::{Limits, ProcessLimits};
 use tollgate_store::KeyText;
 
+pub(crate) use rate::RateSection;
 pub(crate) use read::Flags;
 
 const KIB: u64 = 1024;
@@ -65,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) limits: RunSection,
     /// What all runs together may use.
     pub(crate) process: ProcessSection,
+    /// How much may be asked of the server.
+    pub(crate) rate: RateSection,
     /// How tools reach other machines.
     pub(crate) egress: egress::EgressSection,
     /// How long records are kept.
@@ -181,6 +185,12 @@ impl Config {
         }
     }
 
+    /// Runs of an org under way at once, with the default where none is configured; 0 is no limit.
+    pub(crate) fn org_runs(&self) -> u32 {
+        let half = self.process.runs.div_ceil(2);
+        self.rate.org_runs.unwrap_or(half)
+    }
+
     /// How long the store keeps things.
     pub(crate) fn retention(&self) -> tollgate_store::Retention {
         let retention = &self.retention;
@@ -215,6 +225,10 @@ impl Config {
                 scratch_bytes: Some(process.scratch_bytes),
                 ..self.process.clone()
             },
+            rate: RateSection {
+                org_runs: Some(self.org_runs()),
+                ..self.rate.clone()
+            },
             ..self.clone()
         };
         // Every number was bounded when it was read: TOML has a place for each.
@@ -242,6 +256,7 @@ impl Default for Config {
             compiled_bytes: 10 * 1024 * MIB,
             limits: RunSection::default(),
             process: ProcessSection::default(),
+            rate: RateSection::default(),
             egress: egress::EgressSection::default(),
             retention: Retention::default(),
             log: Log::default(),

@@ -108,6 +108,17 @@ fn a_value_out_of_its_bounds_is_refused_by_key_and_bound() {
             "process.guest_memory_bytes",
             "65536",
         ),
+        ("[rate]\nkey_per_s = 1000001", "rate.key_per_s", "1000000"),
+        ("[rate]\norg_per_s = 1000001", "rate.org_per_s", "1000000"),
+        ("[rate]\nkey_burst = 0", "rate.key_burst", "1"),
+        ("[rate]\norg_burst = 1000001", "rate.org_burst", "1000000"),
+        (
+            "[rate]\nfailed_per_minute = 1000001",
+            "rate.failed_per_minute",
+            "1000000",
+        ),
+        ("[rate]\norg_runs = 100001", "rate.org_runs", "100000"),
+        ("[rate]\nkey_per_s = -1", "key_per_s", ""),
         ("[retention]\nqueued_s = 0", "retention.queued_s", "1"),
         ("body_bytes = -1", "body_bytes", ""),
         ("body_bytes = \"many\"", "body_bytes", "many"),
@@ -123,8 +134,26 @@ fn a_value_out_of_its_bounds_is_refused_by_key_and_bound() {
     for file in [
         "[limits]\ntimeout_ms = 30000\ninput_bytes = 8388608",
         "[limits]\ntimeout_ms = 1",
+        "[rate]\nkey_per_s = 0\nkey_burst = 1\norg_per_s = 1000000\norg_burst = 1000000\nfailed_per_minute = 0\norg_runs = 0",
     ] {
         read(file, &[]).unwrap_or_else(|error| panic!("{file}: {error:#}"));
+    }
+}
+
+#[test]
+fn an_org_has_half_of_the_runs_where_nothing_is_said() {
+    for (file, org_runs) in [
+        ("", 500),
+        ("[process]\nruns = 1", 1),
+        ("[process]\nruns = 9", 5),
+        ("[process]\nruns = 9\n[rate]\norg_runs = 0", 0),
+        ("[process]\nruns = 9\n[rate]\norg_runs = 40", 40),
+    ] {
+        let config = read(file, &[]).expect("a configuration");
+        assert_eq!(config.org_runs(), org_runs, "{file}");
+        let printed = config.printed();
+        let line = format!("org_runs = {org_runs}\n");
+        assert!(printed.contains(&line), "{file}: {printed}");
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) enum Kind {
     InputInvalid,
     Unprocessable,
     CredentialsMissing,
+    RateLimited,
     Internal,
     ToolFailed,
     AtCapacity,
@@ -144,6 +145,7 @@ impl Kind {
         Kind::InputInvalid,
         Kind::Unprocessable,
         Kind::CredentialsMissing,
+        Kind::RateLimited,
         Kind::Internal,
         Kind::ToolFailed,
         Kind::AtCapacity,
@@ -219,6 +221,8 @@ impl Kind {
                 .hint("`violations` says what is wrong and where; `GET /openapi.json` describes every call."),
             Kind::CredentialsMissing => Row::caller(S::PRECONDITION_REQUIRED, "credentials_missing", "Tool requires credentials not yet configured")
                 .hint("Set each with `PUT /v1/environment/{NAME}` `{\"value\", \"artifact_id\"}`; `hosts` and `allow_expose` say where it may go."),
+            Kind::RateLimited => Row::caller(S::TOO_MANY_REQUESTS, "rate_limited", "Rate limit exceeded").retryable()
+                .hint("`RateLimit-Policy` says how much may be sent; send the request again after `retry_after_s` seconds."),
             Kind::Internal => Row::platform(S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our end").retryable()
                 .hint("Try again; if it stays so, the `request_id` finds the cause in the server's log."),
             Kind::ToolFailed => Row::seller(S::BAD_GATEWAY, "tool_failed", "Tool execution failed")

@@ -94,7 +94,7 @@ impl Problem {
             allow: None,
         };
         match kind {
-            Kind::AtCapacity => problem.retry_after(RETRY_AFTER),
+            Kind::AtCapacity | Kind::RateLimited => problem.retry_after(RETRY_AFTER),
             _ => problem,
         }
     }

@@ -5,11 +5,13 @@ use super::stall::Stalling;
 use crate::config::Config;
 use crate::problem::answer;
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 /// The most bytes of a request's head, and of what is read ahead of a body, for each connection.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +31,11 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_BYTES_MAX: u64 = 64 * 1024;
 /// How long nothing is accepted after accepting failed: files come back as connections end.
 const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Who sent a request, as the connection has it: in the extensions of every request. Headers that name somebody else
+/// are anybody's to write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What holds at the edge.
 #[derive(Debug, Clone)]
@@ -68,16 +76,23 @@ pub(crate) async fn accept(
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut stop => break,
-            stream = next(&listener) => stream,
+            accepted = next(&listener) => accepted,
         };
         // What ended since; a panic ends its own connection only, and the hook has logged it.
         while tasks.try_join_next().is_some() {}
         if let Ok(place) = places.clone().try_acquire_owned() {
             let io = TokioIo::new(Stalling::new(stream, edge.write_timeout));
-            let service = TowerToHyperService::new(router.clone());
+            let router =
+                router
+                    .clone()
+                    .map_request(move |mut request: hyper::Request<Incoming>| {
+                        request.extensions_mut().insert(peer);
+                        request
+                    });
+            let service = TowerToHyperService::new(router);
             let connection = graceful.watch(http.serve_connection(io, service));
             tasks.spawn(async move {
                 if let Err(error) = connection.await {
@@ -114,13 +129,13 @@ fn http(edge: &Edge) -> http1::Builder {
 
 /// The next connection. One that broke before it was accepted is nobody's matter; where no more files can be
 /// opened, the wait is for connections to end.
-async fn next(listener: &TcpListener) -> TcpStream {
+async fn next(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // Answers are written whole; a socket that cannot be told so is slower, not wrong.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, Peer(address.ip()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

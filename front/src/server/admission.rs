@@ -46,6 +46,8 @@ pub(crate) enum Of {
 pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem> {
     // 1: who calls. 401
     let caller = identify(server, &call.parts.headers, &call.parts.extensions).await?;
+    // 2: as many of its org's runs as there may be. 429; of requests, where it became known who calls
+    let under_way = server.rates.run(&caller, &call.parts)?;
     // 3: tenancy. 404, 403 not listed
     let artifact = tenancy(server, &caller, &call.artifact, call.of).await?;
     let of = call.of;
@@ -86,6 +88,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
                 queued: Duration::ZERO,
                 load,
                 durable,
+                under_way,
             };
             begun(server, start, first).await
         }

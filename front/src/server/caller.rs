@@ -42,21 +42,31 @@ impl Caller {
     }
 }
 
-/// Step 1: who calls.
+/// Step 1, who calls, and step 2, whether their key and org, or an address without a good key, may ask more.
 pub(crate) async fn identify(
     server: &Server,
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<Caller, Problem> {
+    let key = match known(server, headers).await {
+        Err(problem) if problem.kind() == Kind::KeyInvalid => {
+            return Err(server.rates.failed(problem, extensions));
+        }
+        known => known?,
+    };
+    if let Some(noted) = extensions.get::<Noted>() {
+        noted.set(key.org, key.key);
+    }
+    server.rates.request(&key, extensions)?;
+    Ok(Caller { key })
+}
+
+async fn known(server: &Server, headers: &HeaderMap) -> Result<KnownKey, Problem> {
     let text = key_text(headers)?;
     let invalid = || Problem::of(Kind::KeyInvalid);
     let text = KeyText::parse(&text).ok_or_else(invalid)?;
     let key = server.store.known_key(&text).await?;
-    let key = key.ok_or_else(invalid)?;
-    if let Some(noted) = extensions.get::<Noted>() {
-        noted.set(key.org, key.key);
-    }
-    Ok(Caller { key })
+    key.ok_or_else(invalid)
 }
 
 /// `x-api-key` wins over `Authorization`.

@@ -192,6 +192,7 @@ async fn run_claimed(server: &Shared, claimed: Claimed) {
                 queued,
                 load,
                 durable,
+                under_way: None,
             };
             live::start(server, start).ended().await;
         }

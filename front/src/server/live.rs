@@ -1,5 +1,6 @@
 //! Runs under way. Each is a task of its own that owns the record: a caller that leaves does not end it.
 
+use super::rate::UnderWay;
 use super::spans;
 use super::state::Shared;
 use crate::problem::{Kind, Problem};
@@ -35,6 +36,8 @@ pub(crate) struct Start {
     pub(crate) load: Duration,
     /// Whether it has a row already, and which start of it this is where it was queued.
     pub(crate) durable: Durable,
+    /// Where its answer is waited for and its org may have only so many of those.
+    pub(crate) under_way: Option<UnderWay>,
 }
 
 /// What the store has of a run before it starts.
@@ -193,6 +196,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
         queued,
         load,
         durable,
+        under_way: _until_settled,
     } = start;
     let mut stopped = live.stop.subscribe();
     let outcome = tokio::select! {

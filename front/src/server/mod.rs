@@ -25,6 +25,7 @@ mod offer;
 mod openapi;
 mod params;
 mod prepare;
+mod rate;
 mod recall;
 mod releases;
 mod routes;

@@ -1,5 +1,6 @@
 //! Every request is answered in one shape, logged once and counted, under an id of its own.
 
+use super::rate;
 use crate::problem::answer::{Code, finish};
 use crate::problem::{Kind, Problem};
 use axum::Router;
@@ -42,6 +43,7 @@ impl Noted {
 pub(crate) fn observed(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(rate::tell))
         .layer(from_fn(observe))
 }
 

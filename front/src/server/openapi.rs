@@ -80,6 +80,9 @@ pub(crate) fn with_problems(mut description: OpenApi) -> OpenApi {
             {
                 add(operation, kind);
             }
+            if path.starts_with("/v1/") {
+                describe_rates(operation);
+            }
             if method == HttpMethod::Post && path.starts_with("/v1/") {
                 describe_idempotency(operation);
             }
@@ -115,7 +118,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
     let is_catalogue = is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}");
     match kind {
         Kind::Internal | Kind::AtCapacity => path != "/healthz",
-        Kind::AuthorizationMissing | Kind::KeyInvalid => is_keyed,
+        Kind::AuthorizationMissing | Kind::KeyInvalid | Kind::RateLimited => is_keyed,
         Kind::BadRequest => is_keyed,
         Kind::Forbidden => is_keyed && !is_catalogue,
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
@@ -195,7 +198,7 @@ fn add(operation: &mut Operation, kind: Kind) {
             .examples
             .insert(row.code.to_owned(), RefOr::T(example));
     }
-    if kind == Kind::AtCapacity {
+    if matches!(kind, Kind::AtCapacity | Kind::RateLimited) {
         add_header(response, "Retry-After", Type::Integer, "Seconds.");
     }
     if matches!(kind, Kind::AuthorizationMissing | Kind::KeyInvalid) {
@@ -209,6 +212,27 @@ fn add_header(response: &mut Response, name: &str, of: Type, description: &str) 
         .description(Some(description))
         .build();
     response.headers.insert(name.to_owned(), header);
+}
+
+/// Every answer to a caller that is known says how the limits stand that the request was counted by, where there are any.
+fn describe_rates(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let (true, RefOr::T(response)) = (status != "401", response) else {
+            continue;
+        };
+        for (name, description) in [
+            (
+                "RateLimit-Policy",
+                "The limits: `\"key\";q=2000;w=2, \"org\";q=4000;w=2` is a key's 2,000 requests at once, given anew within 2 seconds, and its org's 4,000.",
+            ),
+            (
+                "RateLimit",
+                "How they stand: of `\"key\";r=1999;t=1, \"org\";r=3999;t=1` each `r` is what may be sent within `t` seconds.",
+            ),
+        ] {
+            add_header(response, name, Type::String, description);
+        }
+    }
 }
 
 /// Every POST takes the header, and says when its answer is an earlier one.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tollgate_runtime::{ArtifactCache, Runtime, RuntimeConfig};
 use tollgate_store::{KeyText, Settings, Store};
 
-/// How often runs that wait too long are looked for.
+/// How often runs that wait too long, and callers that ask no more, are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 /// How often what is old is forgotten, in such rounds.
 const PURGE_EVERY_ROUNDS: u32 = 120;
@@ -91,6 +91,7 @@ async fn forget(server: Shared) {
     let retention = server.config.retention();
     let mut rounds = 0_u32;
     while !server.is_draining() {
+        server.rates.forget();
         match server.store.expire_queued(retention).await {
             Ok(0) => {}
             Ok(expired) => tracing::warn!(expired, "runs waited too long and have expired"),

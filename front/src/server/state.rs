@@ -5,6 +5,7 @@ use super::gate::Gate;
 use super::idempotency::Slots;
 use super::jobs::Jobs;
 use super::live::Live;
+use super::rate::Rates;
 use crate::config::Config;
 use crate::problem::{Kind, Problem};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) struct Server {
     pub(crate) jobs: Jobs,
     pub(crate) slots: Slots,
     pub(crate) bodies: Bodies,
+    pub(crate) rates: Rates,
     is_draining: AtomicBool,
     is_stalled: AtomicBool,
 }
@@ -38,6 +40,7 @@ impl Server {
             jobs: Jobs::new(config.async_runs),
             slots: Slots::default(),
             bodies: Bodies::new(config.body_bytes),
+            rates: Rates::new(&config),
             is_draining: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             config,
