@@ -5,6 +5,7 @@
 //! acknowledged is not lost.
 
 mod artifact;
+mod cover;
 mod database;
 mod environment;
 mod error;

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0001_run_path.sql"),
     ),
     (2, "spans", include_str!("migrations/0002_spans.sql")),
+    (4, "covers", include_str!("migrations/0004_covers.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

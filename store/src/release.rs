@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::artifact::{VerdictRecord, VerdictStatus, digest_in, json_in, verdict_in};
+use crate::cover::has_cover;
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ReleaseId};
@@ -44,13 +45,20 @@ pub enum Published {
     NotAdmitted(Option<VerdictRecord>),
     /// That version was released.
     VersionExists(String),
+    /// There is no cover, and none was to be made.
+    NoCover,
 }
 
 impl Store {
-    /// Makes a release of an artifact's draft, active and listed from now.
-    pub async fn publish(&self, (org, id): (OrgId, ArtifactId)) -> Result<Published, StoreError> {
+    /// Makes a release of an artifact's draft, active and listed from now. `cover` becomes its cover where there is
+    /// none.
+    pub async fn publish(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+        cover: Option<String>,
+    ) -> Result<Published, StoreError> {
         self.writer
-            .write(move |transaction| Box::pin(publish(transaction, org, id)))
+            .write(move |transaction| Box::pin(publish(transaction, org, id, cover)))
             .await
     }
 
@@ -113,6 +121,7 @@ async fn publish(
     transaction: &mut Transaction,
     org: OrgId,
     id: ArtifactId,
+    cover: Option<String>,
 ) -> Result<Published, StoreError> {
     let draft = sqlx::query(statements::DRAFT_TO_PUBLISH)
         .bind(org)
@@ -144,6 +153,9 @@ async fn publish(
         Some(version) => version,
         None => next_version(&versions),
     };
+    if !has_cover(transaction, (org, id), cover).await? {
+        return Ok(Published::NoCover);
+    }
     let release = Release {
         id: ReleaseId::new(),
         version,

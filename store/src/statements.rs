@@ -132,6 +132,17 @@ pub(crate) const RELEASE_BEFORE: &str = "SELECT r.release_id FROM releases r
 pub(crate) const RELEASE_LOG: &str =
     "SELECT log FROM releases WHERE org_id = $1 AND artifact_id = $2 AND release_id = $3";
 
+// Covers.
+pub(crate) const COVER: &str = "SELECT svg FROM covers WHERE org_id = $1 AND artifact_id = $2";
+pub(crate) const HAS_COVER: &str =
+    "SELECT EXISTS (SELECT 1 FROM covers WHERE org_id = $1 AND artifact_id = $2)";
+pub(crate) const KEEP_COVER: &str =
+    "INSERT INTO covers (org_id, artifact_id, svg, made_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, artifact_id) DO NOTHING";
+pub(crate) const SET_COVER: &str =
+    "INSERT INTO covers (org_id, artifact_id, svg, made_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, artifact_id) DO UPDATE SET svg = excluded.svg, made_at = excluded.made_at";
+
 // Environment.
 pub(crate) const SET_ENTRY: &str = "INSERT INTO environment
         (org_id, project_id, artifact_id, name, sealed, hosts, allow_expose, last4, created_at, updated_at)

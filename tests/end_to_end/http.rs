@@ -5,6 +5,7 @@ mod bodies;
 mod catalogue;
 mod clients;
 mod compiled;
+mod covers;
 mod crashes;
 mod idempotency;
 mod keys;

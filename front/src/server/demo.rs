@@ -1,5 +1,6 @@
 //! A demonstration: example tools, published, with a line to paste for each way a call ends.
 
+use super::cover_picture::picture;
 use super::state::Shared;
 use crate::terminal;
 use anyhow::{Context, bail};
@@ -108,7 +109,13 @@ async fn publish(
             example.name
         );
     }
-    if is_admitted && !matches!(server.store.publish(place).await?, Published::Made(_)) {
+    let cover = picture(example.name, &digest.sha256());
+    if is_admitted
+        && !matches!(
+            server.store.publish(place, Some(cover)).await?,
+            Published::Made(_)
+        )
+    {
         bail!("{} could not be published", example.name);
     }
     Ok(id)

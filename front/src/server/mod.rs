@@ -8,6 +8,8 @@ mod artifacts;
 mod body;
 mod caller;
 mod compilation;
+mod cover_picture;
+mod covers;
 mod demo;
 mod environment;
 mod files;

@@ -107,7 +107,8 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
     let ends = |end: &str| path.ends_with(end);
     let is_entry = path == "/v1/environment/{name}";
     // Any key may look at the catalogue.
-    let is_catalogue = is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}");
+    let is_catalogue =
+        is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}" || ends("/cover"));
     match kind {
         Kind::Internal | Kind::AtCapacity => path != "/healthz",
         Kind::AuthorizationMissing | Kind::KeyInvalid => is_keyed,
@@ -115,16 +116,20 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::Forbidden => is_keyed && !is_catalogue,
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
         // A secret's name is judged where it is taken back, too.
-        Kind::Unprocessable => has_body && !ends("/cancel") && !ends("/validation") || is_entry,
+        Kind::Unprocessable => {
+            let takes_none = ends("/cancel") || ends("/validation") || ends("/cover");
+            has_body && !takes_none || is_entry
+        }
         Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_entry,
         Kind::NotListed => {
-            is_get && ends("/artifacts/{id}")
+            is_catalogue && path != "/v1/artifacts"
                 || ends("/{id}/run")
                 || is_entry && *method == HttpMethod::Put
         }
         Kind::DraftNotFound => {
             ends("/draft") && !is_post
                 || ends("/validation")
+                || is_post && ends("/cover")
                 || ends("/publish")
                 || ends("/draft/run")
         }
@@ -142,7 +147,8 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         | Kind::RunCancelled => is_run,
         Kind::DraftExists => is_upload && ends("/draft"),
         Kind::ArtifactExists => is_upload && !ends("/draft"),
-        Kind::VersionExists | Kind::CoverMissing => ends("/publish"),
+        Kind::VersionExists => ends("/publish"),
+        Kind::CoverMissing => ends("/publish") || is_get && ends("/cover"),
         Kind::RunNotRunning => ends("/cancel"),
         Kind::IdempotencyConflict => is_post && is_keyed,
         Kind::RouteNotFound | Kind::MethodNotAllowed => false,

@@ -2,7 +2,8 @@
 
 use super::state::Shared;
 use super::{
-    artifacts, environment, health, idempotency, keys, openapi, releases, runs, spans, tenancy,
+    artifacts, covers, environment, health, idempotency, keys, openapi, releases, runs, spans,
+    tenancy,
 };
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
@@ -42,6 +43,7 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(releases::list_releases))
         .routes(routes!(releases::release_log))
         .routes(routes!(releases::rollback))
+        .routes(routes!(covers::get_cover, covers::make_cover))
         .routes(routes!(runs::list_failures))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))

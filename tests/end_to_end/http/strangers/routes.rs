@@ -76,6 +76,8 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/artifacts/{id}/releases", "", Publish),
     route("GET", "/v1/artifacts/{id}/releases/{release_id}/log", "", Publish),
     route("POST", "/v1/artifacts/{id}/rollback", "", Publish),
+    route("GET", "/v1/artifacts/{id}/cover", "", AnyKey).for_strangers(),
+    route("POST", "/v1/artifacts/{id}/cover", "", Publish),
     route("GET", "/v1/artifacts/{id}/failures", "", Publish),
     route("POST", "/v1/artifacts/{id}/run", RUN, Run).for_strangers(),
     route("GET", "/v1/runs", "", Run),
