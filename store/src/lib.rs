@@ -27,6 +27,7 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod time;
+mod uploaded_spans;
 mod vault;
 mod writer;
 
@@ -48,5 +49,5 @@ pub use rotation::{RotateError, Rotated};
 pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
 pub use secret::KeyText;
 pub use tenancy::NewOrg;
-pub use time::Time;
+pub use time::{InvalidTime, Time};
 pub use vault::VaultError;

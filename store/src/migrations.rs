@@ -14,7 +14,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0001_run_path.sql"),
     ),
     (2, "spans", include_str!("migrations/0002_spans.sql")),
-    (4, "covers", include_str!("migrations/0004_covers.sql")),
+    (
+        4,
+        "covers and uploaded spans",
+        include_str!("migrations/0004_covers_and_spans.sql"),
+    ),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -9,6 +9,7 @@ use crate::idempotency::{KeptAnswer, Slot, keep_answer};
 use crate::run::{Claimed, Finish, NewRun, new_in};
 use crate::statements;
 use crate::time::Time;
+use crate::uploaded_spans;
 use crate::writer::Transaction;
 use serde_json::Value;
 use sqlx::Row;
@@ -241,6 +242,9 @@ async fn record(
                 .execute(&mut *transaction)
                 .await?;
         }
+    }
+    if let Some(spans) = finish.uploaded_spans {
+        uploaded_spans::keep(transaction, (org, run.id), 0, spans, finish.finished_at).await?;
     }
     if attempt > FIRST_ATTEMPT || finish.keeps_output {
         drop_input(transaction, org, run.id).await?;

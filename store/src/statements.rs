@@ -228,6 +228,9 @@ pub(crate) const RUNS: &str = "SELECT r.*, NULL AS output FROM runs r
     ORDER BY r.run_id DESC LIMIT $7";
 pub(crate) const RUN_LOGS: &str = "SELECT lines FROM run_logs WHERE org_id = $1 AND run_id = $2";
 pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $1 AND run_id = $2";
+pub(crate) const KEEP_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, $3, $4, $5)";
+pub(crate) const UPLOADED_SPANS: &str =
+    "SELECT spans FROM uploaded_spans WHERE org_id = $1 AND run_id = $2 ORDER BY position";
 pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
     ORDER BY r.run_id DESC LIMIT $3";
@@ -258,6 +261,7 @@ pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
 pub(crate) const PURGE_OUTPUTS: &str = "DELETE FROM run_outputs WHERE kept_at < $1";
 pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
 pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
+pub(crate) const PURGE_UPLOADED_SPANS: &str = "DELETE FROM uploaded_spans WHERE kept_at < $1";
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
 pub(crate) const PURGE_RUNS: &str =
     "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')";

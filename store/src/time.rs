@@ -6,6 +6,7 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Type};
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Microseconds since the start of 1970, UTC.
@@ -52,6 +53,23 @@ impl fmt::Display for Time {
     }
 }
 
+/// Not a time as RFC 3339 has it, or one before 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time since 1970 as RFC 3339 has it")]
+pub struct InvalidTime;
+
+impl FromStr for Time {
+    type Err = InvalidTime;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let time: Timestamp = text.parse().map_err(|_| InvalidTime)?;
+        match time.as_microsecond() {
+            micros @ 0.. => Ok(Self(micros)),
+            _ => Err(InvalidTime),
+        }
+    }
+}
+
 impl serde::Serialize for Time {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -91,5 +109,21 @@ mod tests {
         assert_eq!(later.to_string(), "1970-01-01T00:00:01.500000Z");
         assert_eq!(later.since(Time(0)), Duration::from_micros(1_500_000));
         assert_eq!(Time(0).since(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn times_are_read_from_any_zone_and_since_1970() {
+        for text in ["1970-01-01T01:00:01.5+01:00", "1970-01-01t00:00:01.500000z"] {
+            assert_eq!(text.parse(), Ok(Time(1_500_000)), "{text}");
+        }
+        for text in [
+            "",
+            "now",
+            "1970-01-01",
+            "1969-12-31T23:59:59Z",
+            "2026-13-01T00:00:00Z",
+        ] {
+            assert_eq!(text.parse::<Time>(), Err(InvalidTime), "{text}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod rows;
 mod run_path;
 mod secrets;
 mod small;
+mod spans;
 mod strangers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

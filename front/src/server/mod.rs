@@ -19,6 +19,7 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod live;
+mod live_spans;
 mod logs;
 mod metrics;
 pub(crate) mod observe;
@@ -39,6 +40,7 @@ mod state;
 mod tenancy;
 mod tools;
 mod upload;
+mod uploaded_span;
 mod visible;
 mod watchdog;
 

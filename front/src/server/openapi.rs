@@ -149,7 +149,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::ArtifactExists => is_upload && !ends("/draft"),
         Kind::VersionExists => ends("/publish"),
         Kind::CoverMissing => ends("/publish") || is_get && ends("/cover"),
-        Kind::RunNotRunning => ends("/cancel"),
+        Kind::RunNotRunning => is_post && (ends("/cancel") || ends("/spans")),
         Kind::IdempotencyConflict => is_post && is_keyed,
         Kind::RouteNotFound | Kind::MethodNotAllowed => false,
     }

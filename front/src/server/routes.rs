@@ -49,7 +49,7 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))
         .routes(routes!(runs::run_logs))
-        .routes(routes!(spans::run_spans))
+        .routes(routes!(spans::run_spans, spans::add_spans))
         .routes(routes!(environment::list_entries))
         .routes(routes!(environment::set_entry, environment::delete_entry))
         .routes(routes!(keys::create_key, keys::list_keys))

@@ -58,6 +58,7 @@ fn succeeded(output: &str) -> Finish {
         keeps_output: true,
         logs: Some("[]".to_owned()),
         spans: Some("[]".to_owned()),
+        uploaded_spans: None,
         started_at: Some(Time::now()),
         finished_at: Time::now(),
     }

@@ -54,6 +54,7 @@ impl Route {
 }
 
 const RUN: &str = r#"{"input":null}"#;
+const SPANS: &str = r#"{"spans":[]}"#;
 const KEY: &str = r#"{"name":"another","scopes":["run"]}"#;
 const NAMED: &str = r#"{"name":"another"}"#;
 /// For one artifact, which must be visible.
@@ -85,6 +86,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("POST", "/v1/runs/{id}/cancel", "", Run),
     route("GET", "/v1/runs/{id}/logs", "", Run),
     route("GET", "/v1/runs/{id}/spans", "", Run),
+    route("POST", "/v1/runs/{id}/spans", SPANS, Run),
     route("PUT", "/v1/environment/{name}", ENTRY, Manage),
     route("DELETE", "/v1/environment/{name}", "", Manage),
     route("GET", "/v1/environment", "", Manage),
