@@ -5,6 +5,7 @@
 //! acknowledged is not lost.
 
 mod artifact;
+mod backup;
 mod cover;
 mod database;
 mod environment;
@@ -32,6 +33,7 @@ mod vault;
 mod writer;
 
 pub use artifact::{Artifact, Draft, NewDraft, Upload, VerdictRecord, VerdictStatus};
+pub use backup::{BackedUp, BackupError, BackupStep};
 pub use database::{OpenError, Settings, Store};
 pub use environment::{Entry, EntryScope, NewEntry, SecretEntry};
 pub use error::StoreError;

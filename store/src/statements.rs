@@ -6,6 +6,13 @@ pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
 pub(crate) const REPLACE_META: &str = "UPDATE meta SET value = $2 WHERE name = $1";
 
+// Backup.
+pub(crate) const VACUUM_INTO_SQLITE: &str = "VACUUM INTO $1";
+pub(crate) const QUICK_CHECK_SQLITE: &str = "PRAGMA quick_check(1)";
+/// Every tool that anything names.
+pub(crate) const DIGESTS: &str =
+    "SELECT digest FROM releases UNION SELECT digest FROM drafts UNION SELECT digest FROM runs";
+
 // Tenancy.
 pub(crate) const HAS_ORGS: &str = "SELECT EXISTS (SELECT 1 FROM orgs)";
 pub(crate) const INSERT_ORG: &str =

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod backup;
 pub(crate) mod inspect;
 mod new_file;
 pub(crate) mod pack;
