@@ -131,8 +131,9 @@ impl Reading {
     }
 
     fn name(&mut self, sent: Option<&Value>) -> Option<String> {
-        let name = sent.and_then(Value::as_str).map(plain);
-        let name = name.filter(|name| (1..=NAME_BYTES_MAX).contains(&name.len()));
+        let name = sent.and_then(Value::as_str);
+        let name = name.filter(|name| name.len() <= NAME_BYTES_MAX).map(plain);
+        let name = name.filter(|name| !name.is_empty());
         if name.is_none() {
             let what = format!("name must be a text of 1 to {NAME_BYTES_MAX} bytes");
             self.wrong("/name", what);
