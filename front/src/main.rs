@@ -62,6 +62,7 @@ async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
         Command::Inspect(options) => or_interrupted(commands::inspect::inspect(options)).await,
         Command::Pack(options) => or_interrupted(commands::pack::pack(options)).await,
         Command::Publish(options) => or_interrupted(commands::publish::publish(options)).await,
+        Command::Backup(options) => or_interrupted(commands::backup::backup(options)).await,
         // Broken off in the middle it would leave everything as it was, and the next key beside.
         Command::Audit(options) => commands::audit::audit(options).await,
         Command::RotateMasterKey(options) => commands::rotate::rotate(options).await,

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Publish(PublishOptions),
     /// Add up a server's wallets again from their entries, and print every difference.
     Audit(AuditOptions),
+    /// Copy a data folder while a server uses it: the database, the tools and the master key.
+    Backup(BackupOptions),
     /// Give a data folder another master key, and seal every credential in it anew.
     RotateMasterKey(RotateOptions),
     /// Compile one tool from standard input to standard output. What other commands start, with limits.
@@ -202,6 +204,33 @@ pub(crate) struct AuditOptions {
     /// The server's TOML file of settings, if it has one.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The server may go on: the copy has everything it acknowledged before the command began. OUT is a new
+folder, or an empty one; where anything fails nothing is left of it. `tollgate serve --data OUT` starts
+on it; runs that were under way are `lost` there, and runs that were queued are run.
+
+The copy has DIR/master.key in it, which opens every credential in it: keep the copy as secret as the
+folder, or leave the key out with --without-master-key and keep it elsewhere. Where TOLLGATE_MASTER_KEY
+gives the server its key, the copy has none. What is printed says which. Without that key no server
+starts on the copy, and nobody can read a credential in it.
+
+Example:
+  tollgate backup /backups/tollgate-monday --data /var/lib/tollgate")]
+pub(crate) struct BackupOptions {
+    /// The folder to copy into, in a folder that is there.
+    pub(crate) out: PathBuf,
+    /// The server's data folder [default: ./tollgate-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The server's TOML file of settings, if it has one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Leave the master key out of the copy. It is needed to start a server on it.
+    #[arg(long)]
+    pub(crate) without_master_key: bool,
 }
 
 /// A server's URL without a slash at its end. It goes into a line to paste: what a shell would read is left out.

@@ -1,6 +1,6 @@
 //! What people see: results on stdout, everything else on stderr, colour and progress only on a terminal.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -134,6 +134,20 @@ pub(crate) fn progress(text: String) -> ProgressBar {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// The same for what may be over soon: it is seen once the work has taken a second.
+pub(crate) fn late_progress(text: String) -> ProgressBar {
+    let bar = progress(text);
+    bar.set_draw_target(ProgressDrawTarget::hidden());
+    let shown = bar.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if !shown.is_finished() {
+            shown.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    });
     bar
 }
 

@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// The master key, and the one that a rotation puts in its place.
 const KEY: &str = "master.key";
 const NEXT_KEY: &str = "master.key.next";
+/// The database, and the folder of tools.
+pub(crate) const DATABASE: &str = "tollgate.db";
+pub(crate) const TOOLS: &str = "tools";
 
 /// A folder that is ours for as long as this value lives.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl Folder {
     }
 
     pub(crate) fn tools(&self) -> PathBuf {
-        self.path.join("tools")
+        self.path.join(TOOLS)
     }
 
     /// The key given, else the folder's own, which is made where there is none.
@@ -150,12 +153,7 @@ impl Folder {
     }
 
     fn key_in(&self, name: &str) -> Result<Option<MasterKey>, FolderError> {
-        let path = self.path.join(name);
-        match File::open(&path) {
-            Ok(file) => read_key(file, &path).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(FolderError::Unusable { path, error }),
-        }
+        key_at(self.path.join(name))
     }
 
     /// Names are on the disk once the folder is.
@@ -164,6 +162,20 @@ impl Folder {
         File::open(&path)
             .and_then(|folder| folder.sync_all())
             .map_err(|error| FolderError::Unusable { path, error })
+    }
+}
+
+/// The keys that a folder has, which may be somebody else's: its own, and the one that a rotation leaves beside it.
+pub(crate) fn keys_in(folder: &Path) -> Result<Vec<MasterKey>, FolderError> {
+    let keys = [KEY, NEXT_KEY].map(|name| key_at(folder.join(name)).transpose());
+    keys.into_iter().flatten().collect()
+}
+
+fn key_at(path: PathBuf) -> Result<Option<MasterKey>, FolderError> {
+    match File::open(&path) {
+        Ok(file) => read_key(file, &path).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FolderError::Unusable { path, error }),
     }
 }
 
@@ -183,5 +195,5 @@ fn read_key(mut file: File, path: &Path) -> Result<MasterKey, FolderError> {
 
 /// The database of a data folder.
 pub(crate) fn database_in(folder: &Path) -> PathBuf {
-    folder.join("tollgate.db")
+    folder.join(DATABASE)
 }

@@ -6,7 +6,9 @@
 
 mod artifact;
 mod audit;
+mod backup;
 mod budget;
+mod cover;
 mod database;
 mod environment;
 mod error;
@@ -30,12 +32,14 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod time;
+mod uploaded_spans;
 mod vault;
 mod wallet;
 mod writer;
 
 pub use artifact::{Artifact, Draft, NewDraft, Upload, VerdictRecord, VerdictStatus};
 pub use audit::Audit;
+pub use backup::{BackedUp, BackupError, BackupStep};
 pub use budget::{Budget, Payer, Period};
 pub use database::{OpenError, Settings, Store};
 pub use environment::{Entry, EntryScope, NewEntry, SecretEntry};
@@ -57,6 +61,6 @@ pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
 pub use secret::KeyText;
 pub use subscription::{NewSubscription, Subscription};
 pub use tenancy::NewOrg;
-pub use time::Time;
+pub use time::{InvalidTime, Time};
 pub use vault::VaultError;
 pub use wallet::{Hold, NotHeld, Wallet};

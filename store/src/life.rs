@@ -83,6 +83,7 @@ impl Store {
             (statements::PURGE_OUTPUTS, retention.outputs),
             (statements::PURGE_LOGS, retention.logs),
             (statements::PURGE_SPANS, retention.logs),
+            (statements::PURGE_UPLOADED_SPANS, retention.logs),
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_RUNS, retention.runs),
         ];

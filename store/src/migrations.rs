@@ -15,6 +15,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     ),
     (2, "spans", include_str!("migrations/0002_spans.sql")),
     (3, "money", include_str!("migrations/0003_money.sql")),
+    (
+        4,
+        "covers and uploaded spans",
+        include_str!("migrations/0004_covers_and_spans.sql"),
+    ),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

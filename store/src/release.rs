@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::artifact::{VerdictRecord, VerdictStatus, digest_in, json_in, verdict_in};
+use crate::cover::has_cover;
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ReleaseId};
@@ -46,18 +47,21 @@ pub enum Published {
     NotAdmitted(Option<VerdictRecord>),
     /// That version was released.
     VersionExists(String),
+    /// There is no cover, and none was to be made.
+    NoCover,
 }
 
 impl Store {
-    /// Makes a release of an artifact's draft, active and listed from now. What it `widens` is told from what the
-    /// active release and the draft say of themselves.
+    /// Makes a release of an artifact's draft, active and listed from now. `cover` becomes its cover where there is
+    /// none. What it `widens` is told from what the active release and the draft say of themselves.
     pub async fn publish(
         &self,
         (org, id): (OrgId, ArtifactId),
+        cover: Option<String>,
         widens: fn(&Value, &Value) -> Value,
     ) -> Result<Published, StoreError> {
         self.writer
-            .write(move |transaction| Box::pin(publish(transaction, org, id, widens)))
+            .write(move |transaction| Box::pin(publish(transaction, org, id, cover, widens)))
             .await
     }
 
@@ -120,6 +124,7 @@ async fn publish(
     transaction: &mut Transaction,
     org: OrgId,
     id: ArtifactId,
+    cover: Option<String>,
     widens: fn(&Value, &Value) -> Value,
 ) -> Result<Published, StoreError> {
     let draft = sqlx::query(statements::DRAFT_TO_PUBLISH)
@@ -152,6 +157,9 @@ async fn publish(
         Some(version) => version,
         None => next_version(&versions),
     };
+    if !has_cover(transaction, (org, id), cover).await? {
+        return Ok(Published::NoCover);
+    }
     let before: Option<String> = sqlx::query_scalar(statements::ACTIVE_ABOUT)
         .bind(org)
         .bind(id)

@@ -81,6 +81,8 @@ pub struct Finish {
     pub logs: Option<String>,
     /// JSON array of spans.
     pub spans: Option<String>,
+    /// JSON array of spans that its caller added, of a run that has no row before this.
+    pub uploaded_spans: Option<String>,
     /// When the guest started.
     pub started_at: Option<Time>,
     /// When it ended.

@@ -10,6 +10,7 @@ use crate::ledger::{Paid, Payment, pay};
 use crate::run::{Claimed, Finish, NewRun, new_in};
 use crate::statements;
 use crate::time::Time;
+use crate::uploaded_spans;
 use crate::wallet::{KeptHold, kept_hold};
 use crate::writer::Transaction;
 use serde_json::Value;
@@ -266,6 +267,9 @@ async fn record(
                 .execute(&mut *transaction)
                 .await?;
         }
+    }
+    if let Some(spans) = finish.uploaded_spans {
+        uploaded_spans::keep(transaction, (org, run.id), 0, spans, finish.finished_at).await?;
     }
     if attempt > FIRST_ATTEMPT || finish.keeps_output {
         drop_input(transaction, org, run.id).await?;

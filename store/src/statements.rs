@@ -6,6 +6,13 @@ pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
 pub(crate) const REPLACE_META: &str = "UPDATE meta SET value = $2 WHERE name = $1";
 
+// Backup.
+pub(crate) const VACUUM_INTO_SQLITE: &str = "VACUUM INTO $1";
+pub(crate) const QUICK_CHECK_SQLITE: &str = "PRAGMA quick_check(1)";
+/// Every tool that anything names.
+pub(crate) const DIGESTS: &str =
+    "SELECT digest FROM releases UNION SELECT digest FROM drafts UNION SELECT digest FROM runs";
+
 // Tenancy.
 pub(crate) const HAS_ORGS: &str = "SELECT EXISTS (SELECT 1 FROM orgs)";
 pub(crate) const FIRST_ORG: &str = "SELECT org_id FROM orgs ORDER BY org_id LIMIT 1";
@@ -148,6 +155,17 @@ pub(crate) const RELEASE_BEFORE: &str = "SELECT r.release_id FROM releases r
 pub(crate) const RELEASE_LOG: &str =
     "SELECT log FROM releases WHERE org_id = $1 AND artifact_id = $2 AND release_id = $3";
 
+// Covers.
+pub(crate) const COVER: &str = "SELECT svg FROM covers WHERE org_id = $1 AND artifact_id = $2";
+pub(crate) const HAS_COVER: &str =
+    "SELECT EXISTS (SELECT 1 FROM covers WHERE org_id = $1 AND artifact_id = $2)";
+pub(crate) const KEEP_COVER: &str =
+    "INSERT INTO covers (org_id, artifact_id, svg, made_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, artifact_id) DO NOTHING";
+pub(crate) const SET_COVER: &str =
+    "INSERT INTO covers (org_id, artifact_id, svg, made_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, artifact_id) DO UPDATE SET svg = excluded.svg, made_at = excluded.made_at";
+
 // Environment.
 pub(crate) const SET_ENTRY: &str = "INSERT INTO environment
         (org_id, project_id, artifact_id, name, sealed, hosts, allow_expose, last4, created_at, updated_at)
@@ -235,6 +253,9 @@ pub(crate) const RUNS: &str = "SELECT r.*, NULL AS output FROM runs r
     ORDER BY r.run_id DESC LIMIT $7";
 pub(crate) const RUN_LOGS: &str = "SELECT lines FROM run_logs WHERE org_id = $1 AND run_id = $2";
 pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $1 AND run_id = $2";
+pub(crate) const KEEP_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, $3, $4, $5)";
+pub(crate) const UPLOADED_SPANS: &str =
+    "SELECT spans FROM uploaded_spans WHERE org_id = $1 AND run_id = $2 ORDER BY position";
 pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
     ORDER BY r.run_id DESC LIMIT $3";
@@ -345,6 +366,7 @@ pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
 pub(crate) const PURGE_OUTPUTS: &str = "DELETE FROM run_outputs WHERE kept_at < $1";
 pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
 pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
+pub(crate) const PURGE_UPLOADED_SPANS: &str = "DELETE FROM uploaded_spans WHERE kept_at < $1";
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
 pub(crate) const PURGE_RUNS: &str =
     "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')";

@@ -8,6 +8,7 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Type};
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Microseconds since the start of 1970, UTC.
@@ -58,16 +59,6 @@ impl From<SystemTime> for Time {
     }
 }
 
-#[cfg(test)]
-impl std::str::FromStr for Time {
-    type Err = jiff::Error;
-
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<Timestamp>()
-            .map(|time| Self(time.as_microsecond()))
-    }
-}
-
 impl From<Time> for SystemTime {
     fn from(time: Time) -> Self {
         UNIX_EPOCH + Duration::from_micros(u64::try_from(time.0).unwrap_or(0))
@@ -79,6 +70,23 @@ impl fmt::Display for Time {
         // Six digits always, so that texts sort like times.
         let time = Timestamp::from_microsecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
         write!(f, "{time:.6}")
+    }
+}
+
+/// Not a time as RFC 3339 has it, or one before 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time since 1970 as RFC 3339 has it")]
+pub struct InvalidTime;
+
+impl FromStr for Time {
+    type Err = InvalidTime;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let time: Timestamp = text.parse().map_err(|_| InvalidTime)?;
+        match time.as_microsecond() {
+            micros @ 0.. => Ok(Self(micros)),
+            _ => Err(InvalidTime),
+        }
     }
 }
 
@@ -121,5 +129,21 @@ mod tests {
         assert_eq!(later.to_string(), "1970-01-01T00:00:01.500000Z");
         assert_eq!(later.since(Time(0)), Duration::from_micros(1_500_000));
         assert_eq!(Time(0).since(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn times_are_read_from_any_zone_and_since_1970() {
+        for text in ["1970-01-01T01:00:01.5+01:00", "1970-01-01t00:00:01.500000z"] {
+            assert_eq!(text.parse(), Ok(Time(1_500_000)), "{text}");
+        }
+        for text in [
+            "",
+            "now",
+            "1970-01-01",
+            "1969-12-31T23:59:59Z",
+            "2026-13-01T00:00:00Z",
+        ] {
+            assert_eq!(text.parse::<Time>(), Err(InvalidTime), "{text}");
+        }
     }
 }

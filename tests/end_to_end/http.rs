@@ -6,6 +6,7 @@ mod budgets;
 mod catalogue;
 mod clients;
 mod compiled;
+mod covers;
 mod crashes;
 mod idempotency;
 mod keys;
@@ -16,6 +17,7 @@ mod rows;
 mod run_path;
 mod secrets;
 mod small;
+mod spans;
 mod strangers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

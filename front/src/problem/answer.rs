@@ -1,5 +1,9 @@
 //! Answers: problems as they go out, and the good ones that are more than a 200, so that no handler names a status.
 
+mod picture;
+
+pub(crate) use picture::Picture;
+
 use super::{Kind, Problem};
 use axum::Json;
 use axum::body::{Body, Bytes};

@@ -74,7 +74,16 @@ impl FromRequest<Shared> for Sent {
 impl Sent {
     /// The body as JSON of a known shape.
     pub(crate) async fn json<T: DeserializeOwned>(self, server: &Server) -> Result<T, Problem> {
-        let body = read(server, self.body, JSON_BYTES_MAX).await?;
+        self.json_within(server, JSON_BYTES_MAX).await
+    }
+
+    /// The same of at most so many bytes.
+    pub(crate) async fn json_within<T: DeserializeOwned>(
+        self,
+        server: &Server,
+        bytes_max: u64,
+    ) -> Result<T, Problem> {
+        let body = read(server, self.body, bytes_max).await?;
         shaped(parsed(&self.headers, &body.bytes)?)
     }
 

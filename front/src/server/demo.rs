@@ -1,5 +1,6 @@
 //! A demonstration: example tools, published, with a line to paste for each way a call ends.
 
+use super::cover_picture::picture;
 use super::state::Shared;
 use super::terms::widens_as_json;
 use crate::terminal;
@@ -109,9 +110,13 @@ async fn publish(
             example.name
         );
     }
+    let cover = picture(example.name, &digest.sha256());
     if is_admitted
         && !matches!(
-            server.store.publish(place, widens_as_json).await?,
+            server
+                .store
+                .publish(place, Some(cover), widens_as_json)
+                .await?,
             Published::Made(_)
         )
     {

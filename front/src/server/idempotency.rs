@@ -3,7 +3,7 @@
 use super::body;
 use super::caller::{Caller, identify};
 use super::state::Shared;
-use crate::problem::answer::Replayed;
+use crate::problem::answer::{Picture, Replayed, replayed};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -186,7 +186,12 @@ async fn answer_once(
 }
 
 /// A kept answer, sent again.
-pub(crate) fn replay(kept: KeptAnswer) -> Response {
+pub(crate) fn replay(mut kept: KeptAnswer) -> Response {
+    // JSON begins with no such thing: it is a picture.
+    if let Some(svg) = kept.body.take_if(|body| body.starts_with('<')) {
+        let location = kept.location.unwrap_or_default();
+        return replayed(Picture::made(svg, location).into_response());
+    }
     let replayed = Replayed {
         status: kept.status.unwrap_or_default(),
         content_type: kept

@@ -1,5 +1,6 @@
 //! Runs under way. Each is a task of its own that owns the record: a caller that leaves does not end it.
 
+use super::live_spans::{AddedSpans, HeldBytes};
 use super::rate::UnderWay;
 use super::spans;
 use super::state::Shared;
@@ -22,6 +23,8 @@ const RECORD_TRIES: u32 = 10;
 #[derive(Default)]
 pub(crate) struct Live {
     runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// What spans take that are kept here until their run's record is written.
+    pub(super) span_bytes: HeldBytes,
 }
 
 /// A run to be started.
@@ -55,6 +58,9 @@ pub(crate) enum Durable {
 pub(crate) struct LiveRun {
     pub(crate) run: NewRun,
     started: Started,
+    /// Whether the store has a row of it.
+    pub(super) is_durable: bool,
+    pub(super) spans: AddedSpans,
     /// Callers that wait for its answer.
     waiting: AtomicUsize,
     stop: watch::Sender<Option<Stop>>,
@@ -116,6 +122,11 @@ impl LiveRun {
         self.ended().await
     }
 
+    /// Whether its guest has started.
+    pub(super) fn has_started(&self) -> bool {
+        self.started.at().is_some()
+    }
+
     /// As a record has it, while there is none.
     pub(crate) fn record(&self) -> RunRecord {
         let started_at = self.started.at().map(Time::from);
@@ -170,6 +181,8 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
     let live = Arc::new(LiveRun {
         run: start.run.clone(),
         started: start.prepared.started(),
+        is_durable: start.durable != Durable::No,
+        spans: AddedSpans::default(),
         waiting: AtomicUsize::new(0),
         stop: watch::Sender::new(None),
         end: watch::Sender::new(None),
@@ -205,7 +218,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
         outcome = prepared.start() => Ok(outcome),
     };
     let started_at = live.started.at().map(Time::from);
-    let finish = match outcome {
+    let mut finish = match outcome {
         Ok(Ok(mut outcome)) => {
             outcome.usage.queue_us += micros(queued);
             outcome.usage.load_us += micros(load);
@@ -218,6 +231,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
             return take_back(server, run, hold, durable, problem).await;
         }
     };
+    finish.uploaded_spans = live.spans.close();
     count(&finish);
     settle(server, run, hold, durable, finish).await
 }
@@ -307,6 +321,7 @@ fn finish_of(outcome: Outcome, run: &NewRun, durable: Durable, started_at: Optio
         keeps_output: durable != Durable::No,
         logs: (!outcome.logs.is_empty()).then(|| log_lines(&outcome.logs).to_string()),
         spans,
+        uploaded_spans: None,
         started_at,
         finished_at: Time::now(),
     }
@@ -326,6 +341,7 @@ fn cancelled(started_at: Option<Time>) -> Finish {
         keeps_output: false,
         logs: None,
         spans: None,
+        uploaded_spans: None,
         started_at,
         finished_at: Time::now(),
     }

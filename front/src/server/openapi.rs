@@ -115,7 +115,8 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
     let is_budget = path == "/v1/budgets" && *method == HttpMethod::Put;
     let is_subscribing = is_post && path == "/v1/subscriptions";
     // Any key may look at the catalogue.
-    let is_catalogue = is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}");
+    let is_catalogue =
+        is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}" || ends("/cover"));
     match kind {
         Kind::Internal | Kind::AtCapacity => path != "/healthz",
         Kind::AuthorizationMissing | Kind::KeyInvalid | Kind::RateLimited => is_keyed,
@@ -124,11 +125,13 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
         // A secret's name is judged where it is taken back, too.
         Kind::Unprocessable => {
-            has_body && !ends("/cancel") && !ends("/validation") && !ends("/accept") || is_entry
+            let takes_none =
+                ends("/cancel") || ends("/validation") || ends("/cover") || ends("/accept");
+            has_body && !takes_none || is_entry
         }
         Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_entry || is_subscribing,
         Kind::NotListed => {
-            is_get && ends("/artifacts/{id}")
+            is_catalogue && path != "/v1/artifacts"
                 || is_subscribing
                 || is_entry && *method == HttpMethod::Put
         }
@@ -141,6 +144,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::DraftNotFound => {
             ends("/draft") && !is_post
                 || ends("/validation")
+                || is_post && ends("/cover")
                 || ends("/publish")
                 || ends("/draft/run")
         }
@@ -162,8 +166,9 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         | Kind::RunCancelled => is_run,
         Kind::DraftExists => is_upload && ends("/draft"),
         Kind::ArtifactExists => is_upload && !ends("/draft"),
-        Kind::VersionExists | Kind::CoverMissing => ends("/publish"),
-        Kind::RunNotRunning => ends("/cancel"),
+        Kind::VersionExists => ends("/publish"),
+        Kind::CoverMissing => ends("/publish") || is_get && ends("/cover"),
+        Kind::RunNotRunning => is_post && (ends("/cancel") || ends("/spans")),
         Kind::IdempotencyConflict => is_post && is_keyed,
         Kind::RouteNotFound | Kind::MethodNotAllowed => false,
     }

@@ -4,6 +4,7 @@ use super::admission::admitted;
 use super::artifact_view::{self, ReleaseView};
 use super::body::Sent;
 use super::caller::Caller;
+use super::cover_picture::picture;
 use super::params::{List, Paging, Params, Segment, Segments, id};
 use super::state::Shared;
 use super::terms::widens_as_json;
@@ -57,16 +58,15 @@ pub(crate) async fn publish(
         .draft
         .ok_or_else(|| Problem::of(Kind::DraftNotFound))?;
     admitted(draft.verdict.as_ref())?;
-    if !asked.generate_cover {
-        return Err(Problem::of(Kind::CoverMissing));
-    }
+    let cover = (asked.generate_cover).then(|| picture(&artifact.name, &draft.digest.sha256()));
     let place = (caller.key.org, artifact.id);
-    match server.store.publish(place, widens_as_json).await? {
+    match server.store.publish(place, cover, widens_as_json).await? {
         Published::Made(release) => Ok(Created {
             location: format!("/v1/artifacts/{}/releases", artifact.id),
             body: artifact_view::release(release),
         }),
         Published::NoDraft => Err(Problem::of(Kind::DraftNotFound)),
+        Published::NoCover => Err(Problem::of(Kind::CoverMissing)),
         Published::NotAdmitted(verdict) => {
             admitted(verdict.as_ref())?;
             Err(Problem::of(Kind::Internal))

@@ -2,8 +2,8 @@
 
 use super::state::Shared;
 use super::{
-    artifacts, budgets, environment, health, idempotency, keys, openapi, releases, runs, spans,
-    subscriptions, tenancy, wallet,
+    artifacts, budgets, covers, environment, health, idempotency, keys, openapi, releases, runs,
+    spans, subscriptions, tenancy, wallet,
 };
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
@@ -43,12 +43,13 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(releases::list_releases))
         .routes(routes!(releases::release_log))
         .routes(routes!(releases::rollback))
+        .routes(routes!(covers::get_cover, covers::make_cover))
         .routes(routes!(runs::list_failures))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))
         .routes(routes!(runs::run_logs))
-        .routes(routes!(spans::run_spans))
+        .routes(routes!(spans::run_spans, spans::add_spans))
         .routes(routes!(environment::list_entries))
         .routes(routes!(environment::set_entry, environment::delete_entry))
         .routes(routes!(keys::create_key, keys::list_keys))

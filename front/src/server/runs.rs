@@ -80,8 +80,8 @@ pub(crate) struct RunsQuery {
 }
 
 /// How often, and how many times, a run is looked for whose tool is being loaded.
-const LOOK: Duration = Duration::from_millis(50);
-const LOOKS: u32 = 200;
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOKS: u32 = 200;
 
 const STATUSES: [&str; 6] = [
     "QUEUED",

@@ -1,16 +1,23 @@
-//! A run's spans: what it spent its time on, and what it asked of other machines.
+//! A run's spans: what it spent its time on, what it asked of other machines, and what callers added while it ran.
 
+use super::body::Sent;
 use super::caller::Caller;
+use super::live::LiveRun;
+use super::live_spans::{NotAdded, SPANS_MAX};
 use super::params::{List, Segment};
-use super::runs::find;
-use super::state::Shared;
-use crate::problem::Problem;
+use super::runs::{LOOK, LOOKS, find};
+use super::state::{Server, Shared};
+use super::uploaded_span::{SPAN_BYTES_MAX, SpansUpload, checked};
+use crate::problem::answer::Created;
+use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
-use tollgate_runtime::{Attribute, Outcome, Span, Usage};
+use tollgate_runtime::{Attribute, Outcome, Span, Usage, Violation};
 use tollgate_store::{RunRecord, Scope, Time};
 use utoipa::ToSchema;
 
@@ -18,16 +25,18 @@ use utoipa::ToSchema;
 const CALL: &str = "call";
 /// What of a run's usage only spans tell.
 const INSTANTIATE: &str = "instantiate_us";
+/// Bytes of a request that adds spans: those of all there may be, and what is around them.
+const UPLOAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// One stretch of a run's time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SpanView {
-    /// 16 hexadecimal digits, its own in the run.
+    /// Its own in the run: 16 hexadecimal digits, or what the caller who added it chose.
     span_id: String,
     /// The span it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<String>,
-    /// `queue`, `load`, `instantiate`, `call`, or a request: `GET api.example.com`.
+    /// `queue`, `load`, `instantiate`, `call`, or a request: `GET api.example.com`; or what a caller chose.
     name: String,
     #[schema(format = DateTime)]
     started_at: String,
@@ -78,7 +87,7 @@ fn request(span: &Span) -> Value {
 }
 
 /// What a run spent its time on, once it has ended: waiting, being loaded, instantiated and called, and
-/// each of its requests.
+/// each of its requests; and the spans that were added to it, also while it runs.
 #[utoipa::path(get, path = "/v1/runs/{id}/spans", tag = "runs", params(("id" = String, Path)),
     responses((status = 200, body = List<SpanView>)))]
 pub(crate) async fn run_spans(
@@ -93,10 +102,146 @@ pub(crate) async fn run_spans(
         .run_spans(caller.key.org, record.run.id)
         .await?;
     let requests = requests.as_ref().and_then(Value::as_array);
+    let mut items = spans(&record, requests.map_or(&[], Vec::as_slice));
+    let live = server.live.get(record.run.id);
+    let added = match live.filter(|live| !live.is_durable) {
+        Some(live) => live.spans.held(),
+        None => {
+            let run = (caller.key.org, record.run.id);
+            server.store.uploaded_spans(run).await?
+        }
+    };
+    items.extend(added.iter().map(added_view));
     Ok(Json(List {
-        items: spans(&record, requests.map_or(&[], Vec::as_slice)),
+        items,
         next_cursor: None,
     }))
+}
+
+/// Adds the caller's own spans to a run that is running: all of them, or none where one is not good or the run would
+/// have more than 200.
+#[utoipa::path(post, path = "/v1/runs/{id}/spans", tag = "runs", params(("id" = String, Path)),
+    request_body(content = SpansUpload, example = json!({"spans": [{"span_id": "b7ad6b7169203331",
+        "parent_id": "0000000000000004", "name": "plan", "started_at": "2026-11-23T21:13:57.741Z",
+        "ended_at": "2026-11-23T21:13:58.002Z", "attributes": {"model": "small", "tokens": 512}}]})),
+    responses((status = 201, body = List<SpanView>, headers(("Location" = String, description = "All spans of the run.")))))]
+pub(crate) async fn add_spans(
+    State(server): State<Shared>,
+    caller: Caller,
+    Segment(run): Segment,
+    sent: Sent,
+) -> Result<Created<List<SpanView>>, Problem> {
+    let record = find(&server, &caller, &run).await?;
+    caller.needs(Scope::Run)?;
+    let not_running = || Problem::of(Kind::RunNotRunning).with_run(record.run.id);
+    let live = running(&server, &caller, &record).await?;
+    let live = live.ok_or_else(not_running)?;
+    let upload: SpansUpload = sent.json_within(&server, UPLOAD_BYTES_MAX).await?;
+    let spans = all_checked(&upload.spans)?;
+    let org = caller.key.org;
+    let held = (!live.is_durable).then_some((&server.live.span_bytes, org));
+    let position = live.spans.add(&spans, held).map_err(|not| match not {
+        NotAdded::Closed => not_running(),
+        NotAdded::TooMany(has) => too_many(has),
+        NotAdded::Taken(place) => unprocessable_spans(vec![taken(place)]),
+        NotAdded::NoRoom => Problem::of(Kind::AtCapacity),
+    })?;
+    let added: Vec<Value> = spans.iter().map(|(_, span)| span.clone()).collect();
+    let items = added.iter().map(added_view).collect();
+    if live.is_durable {
+        let (run, text) = ((org, record.run.id), Value::Array(added).to_string());
+        let kept = server.store.keep_uploaded_spans(run, position, text).await;
+        kept.inspect_err(|_| live.spans.take_back(&spans))?;
+    }
+    Ok(Created {
+        location: format!("/v1/runs/{}/spans", record.run.id),
+        body: List {
+            items,
+            next_cursor: None,
+        },
+    })
+}
+
+/// The run, where its guest runs. One that was taken out of the queue is on record as running, and is waited for while
+/// its tool is loaded and it has no place.
+async fn running(
+    server: &Server,
+    caller: &Caller,
+    found: &RunRecord,
+) -> Result<Option<Arc<LiveRun>>, Problem> {
+    let is_taken_up = found.status == "RUNNING" || server.live.get(found.run.id).is_some();
+    for _ in 0..if is_taken_up { LOOKS } else { 1 } {
+        let live = server.live.get(found.run.id);
+        if let Some(live) = live.filter(|live| live.has_started()) {
+            return Ok(Some(live));
+        }
+        let now = find(server, caller, &found.run.id.to_string()).await?;
+        if !is_taken_up || now.finished_at.is_some() {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(None)
+}
+
+/// The spans of a request as they are kept, each with its id.
+fn all_checked(spans: &[Value]) -> Result<Vec<(String, Value)>, Problem> {
+    if spans.is_empty() {
+        let violation = Violation::new("spans_missing", "there is no span to add");
+        return Err(unprocessable_spans(vec![violation.at_pointer("/spans")]));
+    }
+    if spans.len() > SPANS_MAX {
+        return Err(too_many(0));
+    }
+    let is_large = |span: &Value| span.to_string().len() > SPAN_BYTES_MAX;
+    if let Some(place) = spans.iter().position(is_large) {
+        let message = format!("a span has at most {SPAN_BYTES_MAX} bytes, as JSON without blanks");
+        let violation = Violation::new("span_too_large", message);
+        let violation = violation.at_pointer(format!("/spans/{place}"));
+        return Err(Problem::of(Kind::FileTooLarge).with_violation(violation));
+    }
+    let (mut kept, mut ids, mut violations) = (Vec::new(), HashSet::new(), Vec::new());
+    for (place, span) in spans.iter().enumerate() {
+        match checked(place, span) {
+            Ok((id, _)) if !ids.insert(id.clone()) => violations.push(taken(place)),
+            Ok(span) => kept.push(span),
+            Err(more) => violations.extend(more),
+        }
+    }
+    if violations.is_empty() {
+        Ok(kept)
+    } else {
+        Err(unprocessable_spans(violations))
+    }
+}
+
+fn too_many(has: usize) -> Problem {
+    let message = format!("a run has at most {SPANS_MAX} spans that were added; it has {has}");
+    unprocessable_spans(vec![
+        Violation::new("spans_too_many", message).at_pointer("/spans"),
+    ])
+}
+
+fn taken(place: usize) -> Violation {
+    let message = "the run has a span of this id, or the request another one";
+    Violation::new("span_id_taken", message).at_pointer(format!("/spans/{place}/span_id"))
+}
+
+fn unprocessable_spans(violations: Vec<Violation>) -> Problem {
+    Problem::of(Kind::Unprocessable).with_violations(violations)
+}
+
+/// A span that a caller added, as it is shown.
+fn added_view(span: &Value) -> SpanView {
+    let text = |name: &str| span[name].as_str().map(str::to_owned);
+    SpanView {
+        span_id: text("span_id").unwrap_or_default(),
+        parent_id: text("parent_id"),
+        name: text("name").unwrap_or_default(),
+        started_at: text("started_at").unwrap_or_default(),
+        ended_at: text("ended_at").unwrap_or_default(),
+        attributes: span["attributes"].clone(),
+    }
 }
 
 fn spans(record: &RunRecord, requests: &[Value]) -> Vec<SpanView> {

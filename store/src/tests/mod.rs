@@ -66,6 +66,7 @@ fn succeeded(output: &str) -> Finish {
         keeps_output: true,
         logs: Some("[]".to_owned()),
         spans: Some("[]".to_owned()),
+        uploaded_spans: None,
         started_at: Some(Time::now()),
         finished_at: Time::now(),
     }
@@ -244,7 +245,10 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     let place = (made.org, id);
     assert!(!store.put_draft(place, draft).await.expect("written"));
     assert_eq!(
-        store.publish(place, nothing_wider).await.expect("written"),
+        store
+            .publish(place, Some("<svg/>".to_owned()), nothing_wider)
+            .await
+            .expect("written"),
         Published::NotAdmitted(None)
     );
     let admitted = |version: Option<&str>| VerdictRecord {
@@ -268,7 +272,11 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
         assert!(!other.await.expect("written"), "a verdict of other bytes");
         let recorded = store.record_verdict(place, digest, admitted(wanted), "log".to_owned());
         assert!(recorded.await.expect("written"));
-        match store.publish(place, nothing_wider).await.expect("written") {
+        match store
+            .publish(place, Some("<svg/>".to_owned()), nothing_wider)
+            .await
+            .expect("written")
+        {
             Published::Made(release) => versions.push(release.version),
             other => assert_eq!(other, Published::VersionExists("1.0.0".to_owned())),
         }

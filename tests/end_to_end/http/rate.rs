@@ -202,6 +202,7 @@ fn an_org_has_so_many_runs_at_once_and_leaving_does_not_make_them_fewer() {
         caller.published("sleep-hour"),
         published(&caller, &quick("quick", "1.0.0")),
     );
+    other.subscribe(&tool);
     let input = json!({"input": null});
     let answer = caller.run(&tool, &input);
     let policy = limits(&answer).0["runs"].clone();

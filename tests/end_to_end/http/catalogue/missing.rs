@@ -64,6 +64,12 @@ fn what_is_not_there_is_said_by_its_name() {
         ("GET", format!("/v1/runs/{run}"), "", RUN_NOT_FOUND),
         ("GET", format!("/v1/runs/{run}/logs"), "", RUN_NOT_FOUND),
         ("GET", format!("/v1/runs/{run}/spans"), "", RUN_NOT_FOUND),
+        (
+            "POST",
+            format!("/v1/runs/{run}/spans"),
+            r#"{"spans":[]}"#,
+            RUN_NOT_FOUND,
+        ),
         ("POST", format!("/v1/runs/{run}/cancel"), "", RUN_NOT_FOUND),
         ("DELETE", format!("/v1/keys/{key}"), "", KEY_NOT_FOUND),
         ("POST", format!("/v1/keys/{key}/rotate"), "", KEY_NOT_FOUND),

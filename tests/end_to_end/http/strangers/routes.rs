@@ -54,6 +54,7 @@ impl Route {
 }
 
 const RUN: &str = r#"{"input":null}"#;
+const SPANS: &str = r#"{"spans":[]}"#;
 const KEY: &str = r#"{"name":"another","scopes":["run"]}"#;
 const NAMED: &str = r#"{"name":"another"}"#;
 const SUBSCRIBE: &str = r#"{"artifact_id":"{id}"}"#;
@@ -79,6 +80,8 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/artifacts/{id}/releases", "", Publish),
     route("GET", "/v1/artifacts/{id}/releases/{release_id}/log", "", Publish),
     route("POST", "/v1/artifacts/{id}/rollback", "", Publish),
+    route("GET", "/v1/artifacts/{id}/cover", "", AnyKey).for_strangers(),
+    route("POST", "/v1/artifacts/{id}/cover", "", Publish),
     route("GET", "/v1/artifacts/{id}/failures", "", Publish),
     route("POST", "/v1/artifacts/{id}/run", RUN, Run).for_strangers(),
     route("GET", "/v1/runs", "", Run),
@@ -86,6 +89,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("POST", "/v1/runs/{id}/cancel", "", Run),
     route("GET", "/v1/runs/{id}/logs", "", Run),
     route("GET", "/v1/runs/{id}/spans", "", Run),
+    route("POST", "/v1/runs/{id}/spans", SPANS, Run),
     route("PUT", "/v1/environment/{name}", ENTRY, Manage),
     route("DELETE", "/v1/environment/{name}", "", Manage),
     route("GET", "/v1/environment", "", Manage),

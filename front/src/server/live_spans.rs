@@ -1,0 +1,183 @@
+//! Spans added to a run while it runs: counted and bounded, and kept in memory where the run has no row yet.
+
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tollgate_store::OrgId;
+
+/// Spans of one run.
+pub(crate) const SPANS_MAX: usize = 200;
+/// Bytes that spans without a row take in memory, of all runs together; an org's runs take half at most.
+const HELD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of spans that are held in memory, by org.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HeldBytes(Arc<Mutex<HashMap<OrgId, u64>>>);
+
+/// A part of them, given back when it is dropped.
+#[derive(Debug)]
+struct Held {
+    of: HeldBytes,
+    org: OrgId,
+    bytes: u64,
+}
+
+/// The spans added to one run.
+#[derive(Debug, Default)]
+pub(crate) struct AddedSpans(Mutex<Added>);
+
+#[derive(Debug, Default)]
+struct Added {
+    /// No more are taken: the run has ended.
+    is_closed: bool,
+    ids: HashSet<String>,
+    /// How often spans were added.
+    uploads: usize,
+    /// Those that the record will be written with.
+    held: Vec<Value>,
+    parts: Vec<Held>,
+}
+
+/// Why nothing was added.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotAdded {
+    /// The run has ended.
+    Closed,
+    /// The run would have more than it may; it has so many.
+    TooMany(usize),
+    /// The run has a span of the id that this one, by its place, has.
+    Taken(usize),
+    /// There is no room in memory.
+    NoRoom,
+}
+
+impl AddedSpans {
+    /// Adds spans, each with its id. Where they are `held` they are kept here; else only their ids are, and the caller
+    /// keeps them. Says how often spans were added before.
+    pub(crate) fn add(
+        &self,
+        spans: &[(String, Value)],
+        held: Option<(&HeldBytes, OrgId)>,
+    ) -> Result<usize, NotAdded> {
+        let mut added = self.lock();
+        if added.is_closed {
+            return Err(NotAdded::Closed);
+        }
+        let before = added.ids.len();
+        if before + spans.len() > SPANS_MAX {
+            return Err(NotAdded::TooMany(before));
+        }
+        if let Some(place) = spans.iter().position(|(id, _)| added.ids.contains(id)) {
+            return Err(NotAdded::Taken(place));
+        }
+        if let Some((of, org)) = held {
+            let bytes = spans.iter().map(|(_, span)| span.to_string().len() as u64);
+            let part = of.take(org, bytes.sum()).ok_or(NotAdded::NoRoom)?;
+            added.parts.push(part);
+            added
+                .held
+                .extend(spans.iter().map(|(_, span)| span.clone()));
+        }
+        added.ids.extend(spans.iter().map(|(id, _)| id.clone()));
+        added.uploads += 1;
+        Ok(added.uploads - 1)
+    }
+
+    /// Takes back ids whose spans could not be kept.
+    pub(crate) fn take_back(&self, spans: &[(String, Value)]) {
+        let mut added = self.lock();
+        for (id, _) in spans {
+            added.ids.remove(id);
+        }
+    }
+
+    /// Those that are held here.
+    pub(crate) fn held(&self) -> Vec<Value> {
+        self.lock().held.clone()
+    }
+
+    /// Takes no more, and gives those held as JSON, where there are any.
+    pub(crate) fn close(&self) -> Option<String> {
+        let mut added = self.lock();
+        added.is_closed = true;
+        (!added.held.is_empty()).then(|| Value::Array(added.held.clone()).to_string())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Added> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldBytes {
+    fn take(&self, org: OrgId, bytes: u64) -> Option<Held> {
+        let mut orgs = self.lock();
+        let all: u64 = orgs.values().sum();
+        let own = orgs.get(&org).copied().unwrap_or(0);
+        if all + bytes > HELD_BYTES_MAX || own + bytes > HELD_BYTES_MAX / 2 {
+            return None;
+        }
+        orgs.insert(org, own + bytes);
+        drop(orgs);
+        Some(Held {
+            of: self.clone(),
+            org,
+            bytes,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut orgs = self.of.lock();
+        let left = orgs.get(&self.org).map_or(0, |own| own - self.bytes);
+        if left == 0 {
+            orgs.remove(&self.org);
+        } else {
+            orgs.insert(self.org, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(ids: std::ops::Range<usize>) -> Vec<(String, Value)> {
+        ids.map(|id| (id.to_string(), Value::from(id))).collect()
+    }
+
+    #[test]
+    fn all_or_none_are_added_until_the_run_ends() {
+        let (bytes, org) = (HeldBytes::default(), OrgId::new());
+        let added = AddedSpans::default();
+        let held = Some((&bytes, org));
+        assert_eq!(added.add(&spans(0..150), held), Ok(0));
+        assert_eq!(
+            added.add(&spans(150..201), held),
+            Err(NotAdded::TooMany(150))
+        );
+        assert_eq!(added.add(&spans(149..151), held), Err(NotAdded::Taken(0)));
+        assert_eq!(added.add(&spans(150..200), held), Ok(1));
+        assert_eq!(added.held().len(), 200);
+        assert!(added.close().is_some());
+        assert_eq!(added.add(&[], held), Err(NotAdded::Closed));
+        drop(added);
+        assert!(bytes.lock().is_empty());
+    }
+
+    #[test]
+    fn an_org_takes_half_of_the_memory_and_gives_it_back() {
+        let (bytes, org) = (HeldBytes::default(), OrgId::new());
+        let half = bytes.take(org, HELD_BYTES_MAX / 2).expect("its half");
+        assert!(bytes.take(org, 1).is_none());
+        let other = bytes.take(OrgId::new(), HELD_BYTES_MAX / 2);
+        assert!(other.is_some());
+        assert!(bytes.take(OrgId::new(), 1).is_none());
+        drop(half);
+        assert!(bytes.take(org, 1).is_some());
+    }
+}

@@ -1,0 +1,63 @@
+//! Spans that callers added to their runs.
+
+use crate::Store;
+use crate::artifact::json_in;
+use crate::error::StoreError;
+use crate::id::{OrgId, RunId};
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use serde_json::Value;
+
+impl Store {
+    /// Adds spans to a run that has a row: a JSON array of them, in the order of `position`, which none of
+    /// its others has.
+    pub async fn keep_uploaded_spans(
+        &self,
+        (org, id): (OrgId, RunId),
+        position: usize,
+        spans: String,
+    ) -> Result<(), StoreError> {
+        let now = Time::now();
+        self.writer
+            .write(move |transaction| Box::pin(keep(transaction, (org, id), position, spans, now)))
+            .await
+    }
+
+    /// The spans that were added to a run, in that order.
+    pub async fn uploaded_spans(
+        &self,
+        (org, id): (OrgId, RunId),
+    ) -> Result<Vec<Value>, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(statements::UPLOADED_SPANS)
+            .bind(org)
+            .bind(id)
+            .fetch_all(&self.readers)
+            .await?;
+        let mut spans = Vec::new();
+        for row in rows {
+            if let Value::Array(more) = json_in(&row)? {
+                spans.extend(more);
+            }
+        }
+        Ok(spans)
+    }
+}
+
+pub(crate) async fn keep(
+    transaction: &mut Transaction,
+    (org, id): (OrgId, RunId),
+    position: usize,
+    spans: String,
+    kept_at: Time,
+) -> Result<(), StoreError> {
+    sqlx::query(statements::KEEP_UPLOADED_SPANS)
+        .bind(org)
+        .bind(id)
+        .bind(i64::try_from(position).unwrap_or(i64::MAX))
+        .bind(spans)
+        .bind(kept_at)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
