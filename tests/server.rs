@@ -44,6 +44,8 @@ pub struct Caller {
     address: SocketAddr,
     /// The key's text; nothing is sent where it is empty.
     pub key: String,
+    /// The org's id, where it was made by the tests.
+    pub org: String,
 }
 
 impl Server {
@@ -104,6 +106,7 @@ impl Server {
             agent: config.into(),
             address: self.address,
             key: key.to_owned(),
+            org: String::new(),
         }
     }
 
@@ -130,7 +133,11 @@ impl Server {
             let credit = json!({"org_id": made["id"], "tokens": tokens, "reason": "a test"});
             operator.post("/v1/wallet/credits", &credit).expect(201);
         }
-        self.caller(made["key"].as_str().expect("a key"))
+        let text = |field: &str| made[field].as_str().expect("a text").to_owned();
+        Caller {
+            org: text("id"),
+            ..self.caller(&text("key"))
+        }
     }
 
     /// What it has logged and printed so far.

@@ -30,6 +30,8 @@ pub struct Artifact {
     pub draft: Option<Draft>,
     /// What runs.
     pub active: Option<Release>,
+    /// Whether the operator has stopped it, or its org.
+    pub is_suspended: bool,
 }
 
 /// A tool that is not published yet.
@@ -326,6 +328,7 @@ fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {
         created_at: row.try_get("created_at")?,
         draft,
         active,
+        is_suspended: row.try_get("is_suspended")?,
     })
 }
 

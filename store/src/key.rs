@@ -142,6 +142,8 @@ pub struct KnownKey {
     pub key: KeyId,
     /// What it may do.
     pub scopes: Scopes,
+    /// Whether the operator has stopped it, or its org.
+    pub is_suspended: bool,
 }
 
 impl Store {
@@ -163,6 +165,7 @@ impl Store {
             project: row.try_get("project_id")?,
             key: row.try_get("key_id")?,
             scopes: Scopes::read(row.try_get("scopes")?),
+            is_suspended: row.try_get("is_suspended")?,
         }))
     }
 

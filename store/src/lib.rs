@@ -28,6 +28,7 @@ mod run_life;
 mod secret;
 mod statements;
 mod subscription;
+mod suspension;
 mod tenancy;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ pub use rotation::{RotateError, Rotated};
 pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
 pub use secret::KeyText;
 pub use subscription::{NewSubscription, Subscription};
+pub use suspension::Suspendable;
 pub use tenancy::NewOrg;
 pub use time::{InvalidTime, Time};
 pub use vault::VaultError;

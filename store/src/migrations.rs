@@ -20,6 +20,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "covers and uploaded spans",
         include_str!("migrations/0004_covers_and_spans.sql"),
     ),
+    (
+        5,
+        "suspensions",
+        include_str!("migrations/0005_suspensions.sql"),
+    ),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -31,7 +31,8 @@ pub(crate) const INSERT_KEY: &str =
 pub(crate) const INSERT_KEY_TEXT: &str =
     "INSERT INTO key_texts (org_id, project_id, key_id, hash, prefix, last4, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-pub(crate) const KNOWN_KEY: &str = "SELECT t.hash, t.org_id, t.project_id, t.key_id, k.scopes
+pub(crate) const KNOWN_KEY: &str = "SELECT t.hash, t.org_id, t.project_id, t.key_id, k.scopes,
+        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (t.org_id, t.key_id)) AS is_suspended
     FROM key_texts t
     JOIN keys k ON k.org_id = t.org_id AND k.project_id = t.project_id AND k.key_id = t.key_id
     WHERE t.hash = $1 AND (t.expires_at IS NULL OR t.expires_at > $2) AND k.revoked_at IS NULL";
@@ -62,6 +63,7 @@ pub(crate) const INSERT_ARTIFACT: &str =
 pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
 pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
+        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
         d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
         d.version AS draft_version,
         r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
@@ -71,6 +73,7 @@ pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id,
         AND r.release_id = a.active_release_id
     WHERE a.artifact_id = $1";
 pub(crate) const ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
+        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
         d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
         d.version AS draft_version,
         r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
@@ -338,6 +341,17 @@ pub(crate) const END_SUBSCRIPTION: &str = "UPDATE subscriptions SET ended_at = $
     WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
 pub(crate) const ACCEPT_TERMS: &str = "UPDATE subscriptions SET release_id = $4
     WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
+
+// Suspensions.
+pub(crate) const HAS_ARTIFACT: &str =
+    "SELECT EXISTS (SELECT 1 FROM artifacts WHERE artifact_id = $1)";
+pub(crate) const HAS_ORG: &str = "SELECT EXISTS (SELECT 1 FROM orgs WHERE org_id = $1)";
+pub(crate) const HAS_KEY: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE key_id = $1)";
+pub(crate) const SUSPEND: &str = "INSERT INTO suspensions (target_id, at) VALUES ($1, $2)
+    ON CONFLICT (target_id) DO NOTHING";
+pub(crate) const RESUME: &str = "DELETE FROM suspensions WHERE target_id = $1";
+pub(crate) const IS_RUN_SUSPENDED: &str = "SELECT EXISTS (SELECT 1 FROM suspensions
+    WHERE target_id IN ($1, $2, $3, (SELECT org_id FROM artifacts WHERE artifact_id = $1)))";
 
 // Idempotency.
 pub(crate) const KEPT_ANSWER: &str =

@@ -68,9 +68,14 @@ impl Courier {
     }
 
     async fn run_within(&self, function: &str, input: Value, limits: Limits) -> Outcome {
+        self.run_of("buyer", function, input, limits).await
+    }
+
+    /// For an owner, who has connections of their own.
+    async fn run_of(&self, owner: &str, function: &str, input: Value, limits: Limits) -> Outcome {
         let credentials = Credentials::new().with("KEY", Credential::new(SECRET).expect("valid"));
         let run = Run::new(function, input)
-            .owner("buyer")
+            .owner(owner)
             .credentials(credentials)
             .limits(limits);
         self.tool.run(run).await.expect("it starts")

@@ -19,6 +19,7 @@ mod secrets;
 mod small;
 mod spans;
 mod strangers;
+mod suspensions;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -34,6 +34,7 @@ pub(crate) enum Kind {
     CoverMissing,
     RunNotRunning,
     RunCancelled,
+    Suspended,
     IdempotencyConflict,
     FileTooLarge,
     InputInvalid,
@@ -140,6 +141,7 @@ impl Kind {
         Kind::CoverMissing,
         Kind::RunNotRunning,
         Kind::RunCancelled,
+        Kind::Suspended,
         Kind::IdempotencyConflict,
         Kind::FileTooLarge,
         Kind::InputInvalid,
@@ -211,6 +213,8 @@ impl Kind {
                 .hint("The run is over, and `GET /v1/runs/{run_id}` says how: it takes no more spans and cannot be cancelled."),
             Kind::RunCancelled => Row::caller(S::CONFLICT, "run_cancelled", "Run was cancelled")
                 .hint("Somebody of your project cancelled it with `POST /v1/runs/{run_id}/cancel`; nothing was charged."),
+            Kind::Suspended => Row::platform(S::CONFLICT, "suspended", "Suspended by the platform")
+                .hint("The operator has stopped this artifact, org or key; nothing is lost, and whoever runs this server can let it go on."),
             Kind::IdempotencyConflict => Row::caller(S::CONFLICT, "idempotency_conflict", "Idempotency key reused with another request")
                 .hint("Within 24 hours a key belongs to one body: send another `Idempotency-Key`, or the very body of the first request."),
             Kind::FileTooLarge => Row::caller(S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large")

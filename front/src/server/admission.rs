@@ -1,6 +1,4 @@
 //! A run, from request to answer, in the contract's order: the first step that does not hold answers.
-//!
-//! Suspension is a step that is yet to come.
 
 use super::body::{self, Held};
 use super::caller::{Caller, identify};
@@ -55,7 +53,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
         Asked::Before(kept) => return recall::answer(server, &caller, kept).await,
         Asked::Now(asked) => asked,
     };
-    // 4: scope, then subscription. 403
+    // 4: scope, then subscription. 403; suspended. 409
     scope(&caller, of)?;
     // 5: what runs. 400 not validated, 409 no active release
     let offer = offer(server, &caller, &artifact, of).await?;
@@ -154,8 +152,8 @@ async fn tenancy(
 
 fn scope(caller: &Caller, of: Of) -> Result<(), Problem> {
     match of {
-        Of::ActiveRelease => caller.needs(Scope::Run),
-        Of::Draft => caller.needs(Scope::Publish),
+        Of::ActiveRelease => caller.covers(Scope::Run),
+        Of::Draft => caller.covers(Scope::Publish),
     }
 }
 

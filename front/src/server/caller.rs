@@ -29,8 +29,22 @@ impl Caller {
         }
     }
 
-    /// Refuses where the key's scopes do not cover a call.
+    /// Refuses where the key's scopes do not cover a call, and where the operator has stopped the key or its org.
     pub(crate) fn needs(&self, scope: Scope) -> Result<(), Problem> {
+        self.covers(scope)?;
+        self.goes_on()
+    }
+
+    /// Refuses where the operator has stopped the key or its org.
+    pub(crate) fn goes_on(&self) -> Result<(), Problem> {
+        match self.key.is_suspended {
+            true => Err(Problem::of(Kind::Suspended)),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses where the key's scopes do not cover a call.
+    pub(crate) fn covers(&self, scope: Scope) -> Result<(), Problem> {
         if self.key.scopes.cover(scope) {
             return Ok(());
         }

@@ -183,7 +183,12 @@ async fn run_claimed(server: &Shared, claimed: Claimed) {
     let hold = server.store.take_up_hold(&run);
     let queued = Time::now().since(run.created_at);
     let input = serde_json::from_str(&claimed.input).unwrap_or_default();
-    match prepare::prepare(server, &run, input).await {
+    let prepared = match server.store.is_suspended(&run).await {
+        Ok(false) => prepare::prepare(server, &run, input).await,
+        Ok(true) => Err(Problem::of(Kind::Suspended)),
+        Err(error) => Err(error.into()),
+    };
+    match prepared {
         Ok((prepared, load)) => {
             let start = Start {
                 run,

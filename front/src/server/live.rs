@@ -284,7 +284,10 @@ pub(crate) async fn take_back(
         Durable::Begun => server.store.forget_run(run.owner, run.id).await,
         Durable::Claimed(attempt) if problem.kind() == Kind::AtCapacity => {
             let requeued = server.store.requeue_run(run.owner, run.id, attempt).await;
-            hold.keep();
+            // Where it is not, nobody takes it up again before the next start, which loses it.
+            if requeued.is_ok() {
+                hold.keep();
+            }
             requeued
         }
         Durable::Claimed(_) => {

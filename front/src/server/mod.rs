@@ -41,6 +41,7 @@ mod stall;
 mod start;
 mod state;
 mod subscriptions;
+mod suspensions;
 mod tenancy;
 mod terms;
 mod tools;

@@ -28,9 +28,29 @@ pub(crate) async fn offer(
     of: Of,
 ) -> Result<Offer, Problem> {
     match of {
-        Of::ActiveRelease if artifact.owner == caller.owner() => own(artifact),
+        Of::ActiveRelease if artifact.owner == caller.owner() => {
+            go_on(caller, artifact)?;
+            own(artifact)
+        }
         Of::ActiveRelease => subscribed(server, caller, artifact).await,
-        Of::Draft => draft(artifact),
+        Of::Draft => {
+            go_on(caller, artifact)?;
+            draft(artifact)
+        }
+    }
+}
+
+/// Refuses where the operator has stopped the caller or the artifact.
+fn go_on(caller: &Caller, artifact: &Artifact) -> Result<(), Problem> {
+    caller.goes_on()?;
+    not_suspended(artifact)
+}
+
+/// Refuses what the operator has stopped.
+pub(crate) fn not_suspended(artifact: &Artifact) -> Result<(), Problem> {
+    match artifact.is_suspended {
+        true => Err(Problem::of(Kind::Suspended).with_artifact(artifact.id)),
+        false => Ok(()),
     }
 }
 
@@ -58,6 +78,7 @@ async fn subscribed(
         );
         Problem::of(Kind::NotSubscribed).with_hint(hint)
     })?;
+    go_on(caller, artifact)?;
     let release = within_terms(server, &subscription, active(artifact)?).await?;
     let price = price(&release);
     Ok(Offer {

@@ -125,8 +125,8 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
         // A secret's name is judged where it is taken back, too.
         Kind::Unprocessable => {
-            let takes_none =
-                ends("/cancel") || ends("/validation") || ends("/cover") || ends("/accept");
+            let takes_none = ["/cancel", "/validation", "/cover", "/accept", "/resume"];
+            let takes_none = takes_none.into_iter().any(ends);
             has_body && !takes_none || is_entry
         }
         Kind::ArtifactNotFound => path.contains("/artifacts/{id}") || is_entry || is_subscribing,
@@ -168,9 +168,11 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::ArtifactExists => is_upload && !ends("/draft"),
         Kind::VersionExists => ends("/publish"),
         Kind::CoverMissing => ends("/publish") || is_get && ends("/cover"),
+        Kind::Suspended => is_keyed && !is_catalogue,
         Kind::RunNotRunning => is_post && (ends("/cancel") || ends("/spans")),
         Kind::IdempotencyConflict => is_post && is_keyed,
-        Kind::RouteNotFound | Kind::MethodNotAllowed => false,
+        Kind::RouteNotFound => path.starts_with("/v1/orgs/{id}"),
+        Kind::MethodNotAllowed => false,
     }
 }
 

@@ -5,6 +5,7 @@ use super::artifact_view::{self, ReleaseView};
 use super::body::Sent;
 use super::caller::Caller;
 use super::cover_picture::picture;
+use super::offer::not_suspended;
 use super::params::{List, Paging, Params, Segment, Segments, id};
 use super::state::Shared;
 use super::terms::widens_as_json;
@@ -54,6 +55,7 @@ pub(crate) async fn publish(
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
     let asked: Publish = sent.json_or_default(&server).await?;
+    not_suspended(&artifact)?;
     let draft = artifact
         .draft
         .ok_or_else(|| Problem::of(Kind::DraftNotFound))?;

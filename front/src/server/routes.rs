@@ -3,7 +3,7 @@
 use super::state::Shared;
 use super::{
     artifacts, budgets, covers, environment, health, idempotency, keys, openapi, releases, runs,
-    spans, subscriptions, tenancy, wallet,
+    spans, subscriptions, suspensions, tenancy, wallet,
 };
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
@@ -65,6 +65,12 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(wallet::get_wallet))
         .routes(routes!(wallet::list_wallet_entries))
         .routes(routes!(wallet::create_credit))
+        .routes(routes!(suspensions::suspend_artifact))
+        .routes(routes!(suspensions::resume_artifact))
+        .routes(routes!(suspensions::suspend_org))
+        .routes(routes!(suspensions::resume_org))
+        .routes(routes!(suspensions::suspend_key))
+        .routes(routes!(suspensions::resume_key))
         .routes(routes!(tenancy::create_project))
         .routes(routes!(tenancy::create_org))
         .layer(middleware::from_fn_with_state(

@@ -2,7 +2,7 @@
 
 use super::body::Sent;
 use super::caller::Caller;
-use super::offer::{accepted, subscription_price};
+use super::offer::{accepted, not_suspended, subscription_price};
 use super::params::{List, Paging, Params, Segment, id};
 use super::state::{Server, Shared};
 use super::terms::{Widening, widens};
@@ -62,6 +62,7 @@ pub(crate) async fn subscribe(
             Some("/artifact_id"),
         ));
     }
+    not_suspended(&artifact)?;
     let release = artifact
         .active
         .ok_or_else(|| Problem::of(Kind::NoActiveRelease))?;

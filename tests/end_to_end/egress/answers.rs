@@ -312,7 +312,10 @@ async fn time_outs_of_any_length_end_at_their_time_or_with_the_run() {
         });
         async move {
             let started = Instant::now();
-            let outcome = courier.run_within("send-within", input, seconds(1.0)).await;
+            // A connection that another request left would need no time to be made.
+            let owner = format!("{host} {times:?}");
+            let outcome = courier.run_of(&owner, "send-within", input, seconds(1.0));
+            let outcome = outcome.await;
             (host, times, end(&outcome), expected, started.elapsed())
         }
     });

@@ -15,6 +15,7 @@ struct Owned {
     run: String,
     key: String,
     subscription: String,
+    org: String,
 }
 
 impl Owned {
@@ -30,6 +31,7 @@ impl Owned {
             run,
             key,
             subscription,
+            org: owner.org.clone(),
         }
     }
 
@@ -38,6 +40,7 @@ impl Owned {
             path if path.starts_with("/v1/runs/") => &self.run,
             path if path.starts_with("/v1/keys/") || path == "/v1/budgets" => &self.key,
             path if path.starts_with("/v1/subscriptions/") => &self.subscription,
+            path if path.starts_with("/v1/orgs/") => &self.org,
             _ => &self.artifact,
         }
     }
@@ -107,7 +110,12 @@ fn what_belongs_to_another_project_answers_as_what_is_not_there() {
             &format!("{prefix}06bqk8m0000000000000000000"),
         ));
         assert_eq!(absent.0, 404, "{route:?}: {}", absent.1);
-        for other in [&stranger, &sibling] {
+        // An org is no other's for the projects in it.
+        let is_org = route.path.starts_with("/v1/orgs/");
+        for other in [&stranger, &sibling]
+            .into_iter()
+            .take(if is_org { 1 } else { 2 })
+        {
             let foreign = told(call(other, route, id));
             assert_eq!(foreign, absent, "{route:?}");
         }

@@ -188,6 +188,7 @@ async fn a_request_is_counted_once_and_its_answer_says_how_the_limits_stand() {
         project: ProjectId::new(),
         key: KeyId::new(),
         scopes: Scopes::of([Scope::Run]),
+        is_suspended: false,
     };
     let rates = std::sync::Arc::new(rates);
     let counted = async move |request: axum::extract::Request| -> Result<(), Problem> {

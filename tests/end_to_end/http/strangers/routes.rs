@@ -106,6 +106,12 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/wallet", "", Run),
     route("GET", "/v1/wallet/entries", "", Run),
     route("POST", "/v1/wallet/credits", CREDIT, Operator),
+    route("POST", "/v1/artifacts/{id}/suspend", "", Operator),
+    route("POST", "/v1/artifacts/{id}/resume", "", Operator),
+    route("POST", "/v1/orgs/{id}/suspend", "", Operator),
+    route("POST", "/v1/orgs/{id}/resume", "", Operator),
+    route("POST", "/v1/keys/{id}/suspend", "", Operator),
+    route("POST", "/v1/keys/{id}/resume", "", Operator),
     route("POST", "/v1/projects", NAMED, Manage),
     route("POST", "/v1/orgs", NAMED, Operator),
 ];

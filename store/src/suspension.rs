@@ -1,0 +1,87 @@
+//! What the operator has stopped. It counts from the next request on, and for runs that are still queued.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::id::{ArtifactId, KeyId, OrgId};
+use crate::run::NewRun;
+use crate::statements;
+use crate::time::Time;
+
+/// What can be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspendable {
+    /// One artifact: nobody runs it.
+    Artifact(ArtifactId),
+    /// An org: none of its keys may do anything, and nobody runs its artifacts.
+    Org(OrgId),
+    /// One key.
+    Key(KeyId),
+}
+
+impl Suspendable {
+    fn id(self) -> Vec<u8> {
+        match self {
+            Suspendable::Artifact(id) => id.as_bytes().to_vec(),
+            Suspendable::Org(id) => id.as_bytes().to_vec(),
+            Suspendable::Key(id) => id.as_bytes().to_vec(),
+        }
+    }
+
+    fn is_there(self) -> &'static str {
+        match self {
+            Suspendable::Artifact(_) => statements::HAS_ARTIFACT,
+            Suspendable::Org(_) => statements::HAS_ORG,
+            Suspendable::Key(_) => statements::HAS_KEY,
+        }
+    }
+}
+
+impl Store {
+    /// Stops something, or lets it go on. `false` where it is not there.
+    pub async fn set_suspended(
+        &self,
+        target: Suspendable,
+        is_suspended: bool,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let is_there: bool = sqlx::query_scalar(target.is_there())
+                        .bind(target.id())
+                        .fetch_one(&mut *transaction)
+                        .await?;
+                    if !is_there {
+                        return Ok(false);
+                    }
+                    match is_suspended {
+                        true => {
+                            let suspend = sqlx::query(statements::SUSPEND).bind(target.id());
+                            suspend.bind(Time::now()).execute(transaction).await?
+                        }
+                        false => {
+                            let resume = sqlx::query(statements::RESUME).bind(target.id());
+                            resume.execute(transaction).await?
+                        }
+                    };
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Whether a run's artifact, its seller, its buyer or its key is stopped.
+    pub async fn is_suspended(&self, run: &NewRun) -> Result<bool, StoreError> {
+        let is_suspended = sqlx::query_scalar(statements::IS_RUN_SUSPENDED)
+            .bind(run.artifact)
+            .bind(run.owner.0)
+            .bind(run.key)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(is_suspended)
+    }
+
+    /// Whether this is the org that the server was started with.
+    pub fn is_platform(&self, org: OrgId) -> bool {
+        self.wallets.platform() == Some(org)
+    }
+}
