@@ -225,7 +225,11 @@ impl Store {
                             .fetch_one(&mut *transaction)
                             .await?;
                         let (_, budget) = budget_in(&row, now)?;
-                        Ok(counted(transaction, owner, budget).await?)
+                        // One that was there before is counted already, and runs are many.
+                        match budget.created_at == now {
+                            true => Ok(counted(transaction, owner, budget).await?),
+                            false => Ok(budget),
+                        }
                     })
                 },
                 move |budget| wallets.set_budget(project, *budget),

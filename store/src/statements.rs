@@ -134,12 +134,12 @@ pub(crate) const RELEASE_OF_ARTIFACT: &str =
     FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = $2
     WHERE a.artifact_id = $1";
-pub(crate) const RELEASES_BACK_FROM: &str =
+pub(crate) const RELEASES_BEFORE: &str =
     "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
     FROM artifacts a
-    JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id <= $2
+    JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id < $2
     WHERE a.artifact_id = $1
-    ORDER BY r.release_id DESC";
+    ORDER BY r.release_id DESC LIMIT $3";
 /// What is active beside a draft that is to be published.
 pub(crate) const ACTIVE_ABOUT: &str = "SELECT r.about FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id

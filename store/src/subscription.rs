@@ -203,15 +203,17 @@ impl Store {
         Ok(release.transpose()?)
     }
 
-    /// The releases of an artifact from one back to its first, newest first.
-    pub async fn releases_back_from(
+    /// Some releases of an artifact before one, newest first.
+    pub async fn releases_before(
         &self,
         artifact: ArtifactId,
-        newest: ReleaseId,
+        before: ReleaseId,
+        limit: usize,
     ) -> Result<Vec<Release>, StoreError> {
-        let rows = sqlx::query(statements::RELEASES_BACK_FROM)
+        let rows = sqlx::query(statements::RELEASES_BEFORE)
             .bind(artifact)
-            .bind(newest)
+            .bind(before)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await?;
         let releases = rows.iter().map(|row| release_in(row, false));

@@ -68,6 +68,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     // 6, 7: the input and the credentials. 422, 428
     let (prepared, load) = prepare::prepare(server, &run, request.input).await?;
     // 8: the price is held. 402
+    let run = asked_now(run);
     let hold = price(server, &run, request.max_price)?;
     // 9: a place. 503
     place(server)?;
@@ -209,6 +210,15 @@ fn new_run(
         seller: offer.seller,
     };
     (run, input)
+}
+
+/// Loading a tool may take a while, and budgets count a run in the day it is held in.
+fn asked_now(run: NewRun) -> NewRun {
+    NewRun {
+        id: RunId::new(),
+        created_at: Time::now(),
+        ..run
+    }
 }
 
 /// Holds the price, unless it is more than the caller wants to pay or the org has.

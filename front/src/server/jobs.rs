@@ -74,7 +74,10 @@ pub(crate) async fn queue(
         .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?;
     while !wait.is_zero() {
         let ended = server.jobs.ended.notified();
-        let record = server.store.run(owner, id).await?;
+        // It is queued, whatever cannot be read now: who does not learn that asks for another.
+        let Ok(record) = server.store.run(owner, id).await else {
+            break;
+        };
         if let Some(record) = record.filter(|record| record.finished_at.is_some()) {
             return Ok(answer(&record));
         }

@@ -8,6 +8,9 @@ use crate::problem::{Kind, Problem};
 use serde_json::Value;
 use tollgate_store::{Artifact, Digest, OrgId, Release, ReleaseId, Subscription};
 
+/// Releases that are read at once.
+const RELEASES_AT_ONCE: usize = 4;
+
 /// What is run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offer {
@@ -114,11 +117,22 @@ pub(crate) async fn within_terms(
     if is_within(active) {
         return Ok(active.clone());
     }
-    let releases = server
-        .store
-        .releases_back_from(subscription.artifact, active.id)
-        .await?;
-    Ok(releases.into_iter().find(is_within).unwrap_or(accepted))
+    let mut before = active.id;
+    loop {
+        // Mostly the one before; a seller may have made thousands.
+        let page = server
+            .store
+            .releases_before(subscription.artifact, before, RELEASES_AT_ONCE)
+            .await?;
+        let Some(oldest) = page.last().map(|release| release.id) else {
+            return Ok(accepted);
+        };
+        // What was agreed to is within itself: nobody looks further back.
+        if let Some(release) = page.into_iter().find(is_within) {
+            return Ok(release);
+        }
+        before = oldest;
+    }
 }
 
 /// The release whose terms a subscriber has agreed to.
