@@ -4,6 +4,7 @@ use super::body::{Sent, unprocessable};
 use super::caller::Caller;
 use super::params::{List, id};
 use super::state::Shared;
+use super::wallet::TOKENS_MAX;
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +27,12 @@ pub(crate) struct BudgetRequest {
     period: String,
     /// Tokens, of charges and holds; null takes the budget away.
     #[serde(deserialize_with = "present")]
-    #[schema(required, minimum = 0, example = 1000)]
+    #[schema(
+        required,
+        minimum = 0,
+        maximum = 1_000_000_000_000_000_u64,
+        example = 1000
+    )]
     cap: Option<u64>,
 }
 
@@ -83,6 +89,10 @@ pub(crate) async fn set_budget(
     let key = key(&server, &caller, &request).await?;
     let owner = caller.owner();
     if let Some(cap) = request.cap {
+        if cap > TOKENS_MAX {
+            let message = format!("a cap is at most {TOKENS_MAX} tokens; null is none");
+            return Err(unprocessable("cap_invalid", message, Some("/cap")));
+        }
         let budget = server.store.set_budget(owner, key, period, cap).await?;
         let set = server.store.budgets(caller.key.project);
         // With what is held of it, unless it was taken away meanwhile.

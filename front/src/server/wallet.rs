@@ -15,8 +15,8 @@ use tollgate_runtime::quoted;
 use tollgate_store::{Credit, Credited, Hold, LedgerEntry, NotHeld, Payer, Scope, Time};
 use utoipa::ToSchema;
 
-/// The most tokens of one credit: far more than that could not be written exactly in JSON.
-const CREDIT_TOKENS_MAX: u64 = 1_000_000_000_000_000;
+/// The most tokens of one credit, or of a cap: far more than that could not be written exactly in JSON.
+pub(crate) const TOKENS_MAX: u64 = 1_000_000_000_000_000;
 const REASON_BYTES_MAX: usize = 256;
 
 /// An org's tokens.
@@ -139,8 +139,8 @@ pub(crate) async fn create_credit(
 fn checked(request: &CreditRequest) -> Result<Credit, Problem> {
     let org = request.org_id.parse();
     let org = org.map_err(|_| unknown_org(&request.org_id))?;
-    if !(1..=CREDIT_TOKENS_MAX).contains(&request.tokens) {
-        let message = format!("a credit is 1 to {CREDIT_TOKENS_MAX} tokens");
+    if !(1..=TOKENS_MAX).contains(&request.tokens) {
+        let message = format!("a credit is 1 to {TOKENS_MAX} tokens");
         return Err(unprocessable("tokens_invalid", message, Some("/tokens")));
     }
     let reason = &request.reason;

@@ -101,6 +101,10 @@ fn a_budget_that_is_none_is_refused() {
             json!({"scope": "org", "period": "day", "cap": 1}),
         ),
         (
+            "cap_invalid",
+            json!({"scope": "project", "period": "day", "cap": 1_000_000_000_000_001_u64}),
+        ),
+        (
             "period_invalid",
             json!({"scope": "project", "period": "week", "cap": 1}),
         ),
