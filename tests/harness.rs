@@ -71,6 +71,8 @@ pub fn command(arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(repository())
         .env("XDG_CACHE_HOME", cache_folder())
+        // The tests' own: to the program it is a setting that there is not.
+        .env_remove("TOLLGATE_KILLS")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
