@@ -1,5 +1,6 @@
 //! The command line's options, with the help that teaches them.
 
+use crate::config::{Config, Flags};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -181,12 +182,8 @@ key: destroy them, or rotate the credentials themselves.
 Example:
   tollgate rotate-master-key --data /var/lib/tollgate")]
 pub(crate) struct RotateOptions {
-    /// The server's data folder [default: ./tollgate-data].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// The server's TOML file of settings, if it has one.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: OfServer,
 }
 
 #[derive(Debug, Args)]
@@ -198,12 +195,8 @@ for what its record says. Exits 1 where something does not fit.
 Example:
   tollgate audit --data /var/lib/tollgate")]
 pub(crate) struct AuditOptions {
-    /// The server's data folder [default: ./tollgate-data].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// The server's TOML file of settings, if it has one.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: OfServer,
 }
 
 #[derive(Debug, Args)]
@@ -222,15 +215,33 @@ Example:
 pub(crate) struct BackupOptions {
     /// The folder to copy into, in a folder that is there.
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: OfServer,
+    /// Leave the master key out of the copy. It is needed to start a server on it.
+    #[arg(long)]
+    pub(crate) without_master_key: bool,
+}
+
+/// Which server's data folder a command works on.
+#[derive(Debug, Args)]
+pub(crate) struct OfServer {
     /// The server's data folder [default: ./tollgate-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// The server's TOML file of settings, if it has one.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Leave the master key out of the copy. It is needed to start a server on it.
-    #[arg(long)]
-    pub(crate) without_master_key: bool,
+}
+
+impl OfServer {
+    /// The server's settings.
+    pub(crate) fn config(self) -> anyhow::Result<Config> {
+        let flags = Flags {
+            data: self.data,
+            ..Flags::default()
+        };
+        Config::read(self.config.as_deref(), flags)
+    }
 }
 
 /// A server's URL without a slash at its end. It goes into a line to paste: what a shell would read is left out.

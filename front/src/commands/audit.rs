@@ -1,6 +1,5 @@
 //! `tollgate audit`
 
-use crate::config::{Config, Flags};
 use crate::exit::End;
 use crate::options::AuditOptions;
 use crate::terminal;
@@ -11,11 +10,7 @@ use tollgate_store::Store;
 const SHOWN: usize = 20;
 
 pub(crate) async fn audit(options: AuditOptions) -> anyhow::Result<End> {
-    let flags = Flags {
-        data: options.data,
-        ..Flags::default()
-    };
-    let config = Config::read(options.config.as_deref(), flags)?;
+    let config = options.of.config()?;
     let folder = config.data;
     ensure!(
         folder.join("tollgate.db").exists(),

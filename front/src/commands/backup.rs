@@ -1,17 +1,12 @@
 //! `tollgate backup`
 
-use crate::config::{Config, Flags};
 use crate::exit::End;
 use crate::options::BackupOptions;
 use crate::terminal;
 use tollgate_store::{BackedUp, BackupStep, Store};
 
 pub(crate) async fn backup(options: BackupOptions) -> anyhow::Result<End> {
-    let flags = Flags {
-        data: options.data,
-        ..Flags::default()
-    };
-    let config = Config::read(options.config.as_deref(), flags)?;
+    let config = options.of.config()?;
     let progress = terminal::late_progress("copying the database".to_owned());
     let step = |step| match step {
         BackupStep::Database => {}

@@ -1,6 +1,5 @@
 //! `tollgate rotate-master-key`
 
-use crate::config::{Config, Flags};
 use crate::exit::End;
 use crate::options::RotateOptions;
 use crate::terminal;
@@ -11,11 +10,7 @@ use tollgate_store::{RotateError, Settings, Store};
 pub(crate) const NEXT_KEY: &str = "TOLLGATE_NEXT_MASTER_KEY";
 
 pub(crate) async fn rotate(options: RotateOptions) -> anyhow::Result<End> {
-    let flags = Flags {
-        data: options.data,
-        ..Flags::default()
-    };
-    let config = Config::read(options.config.as_deref(), flags)?;
+    let config = options.of.config()?;
     let next = std::env::var(NEXT_KEY).ok().map(Into::into);
     let settings = Settings {
         folder: config.data,
