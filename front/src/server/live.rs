@@ -1,20 +1,19 @@
 //! Runs under way. Each is a task of its own that owns the record: a caller that leaves does not end it.
 
+use super::finish::{cancelled, count, ended, not_started, record_of};
 use super::live_spans::{AddedSpans, HeldBytes};
 use super::rate::UnderWay;
-use super::spans;
 use super::state::Shared;
 use crate::problem::{Kind, Problem};
 use futures_util::FutureExt;
-use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tollgate_runtime::{LogLine, LogStream, Outcome, Prepared, Started, Status};
-use tollgate_store::{Finish, FinishStatus, Hold, NewRun, RunId, RunRecord, StoreError, Time};
+use tollgate_runtime::{Prepared, Started};
+use tollgate_store::{Finish, Hold, NewRun, RunId, RunRecord, StoreError, Time};
 
 /// How often a record is tried to be written while the store refuses, a second apart.
 const RECORD_TRIES: u32 = 10;
@@ -222,7 +221,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
         Ok(Ok(mut outcome)) => {
             outcome.usage.queue_us += micros(queued);
             outcome.usage.load_us += micros(load);
-            finish_of(outcome, &run, durable, started_at)
+            ended(outcome, &run, durable != Durable::No, started_at)
         }
         Ok(Err(refused)) => return take_back(server, run, hold, durable, refused.into()).await,
         Err(Some(Stop::Cancelled)) => cancelled(started_at),
@@ -301,108 +300,6 @@ pub(crate) async fn take_back(
     RunEnd::Refused(Box::new(problem))
 }
 
-fn finish_of(outcome: Outcome, run: &NewRun, durable: Durable, started_at: Option<Time>) -> Finish {
-    let status = match outcome.status() {
-        Status::Succeeded => FinishStatus::Succeeded,
-        Status::Failed => FinishStatus::Failed,
-        Status::TimedOut => FinishStatus::TimedOut,
-    };
-    let spans = spans::kept(&outcome);
-    let (output, failure) = match outcome.result {
-        Ok(output) => (Some(output.to_string()), None),
-        Err(failure) => (None, Some(json!(failure))),
-    };
-    Finish {
-        status,
-        failure,
-        usage: Some(spans::kept_usage(&outcome.usage)),
-        charged: match status {
-            FinishStatus::Succeeded => run.price,
-            FinishStatus::Failed | FinishStatus::TimedOut | FinishStatus::Cancelled => 0,
-        },
-        output,
-        keeps_output: durable != Durable::No,
-        logs: (!outcome.logs.is_empty()).then(|| log_lines(&outcome.logs).to_string()),
-        spans,
-        uploaded_spans: None,
-        started_at,
-        finished_at: Time::now(),
-    }
-}
-
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn cancelled(started_at: Option<Time>) -> Finish {
-    Finish {
-        status: FinishStatus::Cancelled,
-        failure: None,
-        usage: None,
-        charged: 0,
-        output: None,
-        keeps_output: false,
-        logs: None,
-        spans: None,
-        uploaded_spans: None,
-        started_at,
-        finished_at: Time::now(),
-    }
-}
-
-/// A queued run whose circumstances changed before its turn: what it needed was taken away.
-fn not_started(problem: &Problem) -> Finish {
-    let names: Vec<_> = problem.missing.iter().map(|it| it.name.as_str()).collect();
-    let text = format!(
-        "cancelled before it started: {} {}",
-        problem.detail,
-        names.join(", ")
-    );
-    let line = LogLine {
-        at: std::time::SystemTime::now(),
-        stream: LogStream::Stderr,
-        text,
-        cut: false,
-    };
-    Finish {
-        logs: Some(log_lines(&[line]).to_string()),
-        ..cancelled(None)
-    }
-}
-
-fn record_of(run: NewRun, finish: Finish) -> RunRecord {
-    RunRecord {
-        run,
-        status: finish.status.name().to_owned(),
-        failure: finish.failure,
-        usage: finish.usage,
-        charged: finish.charged,
-        output: finish.output,
-        started_at: finish.started_at,
-        finished_at: Some(finish.finished_at),
-    }
-}
-
-fn log_lines(lines: &[LogLine]) -> Value {
-    let line = |line: &LogLine| {
-        let stream = match line.stream {
-            LogStream::Stdout => "stdout",
-            LogStream::Stderr => "stderr",
-        };
-        let at = Time::from(line.at);
-        match line.cut {
-            true => json!({"at": at, "stream": stream, "text": line.text, "cut": true}),
-            false => json!({"at": at, "stream": stream, "text": line.text}),
-        }
-    };
-    lines.iter().map(line).collect()
-}
-
-fn count(finish: &Finish) {
-    let kind = finish.failure.as_ref().and_then(|it| it["kind"].as_str());
-    let end = kind.unwrap_or(finish.status.name()).to_lowercase();
-    metrics::counter!("tollgate_runs_total", "end" => end).increment(1);
-    if let Some(wall_us) = finish.usage.as_ref().and_then(|it| it["wall_us"].as_f64()) {
-        metrics::histogram!("tollgate_run_seconds").record(wall_us / 1e6);
-    }
 }

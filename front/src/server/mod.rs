@@ -14,6 +14,7 @@ mod covers;
 mod demo;
 mod environment;
 mod files;
+mod finish;
 mod gate;
 mod health;
 mod idempotency;
