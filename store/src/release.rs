@@ -160,12 +160,7 @@ async fn publish(
     if !has_cover(transaction, (org, id), cover).await? {
         return Ok(Published::NoCover);
     }
-    let before: Option<String> = sqlx::query_scalar(statements::ACTIVE_ABOUT)
-        .bind(org)
-        .bind(id)
-        .fetch_optional(&mut *transaction)
-        .await?;
-    let widens = match before.as_deref().map(json_in).transpose()? {
+    let widens = match active_about(transaction, org, id).await? {
         Some(before) => widens(&before, &about),
         None => Value::Array(Vec::new()),
     };
@@ -179,6 +174,38 @@ async fn publish(
         widens,
     };
     let log: String = draft.try_get("log")?;
+    insert(transaction, (org, id), &release, log).await?;
+    for statement in [statements::LIST, statements::DELETE_DRAFT] {
+        sqlx::query(statement)
+            .bind(org)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    set_active(transaction, org, id, release.id).await?;
+    Ok(Published::Made(release))
+}
+
+/// What the active release says of itself, where there is one.
+async fn active_about(
+    transaction: &mut Transaction,
+    org: OrgId,
+    id: ArtifactId,
+) -> Result<Option<Value>, StoreError> {
+    let about: Option<String> = sqlx::query_scalar(statements::ACTIVE_ABOUT)
+        .bind(org)
+        .bind(id)
+        .fetch_optional(transaction)
+        .await?;
+    Ok(about.as_deref().map(json_in).transpose()?)
+}
+
+async fn insert(
+    transaction: &mut Transaction,
+    (org, id): (OrgId, ArtifactId),
+    release: &Release,
+    log: String,
+) -> Result<(), StoreError> {
     sqlx::query(statements::INSERT_RELEASE)
         .bind(org)
         .bind(id)
@@ -189,17 +216,9 @@ async fn publish(
         .bind(log)
         .bind(release.created_at)
         .bind(release.widens.to_string())
-        .execute(&mut *transaction)
+        .execute(transaction)
         .await?;
-    for statement in [statements::LIST, statements::DELETE_DRAFT] {
-        sqlx::query(statement)
-            .bind(org)
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?;
-    }
-    set_active(transaction, org, id, release.id).await?;
-    Ok(Published::Made(release))
+    Ok(())
 }
 
 /// The first of 0.0.1, 0.0.2, … after as many as there are that is free.
