@@ -1,19 +1,9 @@
-//! Budgets: what a project, or one of its keys, may spend in a day or a month of UTC. What was charged is added up from
-//! the records once; from then on it is counted in memory, with what is held.
+//! Budgets: what a project, or one of its keys, may spend in a day or a month of UTC, counted in memory: what was charged,
+//! and what is held.
 
-use crate::Store;
-use crate::error::StoreError;
-use crate::id::{BudgetId, KeyId, OrgId, ProjectId, RunId};
-use crate::statements;
+use crate::id::{BudgetId, KeyId, OrgId, ProjectId};
 use crate::time::Time;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// Ids and times of a run are taken one after the other.
-const APART: Duration = Duration::from_secs(1);
 
 /// Who pays, and by which key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +38,8 @@ pub struct Budget {
     pub spent: u64,
     /// Tokens that are held.
     pub held: u64,
-    created_at: Time,
-    starts_at: Time,
+    pub(crate) created_at: Time,
+    pub(crate) starts_at: Time,
     /// When it starts again.
     pub resets_at: Time,
 }
@@ -82,7 +72,7 @@ impl Period {
 }
 
 impl Budget {
-    fn new(
+    pub(crate) fn new(
         id: BudgetId,
         key: Option<KeyId>,
         period: Period,
@@ -134,14 +124,13 @@ impl Budget {
 pub(crate) struct Budgets(HashMap<ProjectId, Vec<Budget>>);
 
 impl Budgets {
-    /// When the first of the budgets that the tokens do not fit in starts again.
+    /// When the last of the budgets that the tokens do not fit in starts again.
     pub(crate) fn refusal(&mut self, payer: &Payer, tokens: u64, now: Time) -> Option<Time> {
         let of_payer = self.of(payer, now);
         let exhausted = of_payer.filter(|it| {
             let all = it.spent.saturating_add(it.held).saturating_add(tokens);
             all > it.cap
         });
-        // All of them must have started again.
         exhausted.map(|it| it.resets_at).max()
     }
 
@@ -193,148 +182,10 @@ impl Budgets {
     }
 }
 
-impl Store {
-    /// A project's budgets.
-    pub fn budgets(&self, project: ProjectId) -> Vec<Budget> {
-        self.wallets.budgets(project)
-    }
-
-    /// Sets what a project, or one of its keys, may spend. Runs that are under way are counted once they are charged.
-    pub async fn set_budget(
-        &self,
-        owner: (OrgId, ProjectId),
-        key: Option<KeyId>,
-        period: Period,
-        cap: u64,
-    ) -> Result<Budget, StoreError> {
-        let wallets = Arc::clone(&self.wallets);
-        let project = owner.1;
-        self.writer
-            .write_then(
-                move |transaction| {
-                    Box::pin(async move {
-                        let now = Time::now();
-                        let row = sqlx::query(statements::SET_BUDGET)
-                            .bind(owner.0)
-                            .bind(project)
-                            .bind(key.unwrap_or_else(KeyId::none))
-                            .bind(period.name())
-                            .bind(BudgetId::new())
-                            .bind(i64::try_from(cap).unwrap_or(i64::MAX))
-                            .bind(now)
-                            .fetch_one(&mut *transaction)
-                            .await?;
-                        let (_, budget) = budget_in(&row, now)?;
-                        // One that was there before is counted already, and runs are many.
-                        match budget.created_at == now {
-                            true => Ok(counted(transaction, owner, budget).await?),
-                            false => Ok(budget),
-                        }
-                    })
-                },
-                move |budget| wallets.set_budget(project, *budget),
-            )
-            .await
-    }
-
-    /// Takes a budget away: nothing is counted any more. What it was, where there was one.
-    pub async fn remove_budget(
-        &self,
-        owner: (OrgId, ProjectId),
-        key: Option<KeyId>,
-        period: Period,
-    ) -> Result<Option<Budget>, StoreError> {
-        let wallets = Arc::clone(&self.wallets);
-        let project = owner.1;
-        self.writer
-            .write_then(
-                move |transaction| {
-                    Box::pin(async move {
-                        let row = sqlx::query(statements::REMOVE_BUDGET)
-                            .bind(owner.0)
-                            .bind(project)
-                            .bind(key.unwrap_or_else(KeyId::none))
-                            .bind(period.name())
-                            .fetch_optional(transaction)
-                            .await?;
-                        let removed = row.as_ref().map(|row| budget_in(row, Time::now()));
-                        Ok(removed.transpose()?.map(|(_, budget)| budget))
-                    })
-                },
-                move |removed: &Option<Budget>| {
-                    if let Some(budget) = removed {
-                        wallets.remove_budget(project, budget.id);
-                    }
-                },
-            )
-            .await
-    }
-}
-
-/// All budgets there are, with what was spent of them and is held by queued runs.
-pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Budgets, sqlx::Error> {
-    let now = Time::now();
-    let rows = sqlx::query(statements::BUDGETS)
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut budgets = Budgets::default();
-    for row in &rows {
-        let (owner, budget) = budget_in(row, now)?;
-        let mut budget = counted(connection, owner, budget).await?;
-        let held: i64 = sqlx::query_scalar(statements::HELD_OF_BUDGET)
-            .bind(owner.0)
-            .bind(owner.1)
-            .bind(budget.key)
-            .bind(budget.starts_at.max(budget.created_at))
-            .fetch_one(&mut *connection)
-            .await?;
-        budget.held = held.cast_unsigned();
-        budgets.set(owner.1, budget);
-    }
-    Ok(budgets)
-}
-
-/// The budget, with what was charged since it began.
-async fn counted(
-    connection: &mut SqliteConnection,
-    (org, project): (OrgId, ProjectId),
-    budget: Budget,
-) -> Result<Budget, sqlx::Error> {
-    let since = RunId::first_at(std::time::SystemTime::from(budget.starts_at.before(APART)));
-    let spent: i64 = sqlx::query_scalar(statements::SPENT)
-        .bind(org)
-        .bind(project)
-        .bind(budget.key)
-        .bind(budget.starts_at)
-        .bind(since)
-        .fetch_one(connection)
-        .await?;
-    Ok(Budget {
-        spent: spent.cast_unsigned(),
-        ..budget
-    })
-}
-
-fn budget_in(row: &SqliteRow, now: Time) -> Result<((OrgId, ProjectId), Budget), sqlx::Error> {
-    let period: &str = row.try_get("period")?;
-    let period = Period::named(period)
-        .ok_or_else(|| sqlx::Error::Decode(format!("period `{period}`").into()))?;
-    let key: KeyId = row.try_get("key_id")?;
-    let cap: i64 = row.try_get("cap")?;
-    let budget = Budget::new(
-        row.try_get("budget_id")?,
-        (key != KeyId::none()).then_some(key),
-        period,
-        cap.cast_unsigned(),
-        row.try_get("created_at")?,
-        now,
-    );
-    Ok(((row.try_get("org_id")?, row.try_get("project_id")?), budget))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn at(text: &str) -> Time {
         text.parse().expect("a time")

@@ -1,6 +1,6 @@
 //! Opening: the folder is locked, SQLite's version is asserted, migrations are run, the master key is checked.
 
-use crate::budget;
+use crate::cap;
 use crate::files::Files;
 use crate::folder::{Folder, FolderError};
 use crate::id::OrgId;
@@ -108,7 +108,7 @@ impl Store {
         let posted = sqlx::query_as(statements::POSTED).fetch_all(&readers);
         let posted = posted.await?;
         let held = sqlx::query_as(statements::HELD).fetch_all(&readers).await?;
-        let budgets = budget::all(&mut *readers.acquire().await?).await?;
+        let budgets = cap::all(&mut *readers.acquire().await?).await?;
         Ok(Self {
             readers,
             writer,

@@ -8,6 +8,7 @@ mod artifact;
 mod audit;
 mod backup;
 mod budget;
+mod cap;
 mod cover;
 mod database;
 mod environment;

@@ -1,0 +1,155 @@
+//! Caps that were set, as rows. What was spent of each is added up from the records once, when it is set or the store is
+//! opened; from then on it is [counted](crate::budget) in memory.
+
+use crate::Store;
+use crate::budget::{Budget, Budgets, Period};
+use crate::error::StoreError;
+use crate::id::{BudgetId, KeyId, OrgId, ProjectId, RunId};
+use crate::statements;
+use crate::time::Time;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Ids and times of a run are taken one after the other.
+const APART: Duration = Duration::from_secs(1);
+
+impl Store {
+    /// A project's budgets.
+    pub fn budgets(&self, project: ProjectId) -> Vec<Budget> {
+        self.wallets.budgets(project)
+    }
+
+    /// Sets what a project, or one of its keys, may spend. Runs that are under way are counted once they are charged.
+    pub async fn set_budget(
+        &self,
+        owner: (OrgId, ProjectId),
+        key: Option<KeyId>,
+        period: Period,
+        cap: u64,
+    ) -> Result<Budget, StoreError> {
+        let wallets = Arc::clone(&self.wallets);
+        let project = owner.1;
+        self.writer
+            .write_then(
+                move |transaction| {
+                    Box::pin(async move {
+                        let now = Time::now();
+                        let row = sqlx::query(statements::SET_BUDGET)
+                            .bind(owner.0)
+                            .bind(project)
+                            .bind(key.unwrap_or_else(KeyId::none))
+                            .bind(period.name())
+                            .bind(BudgetId::new())
+                            .bind(i64::try_from(cap).unwrap_or(i64::MAX))
+                            .bind(now)
+                            .fetch_one(&mut *transaction)
+                            .await?;
+                        let (_, budget) = budget_in(&row, now)?;
+                        // One that was there before is counted already, and runs are many.
+                        match budget.created_at == now {
+                            true => Ok(counted(transaction, owner, budget).await?),
+                            false => Ok(budget),
+                        }
+                    })
+                },
+                move |budget| wallets.set_budget(project, *budget),
+            )
+            .await
+    }
+
+    /// Takes a budget away: nothing is counted any more. What it was, where there was one.
+    pub async fn remove_budget(
+        &self,
+        owner: (OrgId, ProjectId),
+        key: Option<KeyId>,
+        period: Period,
+    ) -> Result<Option<Budget>, StoreError> {
+        let wallets = Arc::clone(&self.wallets);
+        let project = owner.1;
+        self.writer
+            .write_then(
+                move |transaction| {
+                    Box::pin(async move {
+                        let row = sqlx::query(statements::REMOVE_BUDGET)
+                            .bind(owner.0)
+                            .bind(project)
+                            .bind(key.unwrap_or_else(KeyId::none))
+                            .bind(period.name())
+                            .fetch_optional(transaction)
+                            .await?;
+                        let removed = row.as_ref().map(|row| budget_in(row, Time::now()));
+                        Ok(removed.transpose()?.map(|(_, budget)| budget))
+                    })
+                },
+                move |removed: &Option<Budget>| {
+                    if let Some(budget) = removed {
+                        wallets.remove_budget(project, budget.id);
+                    }
+                },
+            )
+            .await
+    }
+}
+
+/// All budgets there are, with what was spent of them and is held by queued runs.
+pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Budgets, sqlx::Error> {
+    let now = Time::now();
+    let rows = sqlx::query(statements::BUDGETS)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut budgets = Budgets::default();
+    for row in &rows {
+        let (owner, budget) = budget_in(row, now)?;
+        let mut budget = counted(connection, owner, budget).await?;
+        let held: i64 = sqlx::query_scalar(statements::HELD_OF_BUDGET)
+            .bind(owner.0)
+            .bind(owner.1)
+            .bind(budget.key)
+            .bind(budget.starts_at.max(budget.created_at))
+            .fetch_one(&mut *connection)
+            .await?;
+        budget.held = held.cast_unsigned();
+        budgets.set(owner.1, budget);
+    }
+    Ok(budgets)
+}
+
+/// The budget, with what was charged since it began.
+async fn counted(
+    connection: &mut SqliteConnection,
+    (org, project): (OrgId, ProjectId),
+    budget: Budget,
+) -> Result<Budget, sqlx::Error> {
+    let since = RunId::first_at(std::time::SystemTime::from(budget.starts_at.before(APART)));
+    let spent: i64 = sqlx::query_scalar(statements::SPENT)
+        .bind(org)
+        .bind(project)
+        .bind(budget.key)
+        .bind(budget.starts_at)
+        .bind(since)
+        .fetch_one(connection)
+        .await?;
+    Ok(Budget {
+        spent: spent.cast_unsigned(),
+        ..budget
+    })
+}
+
+fn budget_in(row: &SqliteRow, now: Time) -> Result<((OrgId, ProjectId), Budget), sqlx::Error> {
+    let period: &str = row.try_get("period")?;
+    let period = Period::named(period)
+        .ok_or_else(|| sqlx::Error::Decode(format!("period `{period}`").into()))?;
+    let key: KeyId = row.try_get("key_id")?;
+    let cap: i64 = row.try_get("cap")?;
+    let budget = Budget::new(
+        row.try_get("budget_id")?,
+        (key != KeyId::none()).then_some(key),
+        period,
+        cap.cast_unsigned(),
+        row.try_get("created_at")?,
+        now,
+    );
+    Ok(((row.try_get("org_id")?, row.try_get("project_id")?), budget))
+}
