@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tollgate_host_api::Guest;
+use tollgate_host_api::budget::Lease;
 use tollgate_host_api::exchange::RunSecret;
 use tollgate_host_api::logs::{LogLimits, LogLine, LogStream, Logs};
 use tollgate_host_api::spans::Spans;
@@ -79,22 +80,7 @@ pub(crate) async fn execute(
         memory,
         buffers,
     } = admitted;
-    let logs = Logs::new(LogLimits {
-        lines_max: size(job.limits.log_lines),
-        bytes_max: size(job.limits.log_bytes),
-    });
-    let (stdout, input) = match job.request {
-        Request::Typed { .. } => (None, Some(buffers)),
-        Request::Command(_) => {
-            let bytes_max = size(job.limits.output_bytes);
-            (Some(Output::new(bytes_max, buffers)), None)
-        }
-    };
-    let said = Said {
-        logs,
-        spans: Spans::default(),
-        output: stdout,
-    };
+    let (said, input) = said(&job, buffers);
     let mut store = surroundings(&tool, &mut job, memory, &said).await?;
 
     job.started.mark();
@@ -137,6 +123,28 @@ pub(crate) async fn execute(
         requests: said.spans.take(),
         profile,
     })
+}
+
+/// Where what the guest says goes. Room in the host's buffers is standard output's, or the input's, to be kept until the
+/// end.
+fn said(job: &Job, buffers: Lease) -> (Said, Option<Lease>) {
+    let logs = Logs::new(LogLimits {
+        lines_max: size(job.limits.log_lines),
+        bytes_max: size(job.limits.log_bytes),
+    });
+    let (output, input) = match job.request {
+        Request::Typed { .. } => (None, Some(buffers)),
+        Request::Command(_) => {
+            let bytes_max = size(job.limits.output_bytes);
+            (Some(Output::new(bytes_max, buffers)), None)
+        }
+    };
+    let said = Said {
+        logs,
+        spans: Spans::default(),
+        output,
+    };
+    (said, input)
 }
 
 /// The guest's own time, from its start to its end, under one deadline. Spinning it is stopped by the epoch,
