@@ -8,6 +8,7 @@ mod confusion;
 mod depth;
 mod memory;
 mod names;
+mod platform;
 mod program;
 mod raw;
 mod services;

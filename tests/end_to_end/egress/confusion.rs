@@ -1,11 +1,11 @@
 //! Two buyers' runs of one tool, interleaved: each has its own secret, whatever the other does.
 
+use super::platform::Platform;
 use super::program::{courier_bytes, manifest};
 use super::*;
 use futures_util::StreamExt;
 use std::collections::HashSet;
 use tollgate_tests::holds_within;
-use tollgate_tests::server::Server;
 use tollgate_validator::pack::pack;
 
 const RUNS: usize = 1000;
@@ -97,18 +97,12 @@ async fn a_thousand_interleaved_runs_of_two_buyers_never_meet_the_other_s_secret
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_is_deleted_and_replaced_mid_run_is_never_another_s() {
     let upstream = Upstream::https().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path().join("root.pem");
-    std::fs::write(&root, &upstream.root_pem).expect("written");
-    let (host, root) = (upstream.host(), root.to_str().expect("a path").to_owned());
+    let (platform, host) = (Platform::of(&upstream), upstream.host());
     let wasm = pack(&courier_bytes(), &manifest(&upstream, "https"), None).expect("a tool");
     let upstream = std::sync::Arc::new(upstream);
     let seen = std::sync::Arc::clone(&upstream);
     let working = tokio::task::spawn_blocking(move || {
-        let server = Server::start_with(&[
-            ("TOLLGATE_EGRESS__OPEN", host.as_str()),
-            ("TOLLGATE_EGRESS__ROOTS", root.as_str()),
-        ]);
+        let server = platform.serve(&[]);
         let artifact = server.org("seller").publish(&wasm);
         let buyer = server.org("buyer");
         buyer.subscribe(&artifact);

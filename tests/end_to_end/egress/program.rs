@@ -1,7 +1,7 @@
 //! The same by the program: a run on one's own machine, and a buyer's run by the server.
 
+use super::platform::Platform;
 use super::*;
-use tollgate_tests::server::Server;
 use tollgate_tests::{command, ended, start};
 use tollgate_validator::pack::pack;
 
@@ -75,8 +75,7 @@ async fn a_run_at_home_reaches_the_host_it_is_let_to_and_shows_when() {
 async fn the_platform_s_own_roots_are_trusted() {
     let upstream = Upstream::https().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path().join("root.pem");
-    std::fs::write(&root, &upstream.root_pem).expect("written");
+    let platform = Platform::of(&upstream);
     std::fs::write(folder.path().join("courier.wasm"), courier_bytes()).expect("written");
     let manifest = manifest(&upstream, "https");
     std::fs::write(folder.path().join("tool.toml"), manifest).expect("written");
@@ -89,7 +88,7 @@ async fn the_platform_s_own_roots_are_trusted() {
         let mut program = command(&["run", &tool, "--function", "send", "--input", &input]);
         program.args(["--credential", "KEY=from home", "--allow-host", &host]);
         if trusts {
-            program.env("SSL_CERT_FILE", &root);
+            program.env("SSL_CERT_FILE", &platform.root);
         }
         tokio::task::spawn_blocking(move || ended(start(program)))
     };
@@ -109,10 +108,7 @@ async fn the_platform_s_own_roots_are_trusted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
     let upstream = Upstream::https().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path().join("root.pem");
-    std::fs::write(&root, &upstream.root_pem).expect("written");
-    let (host, root) = (upstream.host(), root.to_str().expect("a path").to_owned());
+    let (platform, host) = (Platform::of(&upstream), upstream.host());
     let wasm = pack(&courier_bytes(), &manifest(&upstream, "https"), None).expect("a tool");
     let request = json!({
         "method": "POST",
@@ -127,11 +123,7 @@ async fn a_buyer_s_key_reaches_its_host_by_the_server_and_is_nowhere_else() {
         "body": null,
     });
     let working = tokio::task::spawn_blocking(move || {
-        let server = Server::start_with(&[
-            ("TOLLGATE_EGRESS__OPEN", host.as_str()),
-            ("TOLLGATE_EGRESS__ROOTS", root.as_str()),
-            ("TOLLGATE_LOG__LEVEL", "debug"),
-        ]);
+        let server = platform.serve(&[("TOLLGATE_LOG__LEVEL", "debug")]);
         let (seller, buyer) = (server.org("seller"), server.org("buyer"));
         let artifact = seller.publish(&wasm);
         buyer.subscribe(&artifact);

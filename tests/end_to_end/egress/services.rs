@@ -1,6 +1,7 @@
 //! Tools of sellers call a service with their buyer's key: by the server, in Rust and in JavaScript, wherever the service
 //! wants the key, and nobody else ever sees it.
 
+use super::platform::Platform;
 use super::*;
 use tollgate_tests::is_built;
 use tollgate_tests::server::{Caller, Server, files_below};
@@ -11,12 +12,10 @@ const USER: &str = "acme";
 /// many.
 const TOOLS: [(&str, u64); 2] = [("weather", 10 << 20), ("weather-js", 6 << 20)];
 
-/// Starts a server that trusts the upstream.
-fn server(host: &str, root: &std::path::Path) -> Server {
+/// Starts a server on which tools may move more.
+fn server(platform: &Platform) -> Server {
     let more = (16_u64 << 20).to_string();
-    Server::start_with(&[
-        ("TOLLGATE_EGRESS__OPEN", host),
-        ("TOLLGATE_EGRESS__ROOTS", root.to_str().expect("a path")),
+    platform.serve(&[
         ("TOLLGATE_LIMITS__EGRESS_BYTES", &more),
         ("TOLLGATE_LOG__LEVEL", "debug"),
     ])
@@ -87,12 +86,8 @@ async fn the_right_key_arrives_where_each_service_wants_it_and_is_nowhere_else()
             continue;
         }
         let upstream = Upstream::https().await;
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = folder.path().join("root.pem");
-        std::fs::write(&root, &upstream.root_pem).expect("written");
-        let host = upstream.host();
-        let working =
-            tokio::task::spawn_blocking(move || serve_buyer(name, archived, &host, &root));
+        let platform = Platform::of(&upstream);
+        let working = tokio::task::spawn_blocking(move || serve_buyer(name, archived, &platform));
         working.await.expect("no panic");
         let seen = upstream.seen();
         let [weather, places, warn, account, archive, store] = seen.as_slice() else {
@@ -112,8 +107,8 @@ async fn the_right_key_arrives_where_each_service_wants_it_and_is_nowhere_else()
 }
 
 /// A buyer of an org of its own calls each function, and looks everywhere for the key.
-fn serve_buyer(name: &str, archive: u64, host: &str, root: &std::path::Path) {
-    let server = server(host, root);
+fn serve_buyer(name: &str, archive: u64, platform: &Platform) {
+    let (server, host) = (server(platform), platform.host.as_str());
     let (seller, buyer) = (server.org("seller"), server.org("buyer"));
     let (tool, verdict) = published(&server, &seller, &tool_at(name, host));
     buyer.subscribe(&tool);
@@ -175,12 +170,9 @@ fn serve_buyer(name: &str, archive: u64, host: &str, root: &std::path::Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_that_signs_is_shown_the_secret_where_its_owner_allows_it() {
     let upstream = Upstream::https().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path().join("root.pem");
-    std::fs::write(&root, &upstream.root_pem).expect("written");
-    let host = upstream.host();
+    let (platform, host) = (Platform::of(&upstream), upstream.host());
     let working = tokio::task::spawn_blocking(move || {
-        let server = server(&host, &root);
+        let server = server(&platform);
         let (seller, buyer) = (server.org("seller"), server.org("buyer"));
         let (tool, verdict) = published(&server, &seller, &tool_at("signer", &host));
         buyer.subscribe(&tool);
