@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 use tollgate_store::{Artifact, Scope};
 
-/// An artifact's cover, for whoever may see the artifact.
+/// An artifact's cover, for its own project, and for others while it is listed.
 #[utoipa::path(get, path = "/v1/artifacts/{id}/cover", tag = "artifacts",
     params(("id" = String, Path), ("If-None-Match" = Option<String>, Header, description = "An `ETag` that is known.")),
     responses((status = 200, body = String, content_type = "image/svg+xml",
