@@ -35,6 +35,7 @@ fn every_fixture_is_in_the_table_and_every_entry_is_a_fixture() {
 /// In one walk, because the largest take half a minute each to compile.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_is_judged_and_runs_as_the_table_and_its_own_manifest_say() {
+    let _machine = crate::MACHINE.lock().await;
     let mut differences = Vec::new();
     let mut examples = 0;
     for fixture in FIXTURES.iter().filter(|fixture| is_built(fixture)) {

@@ -20,11 +20,3 @@ mod small;
 mod spans;
 mod strangers;
 mod suspensions;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Held by tests that load the whole machine, or measure it: one at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -20,3 +20,7 @@ mod real_work;
 mod uploads;
 mod usage;
 mod values;
+
+/// Held by tests that load the whole machine, measure it, or run honest tools for long: one at a time. A run has its 30
+/// seconds by the clock, whatever else the machine is at.
+static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

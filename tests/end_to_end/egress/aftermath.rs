@@ -112,6 +112,7 @@ impl Held {
 /// In a process of its own, of which nothing else holds anything.
 #[test]
 fn of_hostile_requests_nothing_is_left_and_a_neighbour_hardly_feels_them() {
+    let _machine = crate::MACHINE.blocking_lock();
     alone("egress::aftermath::of_32_at_once_again_and_again");
 }
 

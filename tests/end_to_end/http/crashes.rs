@@ -21,7 +21,7 @@ const END_MAX: Duration = Duration::from_secs(60);
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
-    let _alone = super::alone();
+    let _machine = crate::MACHINE.blocking_lock();
     let rounds = std::env::var("TOLLGATE_KILLS").map(|it| it.parse().expect("a number"));
     let rounds = rounds.unwrap_or(ROUNDS);
     let mut server = Server::start();

@@ -116,7 +116,7 @@ fn the_price_is_charged_for_success_only_and_goes_to_the_seller_and_the_platform
 
 #[test]
 fn a_thousand_callers_race_for_the_price_of_three_runs() {
-    let _alone = super::alone();
+    let _machine = crate::MACHINE.blocking_lock();
     // All at once, which an org may not have by itself.
     let server = Server::start_with(&[("TOLLGATE_RATE__ORG_RUNS", "0")]);
     let (seller, buyer) = (server.org_with("seller", 0), server.org_with("buyer", 35));

@@ -12,7 +12,7 @@ const WORST: Duration = Duration::from_millis(500);
 
 #[test]
 fn calls_are_answered_at_once_while_another_org_spins_and_sleeps() {
-    let _alone = super::alone();
+    let _machine = crate::MACHINE.blocking_lock();
     let server = Server::start();
     let (noisy, quiet) = (server.org("noisy"), server.org("quiet"));
     let hostile = ["spin", "sleep-hour"].map(|name| noisy.published(name));

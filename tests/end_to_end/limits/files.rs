@@ -18,6 +18,7 @@ async fn attack(world: &str, name: &str, limits: &Limits) -> (u64, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_are_written_up_to_the_limit() {
+    let _machine = crate::MACHINE.lock().await;
     for world in WORLDS {
         for name in ["fill", "overwrite", "append"] {
             let limits = |scratch_bytes| Limits {
