@@ -9,9 +9,11 @@ use crate::release::{Release, release_in};
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use std::sync::Arc;
 
 /// An entry of the catalogue, with what it offers now and what is being prepared.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +31,7 @@ pub struct Artifact {
     /// The next release, until it is published.
     pub draft: Option<Draft>,
     /// What runs.
-    pub active: Option<Release>,
+    pub active: Option<Arc<Release>>,
     /// Whether the operator has stopped it, or its org.
     pub is_suspended: bool,
 }
@@ -147,34 +149,59 @@ impl Store {
         artifact: (OrgId, ArtifactId),
         draft: NewDraft,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| Box::pin(insert_draft(transaction, artifact, draft)))
-            .await
+        self.change_artifact(artifact.1, move |transaction| {
+            Box::pin(insert_draft(transaction, artifact, draft))
+        })
+        .await
     }
 
     /// Takes a draft away. `false` where there is none.
     pub async fn delete_draft(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let deleted = sqlx::query(statements::DELETE_DRAFT)
-                        .bind(org)
-                        .bind(id)
-                        .execute(transaction)
-                        .await?;
-                    Ok(deleted.rows_affected() == 1)
-                })
+        self.change_artifact(id, move |transaction| {
+            Box::pin(async move {
+                let deleted = sqlx::query(statements::DELETE_DRAFT)
+                    .bind(org)
+                    .bind(id)
+                    .execute(transaction)
+                    .await?;
+                Ok(deleted.rows_affected() == 1)
             })
-            .await
+        })
+        .await
     }
 
     /// An artifact, whoever asks.
-    pub async fn artifact(&self, id: ArtifactId) -> Result<Option<Artifact>, StoreError> {
+    pub async fn artifact(&self, id: ArtifactId) -> Result<Option<Arc<Artifact>>, StoreError> {
+        let reading = self.read_artifact(id);
+        self.remembered.artifacts.get(id, reading).await
+    }
+
+    async fn read_artifact(&self, id: ArtifactId) -> Result<Option<Arc<Artifact>>, StoreError> {
         let row = sqlx::query(statements::ARTIFACT)
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        Ok(row.as_ref().map(artifact).transpose()?)
+        let artifact = row.as_ref().map(artifact).transpose()?;
+        Ok(artifact.map(Arc::new))
+    }
+
+    /// Changes an artifact.
+    pub(crate) async fn change_artifact<T, F>(
+        &self,
+        id: ArtifactId,
+        change: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
+        let remembered = Arc::clone(&self.remembered);
+        let changed = self
+            .writer
+            .write_then(change, move |_| remembered.artifacts.forget(&id));
+        changed.await
     }
 
     /// The artifacts of a project and, unless only those are asked for, all that are listed; newest first.
@@ -207,36 +234,34 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
         listed: bool,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let set = sqlx::query(statements::SET_LISTED)
-                        .bind(org)
-                        .bind(id)
-                        .bind(i64::from(listed))
-                        .execute(transaction)
-                        .await?;
-                    Ok(set.rows_affected() == 1)
-                })
+        self.change_artifact(id, move |transaction| {
+            Box::pin(async move {
+                let set = sqlx::query(statements::SET_LISTED)
+                    .bind(org)
+                    .bind(id)
+                    .bind(i64::from(listed))
+                    .execute(transaction)
+                    .await?;
+                Ok(set.rows_affected() == 1)
             })
-            .await
+        })
+        .await
     }
 
     /// Notes that the gate is asked about a draft. `false` where it was asked already, or there is none.
     pub async fn ask_validation(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let asked = sqlx::query(statements::ASK_VALIDATION)
-                        .bind(org)
-                        .bind(id)
-                        .bind(Time::now())
-                        .execute(transaction)
-                        .await?;
-                    Ok(asked.rows_affected() == 1)
-                })
+        self.change_artifact(id, move |transaction| {
+            Box::pin(async move {
+                let asked = sqlx::query(statements::ASK_VALIDATION)
+                    .bind(org)
+                    .bind(id)
+                    .bind(Time::now())
+                    .execute(transaction)
+                    .await?;
+                Ok(asked.rows_affected() == 1)
             })
-            .await
+        })
+        .await
     }
 
     /// The drafts that the gate was asked about and has not judged, in the order they were asked about.
@@ -255,25 +280,24 @@ impl Store {
         verdict: VerdictRecord,
         log: String,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let recorded = sqlx::query(statements::RECORD_VERDICT)
-                        .bind(org)
-                        .bind(id)
-                        .bind(digest.as_bytes())
-                        .bind(verdict.status.name())
-                        .bind(verdict.violations.to_string())
-                        .bind(verdict.notes.to_string())
-                        .bind(verdict.about.map(|about| about.to_string()))
-                        .bind(verdict.version)
-                        .bind(log)
-                        .execute(transaction)
-                        .await?;
-                    Ok(recorded.rows_affected() == 1)
-                })
+        self.change_artifact(id, move |transaction| {
+            Box::pin(async move {
+                let recorded = sqlx::query(statements::RECORD_VERDICT)
+                    .bind(org)
+                    .bind(id)
+                    .bind(digest.as_bytes())
+                    .bind(verdict.status.name())
+                    .bind(verdict.violations.to_string())
+                    .bind(verdict.notes.to_string())
+                    .bind(verdict.about.map(|about| about.to_string()))
+                    .bind(verdict.version)
+                    .bind(log)
+                    .execute(transaction)
+                    .await?;
+                Ok(recorded.rows_affected() == 1)
             })
-            .await
+        })
+        .await
     }
 }
 
@@ -317,7 +341,7 @@ fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {
     };
     let has_release: Option<Vec<u8>> = row.try_get("release_id")?;
     let active = match has_release {
-        Some(_) => Some(release_in(row, true)?),
+        Some(_) => Some(Arc::new(release_in(row, true)?)),
         None => None,
     };
     Ok(Artifact {

@@ -5,6 +5,7 @@ use crate::files::Files;
 use crate::folder::{Folder, FolderError};
 use crate::id::OrgId;
 use crate::migrations::migrate;
+use crate::remembered::Remembered;
 use crate::statements;
 use crate::vault::{Vault, VaultError};
 use crate::wallet::Wallets;
@@ -42,6 +43,7 @@ pub struct Store {
     pub(crate) files: Files,
     pub(crate) vault: Vault,
     pub(crate) wallets: Arc<Wallets>,
+    pub(crate) remembered: Arc<Remembered>,
     fee_basis_points: u32,
     /// Held until the store is gone.
     _folder: Folder,
@@ -115,6 +117,7 @@ impl Store {
             files,
             vault,
             wallets: Arc::new(Wallets::new(posted, held, budgets)),
+            remembered: Arc::default(),
             fee_basis_points: settings.fee_basis_points,
             _folder: folder,
         })

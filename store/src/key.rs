@@ -10,6 +10,7 @@ use crate::time::Time;
 use crate::writer::Transaction;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -146,10 +147,25 @@ pub struct KnownKey {
     pub is_suspended: bool,
 }
 
+/// How long a key's text is good.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyUse {
+    key: KnownKey,
+    /// When its successor replaces it.
+    expires_at: Option<Time>,
+}
+
 impl Store {
     /// Whom a text belongs to, where it is a key that is neither revoked nor replaced.
     pub async fn known_key(&self, text: &KeyText) -> Result<Option<KnownKey>, StoreError> {
         let hash = text.hash();
+        let known = self.remembered.keys.get(hash, self.key_use(hash)).await?;
+        let now = Time::now();
+        let good = known.filter(|known| known.expires_at.is_none_or(|it| it > now));
+        Ok(good.map(|known| known.key))
+    }
+
+    async fn key_use(&self, hash: [u8; 32]) -> Result<Option<KeyUse>, StoreError> {
         let row = sqlx::query(statements::KNOWN_KEY)
             .bind(hash.as_slice())
             .bind(Time::now())
@@ -160,12 +176,16 @@ impl Store {
         if !bool::from(kept.as_slice().ct_eq(&hash)) {
             return Ok(None);
         }
-        Ok(Some(KnownKey {
+        let key = KnownKey {
             org: row.try_get("org_id")?,
             project: row.try_get("project_id")?,
             key: row.try_get("key_id")?,
             scopes: Scopes::read(row.try_get("scopes")?),
             is_suspended: row.try_get("is_suspended")?,
+        };
+        Ok(Some(KeyUse {
+            key,
+            expires_at: row.try_get("expires_at")?,
         }))
     }
 
@@ -225,8 +245,9 @@ impl Store {
         id: KeyId,
         overlap: Duration,
     ) -> Result<Option<KeyMade>, StoreError> {
-        self.writer
-            .write(move |transaction| {
+        let remembered = Arc::clone(&self.remembered);
+        let rotated = self.writer.write_then(
+            move |transaction| {
                 Box::pin(async move {
                     let now = Time::now();
                     let expiring = sqlx::query(statements::EXPIRE_KEY_TEXTS)
@@ -240,6 +261,7 @@ impl Store {
                     if expiring.rows_affected() == 0 {
                         return Ok(None);
                     }
+                    let replaced = hashes(transaction, (org, project, id)).await?;
                     let text = KeyText::new();
                     insert_text(transaction, (org, project, id), &text).await?;
                     let row = sqlx::query(statements::KEY)
@@ -248,13 +270,19 @@ impl Store {
                         .bind(id)
                         .fetch_one(transaction)
                         .await?;
-                    Ok(Some(KeyMade {
+                    let made = KeyMade {
                         key: key(&row)?,
                         text,
-                    }))
+                    };
+                    Ok(Some((made, replaced)))
                 })
-            })
-            .await
+            },
+            move |rotated: &Option<(_, Vec<[u8; 32]>)>| {
+                let replaced = rotated.iter().flat_map(|(_, replaced)| replaced);
+                replaced.for_each(|hash| remembered.keys.forget(hash));
+            },
+        );
+        Ok(rotated.await?.map(|(made, _)| made))
     }
 
     /// Takes a key back, at once. `false` where there is no such key.
@@ -263,20 +291,26 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: KeyId,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
+        let remembered = Arc::clone(&self.remembered);
+        let revoked = self.writer.write_then(
+            move |transaction| {
                 Box::pin(async move {
                     let revoked = sqlx::query(statements::REVOKE_KEY)
                         .bind(org)
                         .bind(project)
                         .bind(id)
                         .bind(Time::now())
-                        .execute(transaction)
+                        .execute(&mut *transaction)
                         .await?;
-                    Ok(revoked.rows_affected() == 1)
+                    let texts = hashes(transaction, (org, project, id)).await?;
+                    Ok((revoked.rows_affected() == 1, texts))
                 })
-            })
-            .await
+            },
+            move |(_, texts): &(bool, Vec<[u8; 32]>)| {
+                texts.iter().for_each(|hash| remembered.keys.forget(hash));
+            },
+        );
+        Ok(revoked.await?.0)
     }
 }
 
@@ -311,6 +345,23 @@ pub(crate) async fn insert_key(
         revoked_at: None,
     };
     Ok(KeyMade { key, text })
+}
+
+/// Of all texts that a key has had.
+async fn hashes(
+    transaction: &mut Transaction,
+    (org, project, id): KeyPlace,
+) -> Result<Vec<[u8; 32]>, StoreError> {
+    let hashes: Vec<Vec<u8>> = sqlx::query_scalar(statements::KEY_HASHES)
+        .bind(org)
+        .bind(project)
+        .bind(id)
+        .fetch_all(transaction)
+        .await?;
+    Ok(hashes
+        .into_iter()
+        .filter_map(|it| it.try_into().ok())
+        .collect())
 }
 
 async fn insert_text(

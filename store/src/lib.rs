@@ -23,6 +23,7 @@ mod life;
 mod migrations;
 mod page;
 mod release;
+mod remembered;
 mod rotation;
 mod run;
 mod run_life;

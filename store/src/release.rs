@@ -60,9 +60,10 @@ impl Store {
         cover: Option<String>,
         widens: fn(&Value, &Value) -> Value,
     ) -> Result<Published, StoreError> {
-        self.writer
-            .write(move |transaction| Box::pin(publish(transaction, org, id, cover, widens)))
-            .await
+        self.change_artifact(id, move |transaction| {
+            Box::pin(publish(transaction, org, id, cover, widens))
+        })
+        .await
     }
 
     /// An artifact's releases, newest first.
@@ -114,9 +115,10 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
         release: Option<ReleaseId>,
     ) -> Result<Option<Release>, StoreError> {
-        self.writer
-            .write(move |transaction| Box::pin(activate(transaction, org, id, release)))
-            .await
+        self.change_artifact(id, move |transaction| {
+            Box::pin(activate(transaction, org, id, release))
+        })
+        .await
     }
 }
 

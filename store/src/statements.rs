@@ -31,7 +31,7 @@ pub(crate) const INSERT_KEY: &str =
 pub(crate) const INSERT_KEY_TEXT: &str =
     "INSERT INTO key_texts (org_id, project_id, key_id, hash, prefix, last4, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-pub(crate) const KNOWN_KEY: &str = "SELECT t.hash, t.org_id, t.project_id, t.key_id, k.scopes,
+pub(crate) const KNOWN_KEY: &str = "SELECT t.hash, t.org_id, t.project_id, t.key_id, t.expires_at, k.scopes,
         EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (t.org_id, t.key_id)) AS is_suspended
     FROM key_texts t
     JOIN keys k ON k.org_id = t.org_id AND k.project_id = t.project_id AND k.key_id = t.key_id
@@ -49,6 +49,8 @@ pub(crate) const KEYS: &str =
         AND t.expires_at IS NULL
     WHERE k.org_id = $1 AND k.project_id = $2 AND k.key_id < $3
     ORDER BY k.key_id DESC LIMIT $4";
+pub(crate) const KEY_HASHES: &str =
+    "SELECT hash FROM key_texts WHERE org_id = $1 AND project_id = $2 AND key_id = $3";
 pub(crate) const EXPIRE_KEY_TEXTS: &str = "UPDATE key_texts SET expires_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND (expires_at IS NULL OR expires_at > $4)
         AND EXISTS (SELECT 1 FROM keys k WHERE k.org_id = $1 AND k.project_id = $2 AND k.key_id = $3
@@ -338,9 +340,11 @@ pub(crate) const SUBSCRIPTIONS: &str =
     WHERE org_id = $1 AND project_id = $2 AND subscription_id < $3
     ORDER BY subscription_id DESC LIMIT $4";
 pub(crate) const END_SUBSCRIPTION: &str = "UPDATE subscriptions SET ended_at = $4
-    WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
+    WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL
+    RETURNING artifact_id";
 pub(crate) const ACCEPT_TERMS: &str = "UPDATE subscriptions SET release_id = $4
-    WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
+    WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL
+    RETURNING artifact_id";
 
 // Suspensions.
 pub(crate) const HAS_ARTIFACT: &str =

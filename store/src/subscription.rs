@@ -10,6 +10,7 @@ use crate::release::{Release, release_in};
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
+use futures_util::future::BoxFuture;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::sync::Arc;
@@ -101,6 +102,16 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         artifact: ArtifactId,
     ) -> Result<Option<Subscription>, StoreError> {
+        let reading = self.read_subscription_to((org, project), artifact);
+        let subscriptions = &self.remembered.subscriptions;
+        subscriptions.get((artifact, org, project), reading).await
+    }
+
+    async fn read_subscription_to(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        artifact: ArtifactId,
+    ) -> Result<Option<Subscription>, StoreError> {
         let row = sqlx::query(statements::SUBSCRIPTION_TO)
             .bind(artifact)
             .bind(org)
@@ -149,20 +160,19 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: SubscriptionId,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let ended = sqlx::query(statements::END_SUBSCRIPTION)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(Time::now())
-                        .execute(transaction)
-                        .await?;
-                    Ok(ended.rows_affected() == 1)
-                })
+        self.change_subscription((org, project), move |transaction| {
+            Box::pin(async move {
+                let ended = sqlx::query_scalar(statements::END_SUBSCRIPTION)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(Time::now())
+                    .fetch_optional(transaction)
+                    .await?;
+                Ok(ended)
             })
-            .await
+        })
+        .await
     }
 
     /// Takes another release's terms. `false` where there is no subscription that has not ended.
@@ -172,20 +182,42 @@ impl Store {
         id: SubscriptionId,
         release: ReleaseId,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let accepted = sqlx::query(statements::ACCEPT_TERMS)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(release)
-                        .execute(transaction)
-                        .await?;
-                    Ok(accepted.rows_affected() == 1)
-                })
+        self.change_subscription((org, project), move |transaction| {
+            Box::pin(async move {
+                let accepted = sqlx::query_scalar(statements::ACCEPT_TERMS)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(release)
+                    .fetch_optional(transaction)
+                    .await?;
+                Ok(accepted)
             })
-            .await
+        })
+        .await
+    }
+
+    /// Changes one of a project's, which says what it is to. `false` where there is none.
+    async fn change_subscription<F>(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        change: F,
+    ) -> Result<bool, StoreError>
+    where
+        F: for<'t> FnOnce(
+                &'t mut Transaction,
+            ) -> BoxFuture<'t, Result<Option<ArtifactId>, StoreError>>
+            + Send
+            + 'static,
+    {
+        let remembered = Arc::clone(&self.remembered);
+        let changed = self.writer.write_then(change, move |artifact| {
+            if let Some(artifact) = artifact {
+                let question = (*artifact, org, project);
+                remembered.subscriptions.forget(&question);
+            }
+        });
+        Ok(changed.await?.is_some())
     }
 
     /// A release, whoever asks.

@@ -3,9 +3,11 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId};
+use crate::remembered::Remembered;
 use crate::run::NewRun;
 use crate::statements;
 use crate::time::Time;
+use std::sync::Arc;
 
 /// What can be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +45,9 @@ impl Store {
         target: Suspendable,
         is_suspended: bool,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
+        let remembered = Arc::clone(&self.remembered);
+        let set = self.writer.write_then(
+            move |transaction| {
                 Box::pin(async move {
                     let is_there: bool = sqlx::query_scalar(target.is_there())
                         .bind(target.id())
@@ -65,8 +68,10 @@ impl Store {
                     };
                     Ok(true)
                 })
-            })
-            .await
+            },
+            move |_| forget(&remembered, target),
+        );
+        set.await
     }
 
     /// Whether a run's artifact, its seller, its buyer or its key is stopped.
@@ -83,5 +88,16 @@ impl Store {
     /// Whether this is the org that the server was started with.
     pub fn is_platform(&self, org: OrgId) -> bool {
         self.wallets.platform() == Some(org)
+    }
+}
+
+fn forget(remembered: &Remembered, target: Suspendable) {
+    match target {
+        Suspendable::Artifact(artifact) => remembered.artifacts.forget(&artifact),
+        Suspendable::Key(_) => remembered.keys.forget_all(),
+        Suspendable::Org(_) => {
+            remembered.keys.forget_all();
+            remembered.artifacts.forget_all();
+        }
     }
 }

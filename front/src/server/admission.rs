@@ -144,7 +144,7 @@ async fn tenancy(
     caller: &Caller,
     artifact: &str,
     of: Of,
-) -> Result<Artifact, Problem> {
+) -> Result<Arc<Artifact>, Problem> {
     match of {
         Of::ActiveRelease => visible::own_or_published(server, caller, artifact).await,
         Of::Draft => visible::own(server, caller, artifact).await,

@@ -106,11 +106,10 @@ pub(crate) struct ReleaseView {
 }
 
 /// An artifact as a caller sees it: its draft is its own project's.
-pub(crate) fn artifact(artifact: Artifact, caller: &Caller) -> ArtifactView {
-    let draft = artifact.draft.filter(|_| artifact.owner == caller.owner());
-    let of_draft = draft
-        .as_ref()
-        .and_then(|draft| draft.verdict.as_ref()?.about.as_ref());
+pub(crate) fn artifact(artifact: &Artifact, caller: &Caller) -> ArtifactView {
+    let draft = artifact.draft.as_ref();
+    let draft = draft.filter(|_| artifact.owner == caller.owner());
+    let of_draft = draft.and_then(|draft| draft.verdict.as_ref()?.about.as_ref());
     let about = artifact
         .active
         .as_ref()
@@ -120,7 +119,7 @@ pub(crate) fn artifact(artifact: Artifact, caller: &Caller) -> ArtifactView {
     let list = |name: &str| about[name].as_array().cloned().unwrap_or_default();
     ArtifactView {
         id: artifact.id.to_string(),
-        name: artifact.name,
+        name: artifact.name.clone(),
         description: text(&about["description"]),
         price: about["price"].as_u64().unwrap_or(0),
         subscription_price: about["subscription_price"].as_u64().unwrap_or(0),
@@ -129,8 +128,8 @@ pub(crate) fn artifact(artifact: Artifact, caller: &Caller) -> ArtifactView {
         credentials: list("credentials").iter().map(credential).collect(),
         egress: texts(&about["egress"]),
         examples: list("examples"),
-        draft: draft.map(self::draft),
-        active_release: artifact.active.map(release),
+        draft: draft.cloned().map(self::draft),
+        active_release: artifact.active.as_deref().cloned().map(release),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn create_artifact(
             let made = visible::own(&server, &caller, &id.to_string()).await?;
             Ok(Created {
                 location: format!("/v1/artifacts/{id}"),
-                body: artifact_view::artifact(made, &caller),
+                body: artifact_view::artifact(&made, &caller),
             })
         }
         Upload::NameTaken(id) => Err(Problem::of(Kind::ArtifactExists).with_artifact(id)),
@@ -107,7 +107,7 @@ pub(crate) async fn list_artifacts(
         .artifacts(caller.owner(), query.mine, &query.q, before, limit)
         .await?;
     Ok(Json(List::of(page, |artifact| {
-        artifact_view::artifact(artifact, &caller)
+        artifact_view::artifact(&artifact, &caller)
     })))
 }
 
@@ -120,7 +120,7 @@ pub(crate) async fn get_artifact(
     Segment(id): Segment,
 ) -> Result<Json<ArtifactView>, Problem> {
     let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
-    Ok(Json(artifact_view::artifact(artifact, &caller)))
+    Ok(Json(artifact_view::artifact(&artifact, &caller)))
 }
 
 /// What of an artifact is changed.
@@ -148,7 +148,7 @@ pub(crate) async fn change_artifact(
         return Err(Problem::of(Kind::NoActiveRelease));
     }
     let changed = visible::own(&server, &caller, &id).await?;
-    Ok(Json(artifact_view::artifact(changed, &caller)))
+    Ok(Json(artifact_view::artifact(&changed, &caller)))
 }
 
 /// Uploads an artifact's next draft.

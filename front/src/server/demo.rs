@@ -98,7 +98,9 @@ async fn publish(
     server.gate.ask(place.0, place.1);
     let is_admitted = loop {
         let artifact = server.store.artifact(id).await?;
-        let verdict = artifact.and_then(|it| it.draft).and_then(|it| it.verdict);
+        let verdict = artifact
+            .and_then(|it| it.draft.clone())
+            .and_then(|it| it.verdict);
         match verdict.map(|verdict| verdict.status) {
             Some(VerdictStatus::Pending) => tokio::time::sleep(Duration::from_millis(20)).await,
             status => break status == Some(VerdictStatus::Admitted),

@@ -101,7 +101,7 @@ pub(crate) async fn set_entry(
     };
     check_name(&name)?;
     check_value(&change.value)?;
-    let hosts = hosts(&name, change.hosts, artifact.as_ref())?;
+    let hosts = hosts(&name, change.hosts, artifact.as_deref())?;
     check_room(&server, &caller).await?;
     let scope = EntryScope {
         project: caller.owner(),

@@ -104,7 +104,7 @@ async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), St
         .store
         .artifact(id)
         .await?
-        .and_then(|artifact| artifact.draft)
+        .and_then(|artifact| artifact.draft.clone())
     else {
         return Ok(());
     };

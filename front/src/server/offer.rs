@@ -82,14 +82,7 @@ async fn subscribed(
         Problem::of(Kind::NotSubscribed).with_hint(hint)
     })?;
     go_on(caller, artifact)?;
-    let release = within_terms(server, &subscription, active(artifact)?).await?;
-    let price = price(&release);
-    Ok(Offer {
-        release: Some(release.id),
-        digest: release.digest,
-        price,
-        seller: (price > 0).then_some(artifact.owner.0),
-    })
+    within_terms(server, &subscription, artifact).await
 }
 
 fn active(artifact: &Artifact) -> Result<&Release, Problem> {
@@ -104,18 +97,35 @@ fn active(artifact: &Artifact) -> Result<&Release, Problem> {
 }
 
 /// The newest release, from the active one back, that asks no more than the subscriber has agreed to.
-pub(crate) async fn within_terms(
+async fn within_terms(
+    server: &Server,
+    subscription: &Subscription,
+    artifact: &Artifact,
+) -> Result<Offer, Problem> {
+    let (active, seller) = (active(artifact)?, artifact.owner.0);
+    if active.id == subscription.release {
+        return Ok(priced(active, seller));
+    }
+    // Neither changes, nor does what was released between them.
+    let both = (active.id, subscription.release);
+    if let Some(offer) = server.within_terms.get(&both) {
+        return Ok(offer);
+    }
+    let offer = look_back(server, subscription, active, seller).await?;
+    server.within_terms.insert(both, offer);
+    Ok(offer)
+}
+
+async fn look_back(
     server: &Server,
     subscription: &Subscription,
     active: &Release,
-) -> Result<Release, Problem> {
-    if active.id == subscription.release {
-        return Ok(active.clone());
-    }
+    seller: OrgId,
+) -> Result<Offer, Problem> {
     let accepted = accepted(server, subscription).await?;
     let is_within = |release: &Release| widens(&accepted.about, &release.about).is_empty();
     if is_within(active) {
-        return Ok(active.clone());
+        return Ok(priced(active, seller));
     }
     let mut before = active.id;
     loop {
@@ -125,13 +135,24 @@ pub(crate) async fn within_terms(
             .releases_before(subscription.artifact, before, RELEASES_AT_ONCE)
             .await?;
         let Some(oldest) = page.last().map(|release| release.id) else {
-            return Ok(accepted);
+            return Ok(priced(&accepted, seller));
         };
         // What was agreed to is within itself: nobody looks further back.
-        if let Some(release) = page.into_iter().find(is_within) {
-            return Ok(release);
+        if let Some(release) = page.iter().find(|release| is_within(release)) {
+            return Ok(priced(release, seller));
         }
         before = oldest;
+    }
+}
+
+/// A release as it is run by others.
+fn priced(release: &Release, seller: OrgId) -> Offer {
+    let price = price(release);
+    Offer {
+        release: Some(release.id),
+        digest: release.digest,
+        price,
+        seller: (price > 0).then_some(seller),
     }
 }
 

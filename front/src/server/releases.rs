@@ -58,6 +58,7 @@ pub(crate) async fn publish(
     not_suspended(&artifact)?;
     let draft = artifact
         .draft
+        .as_ref()
         .ok_or_else(|| Problem::of(Kind::DraftNotFound))?;
     admitted(draft.verdict.as_ref())?;
     let cover = (asked.generate_cover).then(|| picture(&artifact.name, &draft.digest.sha256()));

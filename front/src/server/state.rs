@@ -5,14 +5,19 @@ use super::gate::Gate;
 use super::idempotency::Slots;
 use super::jobs::Jobs;
 use super::live::Live;
+use super::offer::Offer;
 use super::rate::Rates;
 use crate::config::Config;
 use crate::problem::{Kind, Problem};
+use moka::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tollgate_runtime::Runtime;
-use tollgate_store::{Store, StoreError};
+use tollgate_store::{ReleaseId, Store, StoreError};
+
+/// What runs for subscribers who have not accepted the active release is looked up once, of so many.
+const OFFERS: u64 = 65_536;
 
 /// One server's parts.
 pub(crate) struct Server {
@@ -25,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) slots: Slots,
     pub(crate) bodies: Bodies,
     pub(crate) rates: Rates,
+    /// By the active release, and the one whose terms were agreed to: what runs.
+    pub(crate) within_terms: Cache<(ReleaseId, ReleaseId), Offer>,
     is_draining: AtomicBool,
     is_stalled: AtomicBool,
 }
@@ -41,6 +48,7 @@ impl Server {
             slots: Slots::default(),
             bodies: Bodies::new(config.body_bytes),
             rates: Rates::new(&config),
+            within_terms: Cache::new(OFFERS),
             is_draining: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             config,

@@ -65,12 +65,13 @@ pub(crate) async fn subscribe(
     not_suspended(&artifact)?;
     let release = artifact
         .active
+        .as_ref()
         .ok_or_else(|| Problem::of(Kind::NoActiveRelease))?;
     let is_subscribed = server.store.subscription_to(caller.owner(), artifact.id);
     if is_subscribed.await?.is_some() {
         return Err(Problem::of(Kind::AlreadySubscribed));
     }
-    let price = subscription_price(&release);
+    let price = subscription_price(release);
     let at = Time::now();
     let hold = wallet::hold(&server, caller.payer(), price, at)?;
     let new = NewSubscription {
@@ -152,7 +153,7 @@ pub(crate) async fn accept(
     let found = found.await?.filter(|it| it.ended_at.is_none());
     let found = found.ok_or_else(not_found)?;
     let artifact = server.store.artifact(found.artifact).await?;
-    let active = artifact.and_then(|it| it.active);
+    let active = artifact.and_then(|it| it.active.clone());
     let active = active.ok_or_else(|| Problem::of(Kind::NoActiveRelease))?;
     let is_accepted = server
         .store
@@ -184,7 +185,7 @@ async fn pending_widens(
     subscription: &Subscription,
 ) -> Result<Vec<Widening>, Problem> {
     let artifact = server.store.artifact(subscription.artifact).await?;
-    let active = artifact.and_then(|it| it.active);
+    let active = artifact.and_then(|it| it.active.clone());
     let active =
         active.filter(|it| it.id != subscription.release && subscription.ended_at.is_none());
     match active {

@@ -4,6 +4,7 @@ use super::caller::Caller;
 use super::params::id;
 use super::state::Server;
 use crate::problem::{Kind, Problem};
+use std::sync::Arc;
 use tollgate_store::{Artifact, ArtifactId};
 
 /// An artifact of the caller's own project.
@@ -11,7 +12,7 @@ pub(crate) async fn own(
     server: &Server,
     caller: &Caller,
     artifact: &str,
-) -> Result<Artifact, Problem> {
+) -> Result<Arc<Artifact>, Problem> {
     let found = find(server, artifact).await?;
     if found.owner == caller.owner() {
         Ok(found)
@@ -25,7 +26,7 @@ pub(crate) async fn own_or_published(
     server: &Server,
     caller: &Caller,
     artifact: &str,
-) -> Result<Artifact, Problem> {
+) -> Result<Arc<Artifact>, Problem> {
     let found = find(server, artifact).await?;
     if found.owner == caller.owner() || found.active.is_some() {
         Ok(found)
@@ -39,7 +40,7 @@ pub(crate) async fn own_listed_or_subscribed(
     server: &Server,
     caller: &Caller,
     artifact: &str,
-) -> Result<Artifact, Problem> {
+) -> Result<Arc<Artifact>, Problem> {
     let found = own_or_published(server, caller, artifact).await?;
     if found.owner == caller.owner() || found.listed {
         return Ok(found);
@@ -56,7 +57,7 @@ pub(crate) async fn own_or_listed(
     server: &Server,
     caller: &Caller,
     artifact: &str,
-) -> Result<Artifact, Problem> {
+) -> Result<Arc<Artifact>, Problem> {
     let found = own_or_published(server, caller, artifact).await?;
     match found.owner == caller.owner() || found.listed {
         true => Ok(found),
@@ -64,7 +65,7 @@ pub(crate) async fn own_or_listed(
     }
 }
 
-async fn find(server: &Server, artifact: &str) -> Result<Artifact, Problem> {
+async fn find(server: &Server, artifact: &str) -> Result<Arc<Artifact>, Problem> {
     let artifact: ArtifactId = id(artifact, Kind::ArtifactNotFound)?;
     let found = server.store.artifact(artifact).await?;
     found.ok_or_else(|| Problem::of(Kind::ArtifactNotFound))

@@ -294,6 +294,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
         .expect("read")
         .expect("there")
         .active
+        .clone()
         .expect("active");
     assert_eq!((active.id, active.version.as_str()), (back.id, "1.0.0"));
     assert!(

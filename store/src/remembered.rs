@@ -1,0 +1,147 @@
+//! What is asked for again and again, kept in memory until a commit changes it.
+
+use crate::Artifact;
+use crate::error::StoreError;
+use crate::id::{ArtifactId, OrgId, ProjectId};
+use crate::key::KeyUse;
+use crate::subscription::Subscription;
+use moka::sync::Cache;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const KEYS: u64 = 65_536;
+const SUBSCRIPTIONS: u64 = 65_536;
+/// What the artifacts that are kept take, as they are written. In memory it is some times as much.
+const ARTIFACT_BYTES: u64 = 64 * 1024 * 1024;
+/// What one takes beside what it says of itself.
+const ARTIFACT_BYTES_LEAST: usize = 1024;
+
+/// What admission asks for.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    /// By the hash of their text.
+    pub(crate) keys: Answers<[u8; 32], KeyUse>,
+    pub(crate) artifacts: Answers<ArtifactId, Arc<Artifact>>,
+    /// Those that have not ended.
+    pub(crate) subscriptions: Answers<(ArtifactId, OrgId, ProjectId), Subscription>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        let artifacts = Cache::builder()
+            .max_capacity(ARTIFACT_BYTES)
+            .weigher(|_, artifact: &Arc<Artifact>| weight(artifact));
+        Self {
+            keys: Answers::of(Cache::new(KEYS)),
+            artifacts: Answers::of(artifacts.build()),
+            subscriptions: Answers::of(Cache::new(SUBSCRIPTIONS)),
+        }
+    }
+}
+
+/// Answers of the database that were good when they were given, each until it is forgotten.
+pub(crate) struct Answers<Q, A> {
+    answers: Cache<Q, A>,
+    /// How often something was forgotten: an answer that was read meanwhile may be the old one.
+    forgotten: Mutex<u64>,
+}
+
+impl<Q, A> Answers<Q, A>
+where
+    Q: Hash + Eq + Send + Sync + 'static,
+    A: Clone + Send + Sync + 'static,
+{
+    fn of(answers: Cache<Q, A>) -> Self {
+        Self {
+            answers,
+            forgotten: Mutex::new(0),
+        }
+    }
+
+    /// What is remembered, or else read. That there is none is not remembered.
+    pub(crate) async fn get(
+        &self,
+        question: Q,
+        read: impl Future<Output = Result<Option<A>, StoreError>>,
+    ) -> Result<Option<A>, StoreError> {
+        if let Some(answer) = self.answers.get(&question) {
+            return Ok(Some(answer));
+        }
+        let before = *self.lock();
+        let answer = read.await?;
+        if let Some(answer) = &answer {
+            let forgotten = self.lock();
+            if *forgotten == before {
+                self.answers.insert(question, answer.clone());
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Right after the commit that changes an answer, and before anybody is told of it.
+    pub(crate) fn forget(&self, question: &Q) {
+        let mut forgotten = self.lock();
+        *forgotten += 1;
+        self.answers.invalidate(question);
+    }
+
+    /// The same of all.
+    pub(crate) fn forget_all(&self) {
+        let mut forgotten = self.lock();
+        *forgotten += 1;
+        self.answers.invalidate_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.forgotten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<Q, A> fmt::Debug for Answers<Q, A> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Answers").finish_non_exhaustive()
+    }
+}
+
+/// By the texts that its parts were read from.
+fn weight(artifact: &Artifact) -> u32 {
+    let verdict = artifact
+        .draft
+        .as_ref()
+        .and_then(|draft| draft.verdict.as_ref());
+    let of_verdict = verdict.map(|it| [Some(&it.violations), Some(&it.notes), it.about.as_ref()]);
+    let of_release = artifact.active.as_ref().map(|it| [&it.about, &it.widens]);
+    let texts = of_verdict.into_iter().flatten().flatten();
+    let texts = texts.chain(of_release.into_iter().flatten());
+    let bytes: usize = texts.map(|text| text.to_string().len()).sum();
+    u32::try_from(bytes + ARTIFACT_BYTES_LEAST).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_forgotten_while_it_is_read_is_not_remembered() {
+        let answers: Answers<u8, u8> = Answers::of(Cache::new(10));
+        let none = || async { panic!("it is remembered") };
+        let old = async {
+            answers.forget(&1);
+            Ok(Some(10))
+        };
+        assert_eq!(answers.get(1, old).await.expect("read"), Some(10));
+        let new = async { Ok(Some(11)) };
+        assert_eq!(answers.get(1, new).await.expect("read"), Some(11));
+        assert_eq!(answers.get(1, none()).await.expect("kept"), Some(11));
+        answers.forget(&2);
+        assert_eq!(answers.get(1, none()).await.expect("kept"), Some(11));
+        answers.forget_all();
+        let nothing = async { Ok(None) };
+        assert_eq!(answers.get(1, nothing).await.expect("read"), None);
+        let late = async { Ok(Some(12)) };
+        assert_eq!(answers.get(1, late).await.expect("read"), Some(12));
+    }
+}
