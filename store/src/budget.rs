@@ -1,17 +1,19 @@
 //! Budgets: what a project, or one of its keys, may spend in a day or a month of UTC, counted in memory: what was charged,
 //! and what is held.
 
-use crate::id::{BudgetId, KeyId, OrgId, ProjectId};
+use crate::id::{BudgetId, KeyId, OrgId, ProjectId, SessionId};
 use crate::time::Time;
 use std::collections::HashMap;
 
-/// Who pays, and by which key.
+/// Who pays, by which key, and in which session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payer {
     /// Org and project.
     pub owner: (OrgId, ProjectId),
     /// The key.
     pub key: KeyId,
+    /// The session; none for what the key asks for itself.
+    pub session: Option<SessionId>,
 }
 
 /// How long a budget lasts before it starts again.
@@ -243,6 +245,7 @@ mod tests {
         let payer = |key| Payer {
             owner: (org, project),
             key,
+            session: None,
         };
         let (mine, other) = (payer(KeyId::new()), payer(KeyId::new()));
         let now = Time::now();

@@ -45,6 +45,7 @@ kinds! {
     OfRun RunId "run_" "A run.";
     OfSubscription SubscriptionId "sub_" "A subscription.";
     OfBudget BudgetId "bud_" "A budget.";
+    OfSession SessionId "ses_" "A session.";
     OfEntry EntryId "ent_" "An entry of a wallet.";
 }
 

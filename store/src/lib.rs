@@ -51,7 +51,7 @@ pub use files::Digest;
 pub use folder::FolderError;
 pub use id::{
     ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId,
-    ReleaseId, RunId, SubscriptionId,
+    ReleaseId, RunId, SessionId, SubscriptionId,
 };
 pub use idempotency::{KeptAnswer, Slot};
 pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "suspensions",
         include_str!("migrations/0005_suspensions.sql"),
     ),
+    (6, "sessions", include_str!("migrations/0006_sessions.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

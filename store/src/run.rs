@@ -5,7 +5,7 @@ use crate::artifact::{digest_in, json_in};
 use crate::budget::Payer;
 use crate::error::StoreError;
 use crate::files::Digest;
-use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId};
+use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
 use crate::page::{Page, one_more};
 use crate::statements;
 use crate::time::Time;
@@ -22,6 +22,8 @@ pub struct NewRun {
     pub owner: (OrgId, ProjectId),
     /// With which key.
     pub key: KeyId,
+    /// In which session of that key; none without one.
+    pub session: Option<SessionId>,
     /// Of what.
     pub artifact: ArtifactId,
     /// Of which release; none for a draft.
@@ -58,6 +60,7 @@ impl NewRun {
         Payer {
             owner: self.owner,
             key: self.key,
+            session: self.session,
         }
     }
 }
@@ -264,6 +267,7 @@ pub(crate) fn new_in(row: &SqliteRow) -> Result<NewRun, sqlx::Error> {
         id: row.try_get("run_id")?,
         owner: (row.try_get("org_id")?, row.try_get("project_id")?),
         key: row.try_get("key_id")?,
+        session: row.try_get("session_id")?,
         artifact: row.try_get("artifact_id")?,
         release: row.try_get("release_id")?,
         digest: digest_in(row.try_get("digest")?)?,

@@ -290,7 +290,7 @@ async fn drop_input(
     Ok(())
 }
 
-/// Binds the first eighteen of a run's columns.
+/// Binds the first nineteen of a run's columns.
 fn bind_new<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     run: &NewRun,
@@ -314,6 +314,7 @@ fn bind_new<'q>(
         .bind(run.created_at)
         .bind(signed(run.price))
         .bind(run.seller)
+        .bind(run.session)
 }
 
 fn signed(number: u64) -> i64 {

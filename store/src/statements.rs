@@ -201,19 +201,19 @@ pub(crate) const REPLACE_SEALED: &str = "UPDATE environment SET sealed = $5
 /// Also ends a run that is durable already, unless it was ended or started again meanwhile.
 pub(crate) const FINISH_RUN: &str = "INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
-        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, attempt,
-        status, failure, usage, charged, output_sha256, output_bytes, started_at, finished_at)
+        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, session_id,
+        attempt, status, failure, usage, charged, output_sha256, output_bytes, started_at, finished_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24, $25, $26, $27)
+        $24, $25, $26, $27, $28)
     ON CONFLICT (org_id, project_id, run_id) DO UPDATE SET status = excluded.status, failure = excluded.failure,
         usage = excluded.usage, charged = excluded.charged, output_sha256 = excluded.output_sha256,
         output_bytes = excluded.output_bytes, started_at = excluded.started_at, finished_at = excluded.finished_at
     WHERE runs.status = 'RUNNING' AND runs.attempt = excluded.attempt";
 pub(crate) const BEGIN_RUN: &str = "INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
-        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, attempt, status,
-        started_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+        timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, session_id,
+        attempt, status, started_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 pub(crate) const FORGET_RUN: &str =
     "DELETE FROM runs WHERE org_id = $1 AND project_id = $2 AND run_id = $3";
 pub(crate) const FORGET_SLOT_OF_RUN: &str =
@@ -246,7 +246,7 @@ pub(crate) const REQUEUE_RUN: &str = "UPDATE runs SET status = 'QUEUED', started
     WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'RUNNING' AND attempt = $4";
 pub(crate) const CANCEL_QUEUED: &str = "UPDATE runs SET status = 'CANCELLED', finished_at = $4
     WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'QUEUED'
-    RETURNING org_id, project_id, key_id, price, created_at";
+    RETURNING org_id, project_id, key_id, session_id, price, created_at";
 pub(crate) const RUN: &str = "SELECT r.*, o.output FROM runs r
     LEFT JOIN run_outputs o ON o.org_id = r.org_id AND o.run_id = r.run_id
     WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id = $3";
@@ -376,7 +376,7 @@ pub(crate) const LOSE_RUNNING: &str =
 pub(crate) const EXPIRE_QUEUED: &str =
     "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
     WHERE status = 'QUEUED' AND +created_at < $3
-    RETURNING org_id, project_id, key_id, price, created_at";
+    RETURNING org_id, project_id, key_id, session_id, price, created_at";
 /// By the partial indexes of queued and running runs: the others are many.
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')

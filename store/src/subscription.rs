@@ -70,6 +70,8 @@ impl Store {
         let payer = Payer {
             owner: (org, project),
             key: new.key,
+            // Sessions subscribe to nothing.
+            session: None,
         };
         let (fees, wallets) = (self.fees(), Arc::clone(&self.wallets));
         let made = self

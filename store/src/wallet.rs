@@ -189,6 +189,7 @@ pub(crate) fn kept_hold(row: &SqliteRow) -> Result<KeptHold, sqlx::Error> {
     let payer = Payer {
         owner: (row.try_get("org_id")?, row.try_get("project_id")?),
         key: row.try_get("key_id")?,
+        session: row.try_get("session_id")?,
     };
     Ok(KeptHold {
         payer,
@@ -229,6 +230,7 @@ mod tests {
         let payer = |org| Payer {
             owner: (org, ProjectId::new()),
             key: KeyId::new(),
+            session: None,
         };
         let held = |org, tokens| KeptHold {
             payer: payer(org),

@@ -194,6 +194,7 @@ fn new_run(
         id: RunId::new(),
         owner: caller.owner(),
         key: caller.key.key,
+        session: None,
         artifact: artifact.id,
         release: offer.release,
         digest: offer.digest,

@@ -26,6 +26,7 @@ impl Caller {
         Payer {
             owner: self.owner(),
             key: self.key.key,
+            session: None,
         }
     }
 

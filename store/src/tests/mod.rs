@@ -35,6 +35,7 @@ fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
         id: RunId::new(),
         owner: (made.org, made.project),
         key: made.key.key.id,
+        session: None,
         artifact,
         release: None,
         digest: Digest::of(b"tool"),

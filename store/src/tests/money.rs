@@ -22,6 +22,7 @@ fn payer(org: &NewOrg) -> Payer {
     Payer {
         owner: (org.org, org.project),
         key: org.key.key.id,
+        session: None,
     }
 }
 
