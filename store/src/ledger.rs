@@ -4,11 +4,13 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{EntryId, OrgId, RunId, SubscriptionId};
 use crate::page::{Page, one_more};
+use crate::rows::Binding;
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use std::collections::HashMap;
 
 /// A ten-thousandth, which fees are counted in.
 const BASIS: u128 = 10_000;
@@ -103,58 +105,79 @@ impl Store {
     }
 }
 
-/// What changes a payment makes, to be posted once it is committed.
-pub(crate) async fn pay(
-    transaction: &mut Transaction,
-    payment: Payment,
-    fees: Option<(OrgId, u32)>,
-) -> Result<Vec<(OrgId, i64)>, StoreError> {
-    let Payment {
-        of,
-        buyer,
-        seller,
-        tokens,
-    } = payment;
-    let kind = match of {
-        Paid::Run(_) => "charge",
-        Paid::Subscription(_) => "subscription",
-    };
-    let paid = signed(tokens);
-    let mut lines = vec![(buyer, kind, -paid), (seller, "earning", paid)];
-    if let Some((platform, basis_points)) = fees.filter(|(platform, _)| *platform != seller) {
-        let fee = fee(tokens, basis_points);
-        if fee > 0 {
-            lines.extend([(seller, "fee", -fee), (platform, "fee", fee)]);
-        }
-    }
-    let posting = match of {
-        Paid::Run(run) => *run.as_bytes(),
-        Paid::Subscription(subscription) => *subscription.as_bytes(),
-    };
-    for (org, kind, tokens) in &lines {
-        let (run, subscription) = match of {
-            Paid::Run(run) => (Some(run), None),
-            Paid::Subscription(subscription) => (None, Some(subscription)),
+impl Payment {
+    /// What its lines say: what the buyer pays, what the seller earns, and the platform's fee.
+    pub(crate) fn lines(&self, fees: Option<(OrgId, u32)>) -> Vec<Line> {
+        let paid = signed(self.tokens);
+        let (posting, kind, run, subscription) = match self.of {
+            Paid::Run(run) => (*run.as_bytes(), "charge", Some(run), None),
+            Paid::Subscription(it) => (*it.as_bytes(), "subscription", None, Some(it)),
         };
-        sqlx::query(statements::INSERT_ENTRY)
-            .bind(*org)
-            .bind(EntryId::new())
-            .bind(posting.to_vec())
-            .bind(*kind)
-            .bind(*tokens)
-            .bind(run)
-            .bind(subscription)
-            .bind(None::<String>)
-            .bind(None::<Vec<u8>>)
-            .bind(Time::now())
-            .execute(&mut *transaction)
-            .await?;
+        let mut sides = vec![(self.buyer, kind, -paid), (self.seller, "earning", paid)];
+        if let Some((platform, basis_points)) = fees.filter(|(it, _)| *it != self.seller) {
+            let fee = fee(self.tokens, basis_points);
+            if fee > 0 {
+                sides.extend([(self.seller, "fee", -fee), (platform, "fee", fee)]);
+            }
+        }
+        let line = |(org, kind, tokens)| Line {
+            org,
+            id: EntryId::new(),
+            posting,
+            kind,
+            tokens,
+            run,
+            subscription,
+            reason: None,
+            request: None,
+        };
+        sides.into_iter().map(line).collect()
     }
-    let changes = summed(&lines);
-    for (org, tokens) in &changes {
-        change(transaction, *org, *tokens).await?;
-    }
+}
+
+/// An entry to be made.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) org: OrgId,
+    id: EntryId,
+    /// Those of one posting sum to zero.
+    posting: [u8; 16],
+    kind: &'static str,
+    pub(crate) tokens: i64,
+    run: Option<RunId>,
+    subscription: Option<SubscriptionId>,
+    reason: Option<String>,
+    request: Option<Vec<u8>>,
+}
+
+/// Makes entries, and changes the wallets by them. What changed is to be posted once it is committed.
+pub(crate) async fn enter(
+    transaction: &mut Transaction,
+    lines: &[&Line],
+    at: Time,
+) -> Result<Vec<(OrgId, i64)>, StoreError> {
+    statements::INSERT_ENTRIES_SQLITE
+        .execute(transaction, lines, |statement, line| {
+            bind_line(statement, line, at)
+        })
+        .await?;
+    let changes = summed(lines.iter().copied());
+    change(transaction, &changes).await?;
     Ok(changes)
+}
+
+fn bind_line(statement: Binding, line: &Line, at: Time) -> Binding {
+    statement
+        .bind(line.org)
+        .bind(line.id)
+        .bind(line.posting.to_vec())
+        .bind(line.kind)
+        .bind(line.tokens)
+        .bind(line.run)
+        .bind(line.subscription)
+        .bind(line.reason.clone())
+        .bind(line.request.clone())
+        .bind(at)
 }
 
 /// Rounded down: what cannot be divided is the seller's.
@@ -163,34 +186,29 @@ fn fee(tokens: u64, basis_points: u32) -> i64 {
     i64::try_from(fee).unwrap_or(i64::MAX)
 }
 
-/// One change an org, where there is any.
-fn summed(lines: &[(OrgId, &str, i64)]) -> Vec<(OrgId, i64)> {
-    let mut changes: Vec<(OrgId, i64)> = Vec::new();
-    for (org, _, tokens) in lines {
-        match changes.iter_mut().find(|(it, _)| it == org) {
-            Some((_, sum)) => *sum += tokens,
-            None => changes.push((*org, *tokens)),
-        }
+/// One change an org, where there is any. The platform's own side of credits is no wallet.
+pub(crate) fn summed<'l>(lines: impl IntoIterator<Item = &'l Line>) -> Vec<(OrgId, i64)> {
+    let mut changes: HashMap<OrgId, i64> = HashMap::new();
+    for line in lines.into_iter().filter(|line| line.org != OrgId::none()) {
+        *changes.entry(line.org).or_default() += line.tokens;
     }
-    changes.retain(|(_, tokens)| *tokens != 0);
-    changes
+    changes.retain(|_, tokens| *tokens != 0);
+    changes.into_iter().collect()
 }
 
 /// Refused by the database where a wallet would be less than empty.
-async fn change(transaction: &mut Transaction, org: OrgId, tokens: i64) -> Result<(), StoreError> {
-    // A row that is made anew is checked before it is found to be there.
-    let statement = match tokens < 0 {
-        true => statements::TAKE_TOKENS,
-        false => statements::GIVE_TOKENS,
-    };
-    let changed = sqlx::query(statement)
-        .bind(org)
-        .bind(tokens)
-        .execute(transaction)
-        .await?;
-    match changed.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::Failed(sqlx::Error::RowNotFound)),
+async fn change(transaction: &mut Transaction, changes: &[(OrgId, i64)]) -> Result<(), StoreError> {
+    let takes = |(_, tokens): &(OrgId, i64)| *tokens < 0;
+    let (takes, gives): (Vec<_>, Vec<_>) = changes.iter().copied().partition(takes);
+    let bind =
+        |statement: Binding, (org, tokens): &(OrgId, i64)| statement.bind(*org).bind(*tokens);
+    let given = statements::GIVE_TOKENS_SQLITE.execute(transaction, &gives, bind);
+    let given = given.await?;
+    let taken = statements::TAKE_TOKENS_SQLITE.execute(transaction, &takes, bind);
+    let taken = taken.await?;
+    match (given + taken) == changes.len() as u64 {
+        true => Ok(()),
+        false => Err(StoreError::Failed(sqlx::Error::RowNotFound)),
     }
 }
 
@@ -236,27 +254,23 @@ async fn give(
         run: None,
         subscription: None,
     };
-    let sides = [
-        (credit.org, tokens, request),
-        (OrgId::none(), -tokens, None),
+    let line = |org, tokens, request| Line {
+        org,
+        id: entry.id,
+        posting: *entry.id.as_bytes(),
+        kind: "credit",
+        tokens,
+        run: None,
+        subscription: None,
+        reason: Some(credit.reason.clone()),
+        request,
+    };
+    let lines = [
+        line(credit.org, tokens, request),
+        line(OrgId::none(), -tokens, None),
     ];
-    for (org, tokens, request) in sides {
-        sqlx::query(statements::INSERT_ENTRY)
-            .bind(org)
-            .bind(entry.id)
-            .bind(entry.id.as_bytes().to_vec())
-            .bind(&entry.kind)
-            .bind(tokens)
-            .bind(None::<RunId>)
-            .bind(None::<SubscriptionId>)
-            .bind(&credit.reason)
-            .bind(request)
-            .bind(entry.at)
-            .execute(&mut *transaction)
-            .await?;
-    }
-    change(transaction, credit.org, tokens).await?;
-    Ok((Credited::Made(entry), vec![(credit.org, tokens)]))
+    let changes = enter(transaction, &lines.iter().collect::<Vec<_>>(), entry.at).await?;
+    Ok((Credited::Made(entry), changes))
 }
 
 fn entry_in(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
@@ -299,13 +313,16 @@ mod tests {
     #[test]
     fn an_org_that_is_on_both_sides_is_changed_once() {
         let (one, other) = (OrgId::new(), OrgId::new());
-        let lines = [
-            (one, "charge", -10),
-            (one, "earning", 10),
-            (one, "fee", -1),
-            (other, "fee", 1),
-        ];
-        assert_eq!(summed(&lines), [(one, -1), (other, 1)]);
-        assert_eq!(summed(&lines[..2]), []);
+        let payment = Payment {
+            of: Paid::Run(RunId::new()),
+            buyer: one,
+            seller: one,
+            tokens: 10,
+        };
+        let mut changes = summed(&payment.lines(Some((other, 1000))));
+        changes.sort_by_key(|(_, tokens)| *tokens);
+        assert_eq!(changes, [(one, -1), (other, 1)]);
+        assert_eq!(summed(&payment.lines(None)), []);
+        assert_eq!(summed(&payment.lines(Some((one, 1000)))), []);
     }
 }

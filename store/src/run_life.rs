@@ -1,26 +1,22 @@
-//! The life of a run's record: a run that is durable has its row before it starts; others are written once, when they
-//! end.
+//! The life of a run's record before the run [ends](crate::settlement): a run that is durable has its row before it
+//! starts.
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::files::Digest;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::idempotency::{KeptAnswer, Slot, keep_answer};
-use crate::ledger::{Paid, Payment, pay};
-use crate::run::{Claimed, Finish, NewRun, new_in};
+use crate::rows::Binding;
+use crate::run::{Claimed, NewRun, new_in};
 use crate::statements;
 use crate::time::Time;
-use crate::uploaded_spans;
 use crate::wallet::{KeptHold, kept_hold};
 use crate::writer::Transaction;
 use serde_json::Value;
 use sqlx::Row;
-use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments};
 use std::sync::Arc;
 
 /// The attempt of a run that was never queued.
-const FIRST_ATTEMPT: i64 = 1;
+pub(crate) const FIRST_ATTEMPT: i64 = 1;
 
 impl Store {
     /// Makes a run that starts now durable, with the slot its answer is kept in.
@@ -133,28 +129,6 @@ impl Store {
             .await
     }
 
-    /// Records how a run ended, and charges for it where the record says so, what was held. `attempt` is that of a claimed run, none of any other. `false` where the record says
-    /// already that it ended otherwise: nothing is charged then.
-    pub async fn finish_run(
-        &self,
-        run: NewRun,
-        attempt: Option<i64>,
-        finish: Finish,
-    ) -> Result<bool, StoreError> {
-        let attempt = attempt.unwrap_or(FIRST_ATTEMPT);
-        let (fees, wallets) = (self.fees(), Arc::clone(&self.wallets));
-        let (payer, charged, at) = (run.payer(), finish.charged, run.created_at);
-        let recorded = self.writer.write_then(
-            move |transaction| Box::pin(record(transaction, run, attempt, finish, fees)),
-            move |changes: &Option<Vec<_>>| {
-                if let Some(changes) = changes {
-                    wallets.paid(changes, &payer, charged, at);
-                }
-            },
-        );
-        Ok(recorded.await?.is_some())
-    }
-
     /// Cancels a run that is still queued. `false` where it is not.
     pub async fn cancel_queued(
         &self,
@@ -215,69 +189,7 @@ async fn claim(
     }))
 }
 
-async fn record(
-    transaction: &mut Transaction,
-    run: NewRun,
-    attempt: i64,
-    finish: Finish,
-    fees: Option<(OrgId, u32)>,
-) -> Result<Option<Vec<(OrgId, i64)>>, StoreError> {
-    let output = finish.output.as_deref();
-    let recorded = bind_new(sqlx::query(statements::FINISH_RUN), &run)
-        .bind(attempt)
-        .bind(finish.status.name())
-        .bind(finish.failure.as_ref().map(Value::to_string))
-        .bind(finish.usage.as_ref().map(Value::to_string))
-        .bind(signed(finish.charged))
-        .bind(output.map(|output| Digest::of(output.as_bytes()).as_bytes().to_vec()))
-        .bind(output.map(|output| signed(output.len() as u64)))
-        .bind(finish.started_at)
-        .bind(finish.finished_at)
-        .execute(&mut *transaction)
-        .await?;
-    if recorded.rows_affected() == 0 {
-        return Ok(None);
-    }
-    let payment = run.seller.map(|seller| Payment {
-        of: Paid::Run(run.id),
-        buyer: run.owner.0,
-        seller,
-        tokens: finish.charged,
-    });
-    let changes = match payment.filter(|payment| payment.tokens > 0) {
-        Some(payment) => pay(transaction, payment, fees).await?,
-        None => Vec::new(),
-    };
-    let org = run.owner.0;
-    let kept = [
-        (
-            statements::KEEP_OUTPUT,
-            finish.output.filter(|_| finish.keeps_output),
-        ),
-        (statements::KEEP_LOGS, finish.logs),
-        (statements::KEEP_SPANS, finish.spans),
-    ];
-    for (statement, text) in kept {
-        if let Some(text) = text {
-            sqlx::query(statement)
-                .bind(org)
-                .bind(run.id)
-                .bind(text)
-                .bind(finish.finished_at)
-                .execute(&mut *transaction)
-                .await?;
-        }
-    }
-    if let Some(spans) = finish.uploaded_spans {
-        uploaded_spans::keep(transaction, (org, run.id), 0, spans, finish.finished_at).await?;
-    }
-    if attempt > FIRST_ATTEMPT || finish.keeps_output {
-        drop_input(transaction, org, run.id).await?;
-    }
-    Ok(Some(changes))
-}
-
-async fn drop_input(
+pub(crate) async fn drop_input(
     transaction: &mut Transaction,
     org: OrgId,
     id: RunId,
@@ -291,11 +203,8 @@ async fn drop_input(
 }
 
 /// Binds the first nineteen of a run's columns.
-fn bind_new<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    run: &NewRun,
-) -> Query<'q, Sqlite, SqliteArguments> {
-    query
+pub(crate) fn bind_new(statement: Binding, run: &NewRun) -> Binding {
+    statement
         .bind(run.owner.0)
         .bind(run.owner.1)
         .bind(run.id)
@@ -317,6 +226,6 @@ fn bind_new<'q>(
         .bind(run.session)
 }
 
-fn signed(number: u64) -> i64 {
+pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

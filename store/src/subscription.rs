@@ -4,11 +4,12 @@ use crate::Store;
 use crate::budget::Payer;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
-use crate::ledger::{Paid, Payment, pay};
+use crate::ledger::{Paid, Payment, enter};
 use crate::page::{Page, one_more};
 use crate::release::{Release, release_in};
 use crate::statements;
 use crate::time::Time;
+use crate::wallet::Hold;
 use crate::writer::Transaction;
 use futures_util::future::BoxFuture;
 use sqlx::Row;
@@ -48,11 +49,12 @@ pub struct NewSubscription {
 }
 
 impl Store {
-    /// Subscribes a project, and pays. `None` where it is subscribed.
+    /// Subscribes a project, and pays with what is held. `None` where it is subscribed.
     pub async fn subscribe(
         &self,
         (org, project): (OrgId, ProjectId),
         new: NewSubscription,
+        hold: Hold,
     ) -> Result<Option<Subscription>, StoreError> {
         let subscription = Subscription {
             id: SubscriptionId::new(),
@@ -73,7 +75,7 @@ impl Store {
             // Sessions subscribe to nothing.
             session: None,
         };
-        let (fees, wallets) = (self.fees(), Arc::clone(&self.wallets));
+        let fees = self.fees();
         let made = self
             .writer
             .write_then(
@@ -84,13 +86,17 @@ impl Store {
                         }
                         match payment.tokens {
                             0 => Ok(Some(Vec::new())),
-                            _ => pay(transaction, payment, fees).await.map(Some),
+                            _ => {
+                                let lines = payment.lines(fees);
+                                let lines: Vec<_> = lines.iter().collect();
+                                enter(transaction, &lines, new.at).await.map(Some)
+                            }
                         }
                     })
                 },
                 move |changes: &Option<Vec<_>>| {
                     if let Some(changes) = changes {
-                        wallets.paid(changes, &payer, new.price, new.at);
+                        hold.settle(changes, new.price);
                     }
                 },
             )

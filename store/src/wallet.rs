@@ -52,6 +52,17 @@ pub enum NotHeld {
 }
 
 impl Hold {
+    /// Once what it was held for is committed: wallets change by `changes`, `tokens` of it are spent, and what is held
+    /// is given back, in one step. Else a charge would count twice meanwhile, or could be spent again.
+    pub(crate) fn settle(mut self, changes: &[(OrgId, i64)], tokens: u64) {
+        let mut all = self.wallets.lock();
+        all.post(changes);
+        all.budgets.spend(&self.held.payer, tokens, self.held.at);
+        all.release(&self.held);
+        drop(all);
+        self.held.tokens = 0;
+    }
+
     /// Leaves the tokens held: a row of the database has the hold now.
     pub fn keep(mut self) {
         self.held.tokens = 0;
@@ -128,13 +139,6 @@ impl Wallets {
         self.lock().post(changes);
     }
 
-    /// A payment that was committed, for what was asked for at that time.
-    pub(crate) fn paid(&self, changes: &[(OrgId, i64)], payer: &Payer, tokens: u64, at: Time) {
-        let mut all = self.lock();
-        all.post(changes);
-        all.budgets.spend(payer, tokens, at);
-    }
-
     fn hold(self: &Arc<Self>, held: KeptHold) -> Result<Hold, NotHeld> {
         let mut all = self.lock();
         // What costs nothing passes no cap.
@@ -164,10 +168,7 @@ impl Wallets {
         if held.tokens == 0 {
             return;
         }
-        let mut all = self.lock();
-        let wallet = all.wallets.entry(held.payer.owner.0).or_default();
-        wallet.held = wallet.held.saturating_sub(held.tokens);
-        all.budgets.release(&held.payer, held.tokens, held.at);
+        self.lock().release(held);
     }
 
     fn lock(&self) -> MutexGuard<'_, Accounts> {
@@ -176,6 +177,12 @@ impl Wallets {
 }
 
 impl Accounts {
+    fn release(&mut self, held: &KeptHold) {
+        let wallet = self.wallets.entry(held.payer.owner.0).or_default();
+        wallet.held = wallet.held.saturating_sub(held.tokens);
+        self.budgets.release(&held.payer, held.tokens, held.at);
+    }
+
     fn post(&mut self, changes: &[(OrgId, i64)]) {
         for (org, tokens) in changes {
             let wallet = self.wallets.entry(*org).or_default();

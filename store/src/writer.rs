@@ -4,11 +4,13 @@
 //! flushed the next one's commands gather.
 
 use crate::error::StoreError;
+use crate::settlement::{NotSettled, Settled, Settling, record_all};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Executor};
 use std::panic::AssertUnwindSafe;
+use std::slice;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -20,7 +22,14 @@ const QUEUED_COMMANDS_MAX: usize = 4096;
 /// The connection inside the writer's transaction.
 pub(crate) type Transaction = SqliteConnection;
 
-type Command = Box<dyn for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Option<Answer>> + Send>;
+enum Command {
+    /// Some work, undone alone where it fails.
+    Work(Work),
+    /// A run's end. Those of a transaction are written together: they are what there is most of.
+    Settle(Settling, oneshot::Sender<Result<Settled, NotSettled>>),
+}
+
+type Work = Box<dyn for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Option<Answer>> + Send>;
 /// Tells whoever asked how the transaction ended.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -64,7 +73,7 @@ impl Writer {
         A: FnOnce(&T) + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let command: Command = Box::new(move |transaction| {
+        let work: Work = Box::new(move |transaction| {
             Box::pin(async move {
                 match work(transaction).await {
                     Ok(value) => Some(Box::new(move |committed: Result<(), StoreError>| {
@@ -81,8 +90,21 @@ impl Writer {
                 }
             })
         });
+        let command = Command::Work(work);
         self.queue.send(command).await.map_err(|_| closed())?;
         receiver.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Settles a run, and then what was held for it, whoever still waits.
+    pub(crate) async fn settle(&self, settling: Settling) -> Result<Settled, NotSettled> {
+        let (answer, receiver) = oneshot::channel();
+        let command = Command::Settle(settling, answer);
+        let lost = || NotSettled {
+            error: closed(),
+            settlement: None,
+        };
+        self.queue.send(command).await.map_err(|_| lost())?;
+        receiver.await.unwrap_or_else(|_| Err(lost()))
     }
 
     /// Does what is queued, and closes the database.
@@ -99,16 +121,33 @@ fn closed() -> StoreError {
 async fn work(mut connection: SqliteConnection, mut commands: mpsc::Receiver<Command>) {
     let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
     while commands.recv_many(&mut batch, BATCH_COMMANDS_MAX).await > 0 {
-        let mut answers = Vec::with_capacity(batch.len());
-        let ended = transaction(&mut connection, &mut batch, &mut answers).await;
+        let (mut work, mut settling, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        for command in batch.drain(..) {
+            match command {
+                Command::Work(one) => work.push(one),
+                Command::Settle(one, answer) => {
+                    settling.push(one);
+                    waiting.push(answer);
+                }
+            }
+        }
+        let mut answers = Vec::with_capacity(work.len());
+        let ended = transaction(&mut connection, work, &mut answers, &settling).await;
         if let Err(error) = &ended {
             tracing::error!(%error, "a transaction could not be committed");
             // What is open is undone; where nothing is open this is refused, which is as well.
             let _ = connection.execute("ROLLBACK").await;
-            batch.clear();
         }
         for answer in answers {
-            answer(ended.as_ref().copied().map_err(refused));
+            answer(ended.as_ref().map(|_| ()).map_err(refused));
+        }
+        let recorded = ended.unwrap_or_else(|error| {
+            let refused = |_| Err(refused(&error));
+            (0..settling.len()).map(refused).collect()
+        });
+        for ((one, recorded), waiting) in settling.into_iter().zip(recorded).zip(waiting) {
+            // The hold is settled here, whoever still waits.
+            let _ = waiting.send(one.ended(recorded));
         }
     }
     if let Err(error) = connection.close().await {
@@ -121,16 +160,19 @@ fn refused(error: &sqlx::Error) -> StoreError {
     StoreError::Refusing(error.to_string())
 }
 
+/// What is told to those who asked for some work, once it is committed, goes to `answers`. Says of each of the
+/// settlements whether it was recorded.
 async fn transaction(
     connection: &mut SqliteConnection,
-    batch: &mut Vec<Command>,
+    work: Vec<Work>,
     answers: &mut Vec<Answer>,
-) -> Result<(), sqlx::Error> {
+    settling: &[Settling],
+) -> Result<Vec<Result<bool, StoreError>>, sqlx::Error> {
     connection.execute("BEGIN IMMEDIATE").await?;
-    for command in batch.drain(..) {
+    for one in work {
         connection.execute("SAVEPOINT command").await?;
         // A panic is that command's own: whoever asked learns that it failed, the others go on.
-        let done = AssertUnwindSafe(command(connection)).catch_unwind().await;
+        let done = AssertUnwindSafe(one(connection)).catch_unwind().await;
         match done.ok().flatten() {
             Some(answer) => answers.push(answer),
             None => {
@@ -139,6 +181,40 @@ async fn transaction(
         }
         connection.execute("RELEASE command").await?;
     }
+    let recorded = settle(connection, settling).await?;
     connection.execute("COMMIT").await?;
-    Ok(())
+    Ok(recorded)
+}
+
+/// Records them together, or else one by one: what is wrong with one is no other's fault.
+async fn settle(
+    connection: &mut SqliteConnection,
+    settling: &[Settling],
+) -> Result<Vec<Result<bool, StoreError>>, sqlx::Error> {
+    if settling.is_empty() {
+        return Ok(Vec::new());
+    }
+    if matches!(try_settle(connection, settling).await?, Ok(true)) {
+        return Ok(settling.iter().map(|_| Ok(true)).collect());
+    }
+    let mut recorded = Vec::with_capacity(settling.len());
+    for one in settling {
+        recorded.push(try_settle(connection, slice::from_ref(one)).await?);
+    }
+    Ok(recorded)
+}
+
+/// Records all of them, or nothing.
+async fn try_settle(
+    connection: &mut SqliteConnection,
+    settling: &[Settling],
+) -> Result<Result<bool, StoreError>, sqlx::Error> {
+    connection.execute("SAVEPOINT command").await?;
+    let recorded = AssertUnwindSafe(record_all(connection, settling)).catch_unwind();
+    let recorded = recorded.await.unwrap_or_else(|_| Err(closed()));
+    if !matches!(recorded, Ok(true)) {
+        connection.execute("ROLLBACK TO command").await?;
+    }
+    connection.execute("RELEASE command").await?;
+    Ok(recorded)
 }

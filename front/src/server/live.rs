@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollgate_runtime::{Prepared, Started};
-use tollgate_store::{Finish, Hold, NewRun, RunId, RunRecord, StoreError, Time};
+use tollgate_store::{
+    Finish, Hold, NewRun, NotSettled, RunId, RunRecord, Settled, Settlement, StoreError, Time,
+};
 
 /// How often a record is tried to be written while the store refuses, a second apart.
 const RECORD_TRIES: u32 = 10;
@@ -236,11 +238,10 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
 }
 
 /// Writes the record, and charges what was held where the run succeeded; the answer is given once that is on the disk.
-/// The hold is given back after that, or it could be spent in between.
 async fn settle(
     server: &Shared,
     run: NewRun,
-    _hold: Hold,
+    hold: Hold,
     durable: Durable,
     finish: Finish,
 ) -> RunEnd {
@@ -248,26 +249,37 @@ async fn settle(
         Durable::Claimed(attempt) => Some(attempt),
         Durable::No | Durable::Begun => None,
     };
-    let mut tries = 0;
-    loop {
-        let written = server
-            .store
-            .finish_run(run.clone(), attempt, finish.clone())
-            .await;
-        tries += 1;
-        match written {
-            Ok(true) => return RunEnd::Recorded(Arc::new(record_of(run, finish))),
-            Ok(false) => {
-                tracing::warn!(run_id = %run.id, "a run had ended otherwise already");
-                return lost();
+    let id = run.id;
+    let mut settlement = Box::new(Settlement {
+        run,
+        attempt,
+        finish,
+        hold,
+    });
+    for tried in 1.. {
+        match server.store.settle(settlement).await {
+            Ok(Settled::Recorded(ended)) => {
+                let (run, finish) = *ended;
+                return RunEnd::Recorded(Arc::new(record_of(run, finish)));
             }
-            Err(error) if error.is_refusing() && tries < RECORD_TRIES => {
-                tracing::warn!(%error, run_id = %run.id, "a run's record is tried again");
+            Ok(Settled::Before) => {
+                tracing::warn!(run_id = %id, "a run had ended otherwise already");
+                break;
+            }
+            Err(NotSettled {
+                error,
+                settlement: Some(again),
+            }) if error.is_refusing() && tried < RECORD_TRIES => {
+                tracing::warn!(%error, run_id = %id, "a run's record is tried again");
+                settlement = again;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(error) => return RunEnd::Refused(Box::new(Problem::from(error).with_run(run.id))),
+            Err(NotSettled { error, .. }) => {
+                return RunEnd::Refused(Box::new(Problem::from(error).with_run(id)));
+            }
         }
     }
+    lost()
 }
 
 /// Leaves no record of a run that was not started. A queued one is put back where it may be started later.

@@ -84,11 +84,7 @@ pub(crate) async fn subscribe(
     };
     // In a task: a caller that leaves must not give the hold back before it is paid with.
     let (owner, paying) = (caller.owner(), Arc::clone(&server));
-    let made = tokio::spawn(async move {
-        let made = paying.store.subscribe(owner, new).await;
-        drop(hold);
-        made
-    });
+    let made = tokio::spawn(async move { paying.store.subscribe(owner, new, hold).await });
     let made = made.await.map_err(|_| Problem::of(Kind::Internal))??;
     let made = made.ok_or_else(|| Problem::of(Kind::AlreadySubscribed))?;
     Ok(Created {

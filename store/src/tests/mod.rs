@@ -73,6 +73,37 @@ fn succeeded(output: &str) -> Finish {
     }
 }
 
+/// Settles a run, for which nothing need be held.
+async fn settle(
+    store: &Store,
+    run: NewRun,
+    attempt: Option<i64>,
+    finish: Finish,
+) -> Result<bool, StoreError> {
+    let hold = store.hold(run.payer(), 0, Time::now());
+    settle_held(store, run, attempt, finish, hold.expect("nothing")).await
+}
+
+async fn settle_held(
+    store: &Store,
+    run: NewRun,
+    attempt: Option<i64>,
+    finish: Finish,
+    hold: Hold,
+) -> Result<bool, StoreError> {
+    let settlement = Settlement {
+        run,
+        attempt,
+        finish,
+        hold,
+    };
+    match store.settle(Box::new(settlement)).await {
+        Ok(Settled::Recorded(..)) => Ok(true),
+        Ok(Settled::Before) => Ok(false),
+        Err(not_settled) => Err(not_settled.error),
+    }
+}
+
 #[tokio::test]
 async fn one_folder_serves_one_store() {
     let opened = open().await;
@@ -439,12 +470,12 @@ async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
         (again.run.id, again.attempt),
         (runs[0].id, claimed.attempt + 1)
     );
-    let late = store.finish_run(claimed.run, Some(claimed.attempt), succeeded("1"));
+    let late = settle(&store, claimed.run, Some(claimed.attempt), succeeded("1"));
     assert!(
         !late.await.expect("written"),
         "an earlier start must not end a later one"
     );
-    let ended = store.finish_run(again.run, Some(again.attempt), succeeded("2"));
+    let ended = settle(&store, again.run, Some(again.attempt), succeeded("2"));
     assert!(ended.await.expect("written"));
     let record = store
         .run(runs[0].owner, runs[0].id)
@@ -561,8 +592,7 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
         .queue_run(queued.clone(), "{}".to_owned(), None)
         .await
         .expect("queued");
-    store
-        .finish_run(ended.clone(), None, succeeded("1"))
+    settle(&store, ended.clone(), None, succeeded("1"))
         .await
         .expect("ended");
     assert_eq!(store.expire_queued(keep).await.expect("written"), 0);

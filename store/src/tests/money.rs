@@ -4,6 +4,7 @@
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const FEE_BASIS_POINTS: u32 = 1000;
 
@@ -91,30 +92,18 @@ async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
         (100, 19, 81)
     );
     let run = paid_run(&buyer, &seller, 19);
-    assert!(
-        store
-            .finish_run(run.clone(), None, charged(19))
-            .await
-            .expect("written")
-    );
-    drop(hold);
+    let settled = settle_held(&store, run.clone(), None, charged(19), hold);
+    assert!(settled.await.expect("written"));
     // The same again, as after an answer that was lost.
     assert!(
-        !store
-            .finish_run(run.clone(), None, charged(19))
+        !settle(&store, run.clone(), None, charged(19))
             .await
             .expect("written")
     );
-    assert!(
-        !store
-            .finish_run(run, None, failed())
-            .await
-            .expect("written")
-    );
+    assert!(!settle(&store, run, None, failed()).await.expect("written"));
     let unpaid = paid_run(&buyer, &seller, 19);
     assert!(
-        store
-            .finish_run(unpaid, None, failed())
+        settle(&store, unpaid, None, failed())
             .await
             .expect("written")
     );
@@ -146,6 +135,46 @@ async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
     let store = opened(&folder).await;
     assert_eq!(store.wallet(buyer.org).posted, 81);
     assert_eq!(store.wallet(seller.org).posted, 18);
+}
+
+#[tokio::test]
+async fn runs_that_end_together_are_settled_each_for_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(opened(&folder).await);
+    let (buyer, seller) = (org(&store).await, org(&store).await);
+    credit(&store, buyer.org, 1000).await;
+    let ended_before = paid_run(&buyer, &seller, 5);
+    let before = settle(&store, ended_before.clone(), None, failed());
+    assert!(before.await.expect("written"));
+    // Nobody held what it costs, and nobody has it: the database refuses it.
+    let unaffordable = paid_run(&buyer, &seller, 5000);
+    let mut ending = tokio::task::JoinSet::new();
+    for place in 0..200 {
+        let store = Arc::clone(&store);
+        let (run, tokens) = match place {
+            50 => (ended_before.clone(), 5),
+            150 => (unaffordable.clone(), 5000),
+            _ => (paid_run(&buyer, &seller, 5), 5),
+        };
+        let hold = store.hold(run.payer(), tokens.min(5), Time::now());
+        let hold = hold.expect("1000 are there");
+        ending.spawn(async move {
+            let settled = settle_held(&store, run, None, charged(tokens), hold).await;
+            (place, settled)
+        });
+    }
+    while let Some(ended) = ending.join_next().await {
+        match ended.expect("no panic") {
+            (50, settled) => assert!(!settled.expect("read"), "it ended before"),
+            (150, settled) => assert!(settled.is_err(), "{settled:?}"),
+            (_, settled) => assert!(settled.expect("written")),
+        }
+    }
+    let wallet = store.wallet(buyer.org);
+    assert_eq!((wallet.posted, wallet.held), (1000 - 198 * 5, 0));
+    // A tenth of 5 is rounded down.
+    assert_eq!(store.wallet(seller.org).posted, 198 * 5);
+    adds_up(&folder).await;
 }
 
 #[tokio::test]
@@ -226,9 +255,9 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
     assert_eq!(store.wallet(buyer.org).held, 20);
     let claimed = store.claim_run(&[]).await.expect("written").expect("a run");
     let hold = store.take_up_hold(&claimed.run);
-    let ended = store.finish_run(claimed.run, Some(claimed.attempt), charged(10));
+    let attempt = Some(claimed.attempt);
+    let ended = settle_held(&store, claimed.run, attempt, charged(10), hold);
     assert!(ended.await.expect("written"));
-    drop(hold);
     assert_eq!(
         store.wallet(buyer.org),
         Wallet {
@@ -263,8 +292,7 @@ async fn an_audit_finds_what_does_not_fit() {
     let (buyer, seller) = (org(&store).await, org(&store).await);
     credit(&store, buyer.org, 100).await;
     let run = paid_run(&buyer, &seller, 10);
-    store
-        .finish_run(run, None, charged(10))
+    settle(&store, run, None, charged(10))
         .await
         .expect("written");
     adds_up(&folder).await;
@@ -326,12 +354,13 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
     let owner = (buyer.org, buyer.project);
     let hold = held(&store, &buyer, 40).expect("there");
     let made = store
-        .subscribe(owner, new)
+        .subscribe(owner, new, hold)
         .await
         .expect("written")
         .expect("the first");
-    drop(hold);
-    assert_eq!(store.subscribe(owner, new).await.expect("written"), None);
+    let hold = held(&store, &buyer, 40).expect("there");
+    let again = store.subscribe(owner, new, hold).await;
+    assert_eq!(again.expect("written"), None);
     assert_eq!(
         store.wallet(buyer.org),
         Wallet {
@@ -368,12 +397,11 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
     let hold = held(&store, &buyer, 40).expect("there");
     assert!(
         store
-            .subscribe(owner, new)
+            .subscribe(owner, new, hold)
             .await
             .expect("written")
             .is_some()
     );
-    drop(hold);
     assert_eq!(store.wallet(buyer.org).posted, 20);
     adds_up(&folder).await;
 }
@@ -387,8 +415,7 @@ async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
     let owner = (buyer.org, buyer.project);
     let queued = paid_run(&buyer, &seller, 7);
     let run = paid_run(&buyer, &seller, 10);
-    store
-        .finish_run(run, None, charged(10))
+    settle(&store, run, None, charged(10))
         .await
         .expect("written");
     let key = Some(buyer.key.key.id);
@@ -403,8 +430,7 @@ async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
         .hold(payer(&buyer), 5, run.created_at)
         .expect("15 of 30");
     assert_eq!(store.budgets(buyer.project)[0].held, 5);
-    store
-        .finish_run(run, None, charged(5))
+    settle(&store, run, None, charged(5))
         .await
         .expect("written");
     drop(hold);
@@ -430,8 +456,7 @@ async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
         at: Time::now(),
     };
     let hold = store.hold(payer(&buyer), 8, new.at).expect("30 of 30");
-    store.subscribe(owner, new).await.expect("written");
-    drop(hold);
+    store.subscribe(owner, new, hold).await.expect("written");
     let counted = |store: &Store| {
         let budget = store.budgets(buyer.project)[0];
         (budget.spent, budget.held)
@@ -542,10 +567,11 @@ async fn follow(steps: Vec<Step>) {
             Step::Run(buyer, seller, price, is_good) => {
                 let hold = held(&store, &orgs[buyer], price);
                 assert_eq!(hold.is_ok(), model.available(buyer) >= price as i64);
-                let Ok(_hold) = hold else { continue };
+                let Ok(hold) = hold else { continue };
                 let run = paid_run(&orgs[buyer], &orgs[seller], price);
                 let finish = if is_good { charged(price) } else { failed() };
-                assert!(store.finish_run(run, None, finish).await.expect("written"));
+                let ended = settle_held(&store, run, None, finish, hold).await;
+                assert!(ended.expect("written"));
                 if is_good {
                     model.pay(buyer, seller, price);
                 }
@@ -569,9 +595,9 @@ async fn follow(steps: Vec<Step>) {
                 let Some(claimed) = claimed else { continue };
                 let (buyer, seller, price, run) = model.queued.remove(0);
                 assert_eq!(claimed.run, run);
-                let _hold = store.take_up_hold(&claimed.run);
+                let hold = store.take_up_hold(&claimed.run);
                 let finish = if is_good { charged(price) } else { failed() };
-                let ended = store.finish_run(run, Some(claimed.attempt), finish).await;
+                let ended = settle_held(&store, run, Some(claimed.attempt), finish, hold).await;
                 assert!(ended.expect("written"));
                 *model.held.entry(buyer).or_default() -= price as i64;
                 if is_good {

@@ -1,0 +1,172 @@
+//! How runs end in the records: what a run did and what is charged for it become durable together.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::files::Digest;
+use crate::id::OrgId;
+use crate::ledger::{Line, Paid, Payment, enter, summed};
+use crate::rows::Binding;
+use crate::run::{Finish, NewRun};
+use crate::run_life::{FIRST_ATTEMPT, bind_new, drop_input, signed};
+use crate::statements;
+use crate::time::Time;
+use crate::uploaded_spans;
+use crate::wallet::Hold;
+use crate::writer::Transaction;
+use serde_json::Value;
+
+/// A run that has ended, to be recorded, and charged for where that says so.
+#[derive(Debug)]
+pub struct Settlement {
+    /// What was asked for.
+    pub run: NewRun,
+    /// Which start of a claimed run it is; none of any other.
+    pub attempt: Option<i64>,
+    /// How it ended.
+    pub finish: Finish,
+    /// Its price, which is given back once it is settled.
+    pub hold: Hold,
+}
+
+/// A settlement that is on the disk.
+#[derive(Debug)]
+pub enum Settled {
+    /// It is what the records say.
+    Recorded(Box<(NewRun, Finish)>),
+    /// The records had another end of the run: nothing is charged.
+    Before,
+}
+
+/// A settlement that is not.
+#[derive(Debug)]
+pub struct NotSettled {
+    /// Why.
+    pub error: StoreError,
+    /// To be tried again, unless the store is closed.
+    pub settlement: Option<Box<Settlement>>,
+}
+
+impl Store {
+    /// Records how a run ended, and charges for it.
+    pub async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled, NotSettled> {
+        let lines = settlement.lines(self.fees());
+        let settling = Settling { settlement, lines };
+        self.writer.settle(settling).await
+    }
+}
+
+impl Settlement {
+    /// What is charged for it.
+    fn lines(&self, fees: Option<(OrgId, u32)>) -> Vec<Line> {
+        let payment = self.run.seller.map(|seller| Payment {
+            of: Paid::Run(self.run.id),
+            buyer: self.run.owner.0,
+            seller,
+            tokens: self.finish.charged,
+        });
+        let payment = payment.filter(|payment| payment.tokens > 0);
+        payment.map_or_else(Vec::new, |payment| payment.lines(fees))
+    }
+
+    fn attempt(&self) -> i64 {
+        self.attempt.unwrap_or(FIRST_ATTEMPT)
+    }
+}
+
+/// A settlement on its way to the disk, with the entries that it makes.
+#[derive(Debug)]
+pub(crate) struct Settling {
+    settlement: Box<Settlement>,
+    lines: Vec<Line>,
+}
+
+impl Settling {
+    /// Once its transaction is committed, or undone. Whether it `is_recorded` there.
+    pub(crate) fn ended(
+        self,
+        is_recorded: Result<bool, StoreError>,
+    ) -> Result<Settled, NotSettled> {
+        let Settling { settlement, lines } = self;
+        match is_recorded {
+            Ok(true) => {
+                let Settlement {
+                    run, finish, hold, ..
+                } = *settlement;
+                hold.settle(&summed(&lines), finish.charged);
+                Ok(Settled::Recorded(Box::new((run, finish))))
+            }
+            Ok(false) => Ok(Settled::Before),
+            Err(error) => Err(NotSettled {
+                error,
+                settlement: Some(settlement),
+            }),
+        }
+    }
+}
+
+/// Records them all. `false` where the records had another end of one, and all are to be undone.
+pub(crate) async fn record_all(
+    transaction: &mut Transaction,
+    settling: &[Settling],
+) -> Result<bool, StoreError> {
+    let recorded = statements::FINISH_RUNS_SQLITE
+        .execute(transaction, settling, |statement, it| {
+            bind_end(bind_new(statement, &it.settlement.run), &it.settlement)
+        })
+        .await?;
+    if recorded != settling.len() as u64 {
+        return Ok(false);
+    }
+    let lines: Vec<&Line> = settling.iter().flat_map(|it| &it.lines).collect();
+    enter(transaction, &lines, Time::now()).await?;
+    for it in settling {
+        keep(transaction, &it.settlement).await?;
+    }
+    Ok(true)
+}
+
+/// Binds what follows what a new run has.
+fn bind_end(statement: Binding, settlement: &Settlement) -> Binding {
+    let finish = &settlement.finish;
+    let output = finish.output.as_deref();
+    statement
+        .bind(settlement.attempt())
+        .bind(finish.status.name())
+        .bind(finish.failure.as_ref().map(Value::to_string))
+        .bind(finish.usage.as_ref().map(Value::to_string))
+        .bind(signed(finish.charged))
+        .bind(output.map(|output| Digest::of(output.as_bytes()).as_bytes().to_vec()))
+        .bind(output.map(|output| signed(output.len() as u64)))
+        .bind(finish.started_at)
+        .bind(finish.finished_at)
+}
+
+/// Keeps what a run put out, where it is kept, beside its record.
+async fn keep(transaction: &mut Transaction, settlement: &Settlement) -> Result<(), StoreError> {
+    let (run, finish) = (&settlement.run, &settlement.finish);
+    let org = run.owner.0;
+    let output = finish.output.as_ref().filter(|_| finish.keeps_output);
+    let kept = [
+        (statements::KEEP_OUTPUT, output),
+        (statements::KEEP_LOGS, finish.logs.as_ref()),
+        (statements::KEEP_SPANS, finish.spans.as_ref()),
+    ];
+    for (statement, text) in kept {
+        if let Some(text) = text {
+            sqlx::query(statement)
+                .bind(org)
+                .bind(run.id)
+                .bind(text.clone())
+                .bind(finish.finished_at)
+                .execute(&mut *transaction)
+                .await?;
+        }
+    }
+    if let Some(spans) = finish.uploaded_spans.clone() {
+        uploaded_spans::keep(transaction, (org, run.id), 0, spans, finish.finished_at).await?;
+    }
+    if settlement.attempt() > FIRST_ATTEMPT || finish.keeps_output {
+        drop_input(transaction, org, run.id).await?;
+    }
+    Ok(())
+}
