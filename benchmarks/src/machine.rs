@@ -1,5 +1,6 @@
 //! What the machine says of us and of itself.
 
+use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,18 @@ pub(crate) fn process_cpu() -> Duration {
 /// CPU time of this thread.
 pub(crate) fn thread_cpu() -> Duration {
     clock(ClockId::ThreadCPUTime)
+}
+
+/// CPU time of all threads of another process, user and system, in steps of the kernel's clock (10 ms).
+pub(crate) fn cpu_of(process: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field is a name in brackets, which may hold anything.
+    let (_, fields) = stat.rsplit_once(')').context("a name in brackets")?;
+    let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    let mut next = || ticks.next().context("user and system time");
+    let both = next()?? + next()??;
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_secs_f64(both as f64 / per_second as f64))
 }
 
 fn clock(id: ClockId) -> Duration {

@@ -86,6 +86,7 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
         rows::neighbours::measure(effort)
     }),
     (rows::http::NAME, rows::http::measure),
+    (rows::paid::NAME, rows::paid::measure),
     (rows::flood::NAME, |effort, _| rows::flood::measure(effort)),
     (rows::saturation::NAME, |effort, _| {
         rows::saturation::measure(effort)

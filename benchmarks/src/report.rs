@@ -28,6 +28,7 @@ pub(crate) enum Unit {
     Seconds,
     Bytes,
     Share,
+    PerSecond,
 }
 
 /// What a value should be.
@@ -35,6 +36,8 @@ pub(crate) enum Unit {
 pub(crate) enum Bar {
     /// At most so many times the reference.
     Times(f64),
+    /// At least so many times the reference.
+    AtLeastTimes(f64),
     /// At least so many times less than the reference.
     Faster(f64),
     /// At most so much more than the reference.
@@ -59,6 +62,7 @@ impl Row {
         let ours = self.ours?;
         match self.bar {
             Bar::Times(times) => Some(ours <= times * reference?),
+            Bar::AtLeastTimes(times) => Some(ours >= times * reference?),
             Bar::Faster(times) => Some(ours * times <= reference?),
             Bar::Beyond(more) => Some(ours - reference? <= more),
             Bar::AtMost(most) => Some(ours <= most),
@@ -70,6 +74,7 @@ impl Row {
     fn bar(&self) -> String {
         match self.bar {
             Bar::Times(times) => format!("≤ {times} ×"),
+            Bar::AtLeastTimes(times) => format!("≥ {times} ×"),
             Bar::Faster(times) => format!("≥ {times} × less"),
             Bar::Beyond(more) => format!("≤ reference + {}", self.unit.show(more)),
             Bar::AtMost(most) => format!("≤ {}", self.unit.show(most)),
@@ -133,6 +138,7 @@ impl Unit {
             Unit::Seconds => "seconds",
             Unit::Bytes => "bytes",
             Unit::Share => "share",
+            Unit::PerSecond => "per_second",
         }
     }
 
@@ -143,6 +149,7 @@ impl Unit {
             Unit::Seconds => format!("{value:.2} s"),
             Unit::Bytes => format!("{:.1} KiB", value / 1024.0),
             Unit::Share => format!("{:.1} %", value * 100.0),
+            Unit::PerSecond => format!("{value:.0} /s"),
         }
     }
 }
@@ -222,6 +229,8 @@ mod tests {
             (Bar::Times(3.0), 3.0, Some(1.0), Some(true)),
             (Bar::Times(3.0), 3.1, Some(1.0), Some(false)),
             (Bar::Times(3.0), 3.0, None, None),
+            (Bar::AtLeastTimes(1.6), 1.6, Some(1.0), Some(true)),
+            (Bar::AtLeastTimes(1.6), 1.5, Some(1.0), Some(false)),
             (Bar::Faster(5.0), 1.0, Some(5.0), Some(true)),
             (Bar::Faster(5.0), 1.1, Some(5.0), Some(false)),
             (Bar::Beyond(0.5), 1.5, Some(1.0), Some(true)),

@@ -1,7 +1,10 @@
 //! Servers as processes of their own, and what their callers wait.
 
 mod client;
+mod load;
+mod paid;
 mod references;
+mod server;
 mod tollgate;
 
 use crate::sample::Sample;
@@ -16,6 +19,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 pub(crate) use client::Call;
+pub(crate) use load::{Sustained, sustain};
+pub(crate) use paid::Paid;
 pub(crate) use references::{BareAxum, Wasmtime, Workerd, serve_bare_axum};
 pub(crate) use tollgate::Tollgate;
 
@@ -31,6 +36,8 @@ pub(crate) trait Site {
     /// As it stands in the table.
     fn name(&self) -> &'static str;
     fn address(&self) -> SocketAddr;
+    /// Its process.
+    fn process_id(&self) -> u32;
     /// A request whose guest does nothing.
     fn quick(&self) -> Call;
     /// A request whose guest never ends, of one of at most [`MANY`] neighbours.

@@ -3,9 +3,10 @@
 use super::{Call, Process, Site, wait_until_listening};
 use crate::guests;
 use anyhow::Context;
-use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use hyper::Method;
+use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -60,6 +61,10 @@ impl Site for Wasmtime {
 
     fn address(&self) -> SocketAddr {
         self.process.address
+    }
+
+    fn process_id(&self) -> u32 {
+        self.process.child.id()
     }
 
     fn quick(&self) -> Call {
@@ -152,6 +157,10 @@ impl Site for Workerd {
         self.address
     }
 
+    fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     fn quick(&self) -> Call {
         Call::new(Method::GET, "/")
     }
@@ -199,9 +208,23 @@ pub(crate) fn serve_bare_axum() -> anyhow::Result<()> {
     tokio.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        let router = Router::new().route("/", get(async || ""));
+        let router = Router::new()
+            .route("/", get(async || ""))
+            .route("/json", post(json_handler));
         Ok(axum::serve(listener, router).await?)
     })
+}
+
+/// Reads JSON and answers JSON, as the front does around a run.
+async fn json_handler(Json(request): Json<Value>) -> Json<Value> {
+    Json(json!({"status": "SUCCEEDED", "output": request["input"]["value"]}))
+}
+
+impl BareAxum {
+    /// A request of JSON that is answered with JSON.
+    pub(crate) fn json(&self) -> Call {
+        Call::new(Method::POST, "/json").with_json(&json!({"input": {"value": 7}}))
+    }
 }
 
 impl Site for BareAxum {
@@ -211,6 +234,10 @@ impl Site for BareAxum {
 
     fn address(&self) -> SocketAddr {
         self.process.address
+    }
+
+    fn process_id(&self) -> u32 {
+        self.process.child.id()
     }
 
     fn quick(&self) -> Call {

@@ -1,32 +1,26 @@
-//! Our server: a process with its defaults but for the rate limits, two listed tools, and an org for every neighbour.
+//! Our server with its defaults but for the rate limits: two listed tools, and an org for every neighbour.
 
-use super::client::Client;
-use super::{Call, MANY, Process, Site, one_thread, text};
+use super::server::{Server, run};
+use super::{Call, MANY, Site};
 use crate::guests;
-use anyhow::Context;
 use hyper::Method;
-use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::thread;
+use std::time::Duration;
 
-/// How long the gate may take, and cancelled runs to be gone.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// One key sends everything, over hundreds of connections.
 const UNLIMITED: [(&str, &str); 3] = [
     ("TOLLGATE_RATE__KEY_PER_S", "0"),
     ("TOLLGATE_RATE__ORG_PER_S", "0"),
     ("TOLLGATE_RATE__ORG_RUNS", "0"),
 ];
-const START_OF_KEY: &str = "operator key, shown this once: ";
+
+/// How long a neighbour spins until it asks to spin again.
+const SPIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Tollgate {
-    process: Process,
-    tokio: tokio::runtime::Runtime,
-    _data: TempDir,
+    server: Server,
     key: String,
     neighbours: Vec<String>,
     no_op: String,
@@ -36,140 +30,26 @@ pub(crate) struct Tollgate {
 impl Tollgate {
     /// `None` where the program was not built beside this one.
     pub(crate) fn start() -> anyhow::Result<Option<Self>> {
-        let program = std::env::current_exe()?.with_file_name("tollgate");
-        if !program.is_file() {
+        let Some(server) = Server::start(&UNLIMITED)? else {
             return Ok(None);
-        }
-        let data = tempfile::tempdir()?;
-        let mut command = Command::new(program);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path().join("data"))
-            .envs(UNLIMITED)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let operator = Arc::new(Mutex::new(String::new()));
-        let process = Process::start(
-            command,
-            |child| Some(Box::new(child.stdout.take()?)),
-            reads_start(Arc::clone(&operator)),
-        )?;
-        let operator = operator
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let mut tollgate = Self {
-            process,
-            tokio: one_thread()?,
-            _data: data,
-            key: String::new(),
-            neighbours: Vec::new(),
-            no_op: String::new(),
-            spin: String::new(),
         };
-        tollgate.furnish(&operator)?;
-        Ok(Some(tollgate))
-    }
-
-    fn furnish(&mut self, operator: &str) -> anyhow::Result<()> {
-        self.key = self.org(operator, "ours")?;
+        let (_, key) = server.org("ours")?;
+        let no_op = server.publish(&key, "?name=no-op", guests::no_op()?)?;
+        let spin = server.publish(&key, "?name=spin", guests::spin()?)?;
+        let mut neighbours = Vec::new();
         for index in 0..MANY {
-            let key = self.org(operator, &format!("neighbour-{index}"))?;
-            self.neighbours.push(key);
+            let (_, neighbour) = server.org(&format!("neighbour-{index}"))?;
+            let subscribe = Call::new(Method::POST, "/v1/subscriptions").with_key(&neighbour);
+            server.ask(subscribe.with_json(&json!({"artifact_id": spin})))?;
+            neighbours.push(neighbour);
         }
-        self.no_op = self.publish("no-op", guests::no_op()?)?;
-        self.spin = self.publish("spin", guests::spin()?)?;
-        Ok(())
-    }
-
-    /// A new org's key.
-    fn org(&self, operator: &str, name: &str) -> anyhow::Result<String> {
-        let call = Call::new(Method::POST, "/v1/orgs").with_key(operator);
-        let made = self.ask(call.with_json(&json!({"name": name})))?;
-        Ok(made["key"].as_str().context("a key")?.to_owned())
-    }
-
-    /// A new listed artifact's id.
-    fn publish(&self, name: &str, wasm: Vec<u8>) -> anyhow::Result<String> {
-        let upload = Call {
-            content_type: "application/wasm",
-            body: Bytes::from(wasm),
-            ..self.post(format!("/v1/artifacts?name={name}"))
-        };
-        let id = self.ask(upload)?["id"]
-            .as_str()
-            .context("an id")?
-            .to_owned();
-        let validation = format!("/v1/artifacts/{id}/draft/validation");
-        self.ask(self.post(&validation))?;
-        let given_up_at = Instant::now() + PATIENCE;
-        loop {
-            let verdict = self.ask(Call::new(Method::GET, &validation).with_key(&self.key))?;
-            if verdict["status"] == "ADMITTED" {
-                break;
-            }
-            anyhow::ensure!(
-                verdict["status"] == "PENDING" && Instant::now() < given_up_at,
-                "`{name}` is not admitted: {verdict}"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        self.ask(self.post(format!("/v1/artifacts/{id}/publish")))?;
-        Ok(id)
-    }
-
-    fn post(&self, path: impl Into<String>) -> Call {
-        Call::new(Method::POST, path).with_key(&self.key)
-    }
-
-    fn run(artifact: &str, key: &str, input: Value) -> Call {
-        let call = Call::new(Method::POST, format!("/v1/artifacts/{artifact}/run"));
-        call.with_key(key).with_json(&json!({"input": input}))
-    }
-
-    /// An answer that is good.
-    fn ask(&self, call: Call) -> anyhow::Result<Value> {
-        let (status, body) = self.tokio.block_on(async {
-            let mut client = Client::connect(self.process.address).await?;
-            client.call(&call).await
-        })?;
-        anyhow::ensure!(
-            (200..300).contains(&status),
-            "{} {} answered {status}: {}",
-            call.method,
-            call.path,
-            text(&body)
-        );
-        Ok(serde_json::from_slice(&body)?)
-    }
-
-    /// Cancels what runs with that key; how many runs that were.
-    fn cancel(&self, key: &str) -> anyhow::Result<usize> {
-        let list = Call::new(Method::GET, "/v1/runs?status=RUNNING").with_key(key);
-        let runs = self.ask(list)?;
-        let runs = runs["items"].as_array().context("a list")?;
-        for run in runs {
-            let id = run["run_id"].as_str().context("an id")?;
-            let cancel = Call::new(Method::POST, format!("/v1/runs/{id}/cancel"));
-            // One that ends meanwhile needs no cancelling.
-            let _ = self.ask(cancel.with_key(key));
-        }
-        Ok(runs.len())
-    }
-}
-
-/// Finds the address and, before it, the operator's key.
-fn reads_start(
-    operator: Arc<Mutex<String>>,
-) -> impl FnMut(&str) -> Option<SocketAddr> + Send + 'static {
-    let mut address = None;
-    move |line| {
-        if let Some(url) = line.trim().strip_prefix("listening on http://") {
-            address = url.parse().ok();
-        }
-        let key = line.trim().strip_prefix(START_OF_KEY)?;
-        *operator.lock().unwrap_or_else(PoisonError::into_inner) = key.to_owned();
-        address
+        Ok(Some(Self {
+            server,
+            key,
+            neighbours,
+            no_op,
+            spin,
+        }))
     }
 }
 
@@ -179,27 +59,27 @@ impl Site for Tollgate {
     }
 
     fn address(&self) -> SocketAddr {
-        self.process.address
+        self.server.process.address
+    }
+
+    fn process_id(&self) -> u32 {
+        self.server.process.child.id()
     }
 
     fn quick(&self) -> Call {
-        Self::run(&self.no_op, &self.key, json!({"value": 7}))
+        run(&self.no_op, &self.key, json!({"value": 7}))
     }
 
     fn spinning(&self, neighbour: usize) -> Call {
-        Self::run(&self.spin, &self.neighbours[neighbour], json!({}))
+        let call = Call::new(Method::POST, format!("/v1/artifacts/{}/run", self.spin));
+        let limited = json!({"input": {}, "timeout_ms": SPIN.as_millis()});
+        call.with_key(&self.neighbours[neighbour])
+            .with_json(&limited)
     }
 
     fn quiet(&mut self) -> anyhow::Result<()> {
-        let given_up_at = Instant::now() + PATIENCE;
-        for key in &self.neighbours {
-            while self.cancel(key)? > 0 {
-                anyhow::ensure!(
-                    Instant::now() < given_up_at,
-                    "runs that were cancelled go on"
-                );
-            }
-        }
+        // A run goes on without the caller who has left.
+        thread::sleep(2 * SPIN);
         Ok(())
     }
 }

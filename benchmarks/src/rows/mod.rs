@@ -9,6 +9,7 @@ pub(crate) mod latency;
 pub(crate) mod many_tools;
 pub(crate) mod neighbours;
 pub(crate) mod overshoot;
+pub(crate) mod paid;
 pub(crate) mod parked;
 pub(crate) mod saturation;
 pub(crate) mod scan;

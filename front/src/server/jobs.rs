@@ -165,22 +165,32 @@ async fn claim(server: &Server) -> Result<Option<Claimed>, Problem> {
     Ok(claimed)
 }
 
-async fn run(server: &Shared, claimed: Claimed) {
-    let org = claimed.run.owner.0;
-    run_claimed(server, claimed).await;
-    let mut running = server.jobs.lock();
-    if let Some(runs) = running.get_mut(&org) {
-        *runs -= 1;
-        if *runs == 0 {
-            running.remove(&org);
-        }
-    }
-    drop(running);
-    server.jobs.ended.notify_waiters();
-    server.jobs.queued.notify_one();
+/// Of an org's, until it is dropped: a fault of ours must not keep its place.
+struct Running<'j> {
+    jobs: &'j Jobs,
+    org: OrgId,
 }
 
-async fn run_claimed(server: &Shared, claimed: Claimed) {
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut running = self.jobs.lock();
+        if let Some(runs) = running.get_mut(&self.org) {
+            *runs -= 1;
+            if *runs == 0 {
+                running.remove(&self.org);
+            }
+        }
+        drop(running);
+        self.jobs.ended.notify_waiters();
+        self.jobs.queued.notify_one();
+    }
+}
+
+async fn run(server: &Shared, claimed: Claimed) {
+    let _running = Running {
+        jobs: &server.jobs,
+        org: claimed.run.owner.0,
+    };
     let durable = Durable::Claimed(claimed.attempt);
     let run = claimed.run;
     let hold = server.store.take_up_hold(&run);
