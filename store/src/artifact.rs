@@ -213,14 +213,17 @@ impl Store {
         before: Option<ArtifactId>,
         limit: usize,
     ) -> Result<Page<Artifact, ArtifactId>, StoreError> {
-        let rows = sqlx::query(statements::ARTIFACTS)
+        let statement = match only_mine {
+            true => statements::MY_ARTIFACTS,
+            false => statements::ARTIFACTS,
+        };
+        let rows = sqlx::query(statement)
             .bind(org)
             .bind(project)
             .bind(before.unwrap_or_else(ArtifactId::last))
-            .bind(i64::from(only_mine))
             .bind(pattern(text))
             .bind(one_more(limit))
-            .fetch_all(&self.readers)
+            .fetch_all(&self.list_readers)
             .await?;
         let artifacts = rows.iter().map(artifact).collect::<Result<_, _>>()?;
         Ok(Page::cut(artifacts, limit, |artifact: &Artifact| {

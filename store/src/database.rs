@@ -21,6 +21,8 @@ use std::time::Duration;
 const SQLITE_VERSION_MIN: &str = "3.51.3";
 /// Connections that read.
 const READERS: u32 = 4;
+/// Connections that read lists, which may take long: what every request needs does not wait for them.
+const LIST_READERS: u32 = 2;
 /// How long a statement waits for a lock that somebody else holds, such as a backup's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,6 +41,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Store {
     pub(crate) readers: SqlitePool,
+    pub(crate) list_readers: SqlitePool,
     pub(crate) writer: Writer,
     pub(crate) files: Files,
     pub(crate) vault: Vault,
@@ -87,10 +90,10 @@ impl Store {
         let database = options(&folder).create_if_missing(true);
         migrate(&database).await?;
         let writer = Writer::start(database.clone()).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(database.read_only(true).create_if_missing(false))
-            .await?;
+        let read_only = database.read_only(true).create_if_missing(false);
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
+        let readers = pool(READERS).connect_with(read_only.clone()).await?;
+        let list_readers = pool(LIST_READERS).connect_with(read_only).await?;
         let is_own = settings.master_key.is_none();
         let master = folder.master_key(settings.master_key)?;
         let vault = match Vault::open(&master, &readers, &writer).await {
@@ -113,6 +116,7 @@ impl Store {
         let budgets = cap::all(&mut *readers.acquire().await?).await?;
         Ok(Self {
             readers,
+            list_readers,
             writer,
             files,
             vault,
@@ -141,6 +145,7 @@ impl Store {
     /// Ends what is queued and closes the database.
     pub async fn close(self) {
         self.readers.close().await;
+        self.list_readers.close().await;
         self.writer.close().await;
     }
 }

@@ -98,7 +98,7 @@ impl Store {
             .bind(org)
             .bind(before.unwrap_or_else(EntryId::last))
             .bind(one_more(limit))
-            .fetch_all(&self.readers)
+            .fetch_all(&self.list_readers)
             .await?;
         let entries = rows.iter().map(entry_in).collect::<Result<_, _>>()?;
         Ok(Page::cut(entries, limit, |entry: &LedgerEntry| entry.id))

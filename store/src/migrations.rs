@@ -26,6 +26,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0005_suspensions.sql"),
     ),
     (6, "sessions", include_str!("migrations/0006_sessions.sql")),
+    (
+        10,
+        "names of runs",
+        include_str!("migrations/0010_names_of_runs.sql"),
+    ),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

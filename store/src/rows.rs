@@ -28,6 +28,12 @@ impl Rows {
         }))
     }
 
+    /// For one row.
+    #[cfg(test)]
+    pub(crate) fn text_of_one(&self) -> &str {
+        &self.0[AT_ONCE.len() - 1].1
+    }
+
     /// Executes it with all rows, each bound in its turn. How many rows of the table were written.
     pub(crate) async fn execute<T>(
         &self,

@@ -196,15 +196,19 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
-        let rows = sqlx::query(statements::RUNS)
+        let statement = match filter.external_id {
+            Some(_) => statements::RUNS_NAMED,
+            None => statements::RUNS,
+        };
+        let rows = sqlx::query(statement)
             .bind(org)
             .bind(project)
             .bind(before.unwrap_or_else(RunId::last))
             .bind(filter.artifact)
             .bind(filter.status)
-            .bind(filter.external_id)
             .bind(one_more(limit))
-            .fetch_all(&self.readers)
+            .bind(filter.external_id)
+            .fetch_all(&self.list_readers)
             .await?;
         page(&rows, limit)
     }
@@ -220,7 +224,7 @@ impl Store {
             .bind(artifact)
             .bind(before.unwrap_or_else(RunId::last))
             .bind(one_more(limit))
-            .fetch_all(&self.readers)
+            .fetch_all(&self.list_readers)
             .await?;
         page(&rows, limit)
     }

@@ -87,9 +87,21 @@ pub(crate) const ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id
     LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
         AND r.release_id = a.active_release_id
     WHERE a.artifact_id < $3
-        AND ((a.org_id = $1 AND a.project_id = $2) OR (a.listed = 1 AND $4 = 0))
-        AND ($5 = '' OR LOWER(a.name) LIKE $5 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $5 ESCAPE '!')
-    ORDER BY a.artifact_id DESC LIMIT $6";
+        AND ((a.org_id = $1 AND a.project_id = $2) OR a.listed = 1)
+        AND ($4 = '' OR LOWER(a.name) LIKE $4 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $4 ESCAPE '!')
+    ORDER BY a.artifact_id DESC LIMIT $5";
+pub(crate) const MY_ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
+        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
+        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
+        d.version AS draft_version,
+        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
+    FROM artifacts a
+    LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
+    LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
+        AND r.release_id = a.active_release_id
+    WHERE a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3
+        AND ($4 = '' OR LOWER(a.name) LIKE $4 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $4 ESCAPE '!')
+    ORDER BY a.artifact_id DESC LIMIT $5";
 pub(crate) const SET_LISTED: &str = "UPDATE artifacts SET listed = $3
     WHERE org_id = $1 AND artifact_id = $2 AND active_release_id IS NOT NULL";
 
@@ -260,8 +272,14 @@ pub(crate) const RUNS: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3
         AND ($4 IS NULL OR r.artifact_id = $4)
         AND ($5 IS NULL OR r.status = $5)
-        AND ($6 IS NULL OR r.external_id = $6)
-    ORDER BY r.run_id DESC LIMIT $7";
+    ORDER BY r.run_id DESC LIMIT $6";
+/// Those of a caller's own name for them.
+pub(crate) const RUNS_NAMED: &str = "SELECT r.*, NULL AS output FROM runs r
+    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3
+        AND ($4 IS NULL OR r.artifact_id = $4)
+        AND ($5 IS NULL OR r.status = $5)
+        AND r.external_id = $7
+    ORDER BY r.run_id DESC LIMIT $6";
 pub(crate) const RUN_LOGS: &str = "SELECT lines FROM run_logs WHERE org_id = $1 AND run_id = $2";
 pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $1 AND run_id = $2";
 pub(crate) const KEEP_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, $3, $4, $5)";

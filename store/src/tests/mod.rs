@@ -1,6 +1,7 @@
 //! The store on a real database in a folder of its own.
 
 mod money;
+mod plans;
 mod rotation;
 
 use crate::*;

@@ -1,0 +1,80 @@
+//! How the database goes about what is asked often: by an index, however many rows there are.
+
+use super::*;
+use crate::statements as s;
+use sqlx::{AssertSqlSafe, Row};
+
+/// Asked for by requests, or by the writer for every run.
+const HOT: [(&str, &str); 40] = [
+    ("KNOWN_KEY", s::KNOWN_KEY),
+    ("KEY", s::KEY),
+    ("KEYS", s::KEYS),
+    ("KEY_HASHES", s::KEY_HASHES),
+    ("REVOKE_KEY", s::REVOKE_KEY),
+    ("ARTIFACT", s::ARTIFACT),
+    ("ARTIFACT_NAMED", s::ARTIFACT_NAMED),
+    ("MY_ARTIFACTS", s::MY_ARTIFACTS),
+    ("RELEASES", s::RELEASES),
+    ("RELEASE_OF_ARTIFACT", s::RELEASE_OF_ARTIFACT),
+    ("RELEASES_BEFORE", s::RELEASES_BEFORE),
+    ("RELEASE_LOG", s::RELEASE_LOG),
+    ("COVER", s::COVER),
+    ("ENTRIES", s::ENTRIES),
+    ("SECRETS", s::SECRETS),
+    ("RUN", s::RUN),
+    ("RUNS", s::RUNS),
+    ("RUNS_NAMED", s::RUNS_NAMED),
+    ("RUN_INPUT", s::RUN_INPUT),
+    ("RUN_LOGS", s::RUN_LOGS),
+    ("RUN_SPANS", s::RUN_SPANS),
+    ("UPLOADED_SPANS", s::UPLOADED_SPANS),
+    ("FAILURES", s::FAILURES),
+    ("NEXT_QUEUED_SQLITE", s::NEXT_QUEUED_SQLITE),
+    ("QUEUED_COUNTS", s::QUEUED_COUNTS),
+    ("CLAIM_RUN", s::CLAIM_RUN),
+    ("CANCEL_QUEUED", s::CANCEL_QUEUED),
+    ("FORGET_RUN", s::FORGET_RUN),
+    ("DROP_INPUT", s::DROP_INPUT),
+    ("LEDGER", s::LEDGER),
+    ("ENTRY_BY_REQUEST", s::ENTRY_BY_REQUEST),
+    ("ORG_POSTED", s::ORG_POSTED),
+    ("SPENT", s::SPENT),
+    ("SUBSCRIPTION_TO", s::SUBSCRIPTION_TO),
+    ("SUBSCRIPTION", s::SUBSCRIPTION),
+    ("SUBSCRIPTIONS", s::SUBSCRIPTIONS),
+    ("IS_RUN_SUSPENDED", s::IS_RUN_SUSPENDED),
+    ("KEPT_ANSWER", s::KEPT_ANSWER),
+    ("EXPIRE_QUEUED", s::EXPIRE_QUEUED),
+    ("PURGE_OUTPUTS", s::PURGE_OUTPUTS),
+];
+
+/// What it says of values in a statement, which are no table.
+const NO_TABLES: [&str; 3] = ["SCAN CONSTANT ROW", "SCAN changes", "SCAN json_each"];
+
+#[tokio::test]
+async fn what_is_asked_often_uses_an_index() {
+    let Opened { store, folder: _kept } = open().await;
+    let bulk = [
+        &s::FINISH_RUNS_SQLITE,
+        &s::INSERT_ENTRIES_SQLITE,
+        &s::GIVE_TOKENS_SQLITE,
+        &s::TAKE_TOKENS_SQLITE,
+    ];
+    let bulk = bulk.map(|rows| rows.text_of_one().to_owned());
+    let bulk = bulk.iter().map(|text| ("settlement", text.as_str()));
+    let mut connection = store.readers.acquire().await.expect("a connection");
+    for (name, statement) in HOT.into_iter().chain(bulk) {
+        let explained = format!("EXPLAIN QUERY PLAN {statement}");
+        let plan = sqlx::query(AssertSqlSafe(explained)).fetch_all(&mut *connection);
+        for step in plan.await.expect(name) {
+            let step: String = step.get("detail");
+            // By an index, even a partial one, it is as long as what the index holds.
+            let walks = step.starts_with("SCAN") && !step.contains("USING INDEX");
+            let is_table = !NO_TABLES.iter().any(|it| step.starts_with(it));
+            assert!(!walks || !is_table, "{name}: {step}");
+            // A page is read in its order, and not sorted out of all there is.
+            let sorts = step.contains("TEMP B-TREE") && statement.contains("LIMIT");
+            assert!(!sorts, "{name}: {step}");
+        }
+    }
+}
