@@ -39,7 +39,12 @@ fn clock(id: ClockId) -> Duration {
 
 /// Bytes of memory this process has resident.
 pub(crate) fn resident_bytes() -> anyhow::Result<u64> {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    resident_bytes_of(std::process::id())
+}
+
+/// The same of another.
+pub(crate) fn resident_bytes_of(process: u32) -> anyhow::Result<u64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
     let rss = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
     let kibibytes = rss.and_then(|rest| {
         rest.trim()

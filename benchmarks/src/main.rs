@@ -65,6 +65,9 @@ enum Part {
     Parked { whose: Whose, runs: usize },
     #[command(hide = true)]
     BareAxum,
+    /// Paid runs for so many seconds, to look at the server meanwhile
+    #[command(hide = true)]
+    Paid { connections: usize, seconds: u64 },
     #[command(hide = true)]
     Upstream { protocol: String },
     #[command(hide = true)]
@@ -87,6 +90,7 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
     }),
     (rows::http::NAME, rows::http::measure),
     (rows::paid::NAME, rows::paid::measure),
+    (rows::past::NAME, |effort, _| rows::past::measure(effort)),
     (rows::flood::NAME, |effort, _| rows::flood::measure(effort)),
     (rows::saturation::NAME, |effort, _| {
         rows::saturation::measure(effort)
@@ -132,6 +136,10 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Part::Upstream { protocol }) => upstream::serve(&protocol),
         Some(Part::BareAxum) => http::serve_bare_axum(),
+        Some(Part::Paid {
+            connections,
+            seconds,
+        }) => rows::paid::only(connections, seconds),
         None => compare(&arguments),
     }
 }

@@ -3,6 +3,7 @@
 mod client;
 mod load;
 mod paid;
+mod past;
 mod references;
 mod server;
 mod tollgate;
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 pub(crate) use client::Call;
 pub(crate) use load::{Sustained, sustain};
 pub(crate) use paid::Paid;
+pub(crate) use past::Past;
 pub(crate) use references::{BareAxum, Wasmtime, Workerd, serve_bare_axum};
 pub(crate) use tollgate::Tollgate;
 
@@ -177,10 +179,16 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod neighbours;
 pub(crate) mod overshoot;
 pub(crate) mod paid;
 pub(crate) mod parked;
+pub(crate) mod past;
 pub(crate) mod saturation;
 pub(crate) mod scan;
 pub(crate) mod throughput;

@@ -1,0 +1,112 @@
+//! What a database holds after some time, made of what is there by SQL: to do it all would take hours.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use std::path::Path;
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Past {
+    /// Paid runs of the last thirty days, with their entries.
+    pub(crate) runs: usize,
+    /// Listed, each with a release.
+    pub(crate) artifacts: usize,
+    pub(crate) keys: usize,
+}
+
+/// An id that was made so long ago.
+const ID: &str = "unhex(printf('%012x', unixepoch() * 1000 - ago_ms) || hex(randomblob(10)))";
+const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// The run that the others are copies of.
+const RUN: &str = "SELECT * FROM runs WHERE charged > 0 ORDER BY run_id LIMIT 1";
+const ARTIFACT: &str = "SELECT * FROM artifacts WHERE listed = 1 ORDER BY artifact_id LIMIT 1";
+const KEY: &str = "SELECT key_id FROM runs WHERE charged > 0 ORDER BY run_id LIMIT 1";
+
+impl Past {
+    /// Where there is a paid run: copies of it, of its artifact and of its key, with ids of their own.
+    pub(crate) async fn write(self, database: &Path) -> anyhow::Result<()> {
+        let options = SqliteConnectOptions::new().filename(database);
+        let mut connection = options.connect().await?;
+        let it = &mut connection;
+        ids(it, self.runs).await?;
+        copy(it, "runs", RUN, &[("run_id", "id"), ("created_at", "at")]).await?;
+        let entries =
+            format!("SELECT * FROM entries WHERE posting_id IN (SELECT run_id FROM ({RUN}))");
+        let own = [
+            (
+                "entry_id",
+                "unhex(substr(hex(id), 1, 12) || hex(randomblob(10)))",
+            ),
+            ("posting_id", "id"),
+            ("run_id", "id"),
+            ("at", "at"),
+        ];
+        copy(it, "entries", &entries, &own).await?;
+        let wallets = "UPDATE wallets SET posted =
+            (SELECT SUM(tokens) FROM entries WHERE entries.org_id = wallets.org_id)";
+        execute(it, wallets).await?;
+        ids(it, self.artifacts).await?;
+        let releases = format!(
+            "SELECT * FROM releases WHERE release_id IN (SELECT active_release_id FROM ({ARTIFACT}))"
+        );
+        let own = [("artifact_id", "id"), ("release_id", "id")];
+        copy(it, "releases", &releases, &own).await?;
+        let own = [
+            ("artifact_id", "id"),
+            ("active_release_id", "id"),
+            ("name", "name || '-' || n"),
+        ];
+        copy(it, "artifacts", ARTIFACT, &own).await?;
+        ids(it, self.keys).await?;
+        let (keys, texts) = (
+            format!("SELECT * FROM keys WHERE key_id IN ({KEY})"),
+            format!("SELECT * FROM key_texts WHERE key_id IN ({KEY})"),
+        );
+        copy(it, "keys", &keys, &[("key_id", "id")]).await?;
+        let own = [("key_id", "id"), ("hash", "randomblob(32)")];
+        copy(it, "key_texts", &texts, &own).await?;
+        Ok(connection.close().await?)
+    }
+}
+
+/// Ids over the last month, the latest first, each with its time.
+async fn ids(connection: &mut SqliteConnection, count: usize) -> anyhow::Result<()> {
+    execute(connection, "DROP TABLE IF EXISTS temp.ids").await?;
+    let ids = format!(
+        "CREATE TEMP TABLE ids AS
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+        SELECT n, {ID} AS id, (unixepoch() * 1000 - ago_ms) * 1000 AS at
+        FROM (SELECT n, n * {MONTH_MS} / {count} AS ago_ms FROM numbers)"
+    );
+    execute(connection, &ids).await
+}
+
+/// For each id a copy of all that `of` selects, but for some columns.
+async fn copy(
+    connection: &mut SqliteConnection,
+    table: &'static str,
+    of: &str,
+    own: &[(&str, &str)],
+) -> anyhow::Result<()> {
+    let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info($1)")
+        .bind(table)
+        .fetch_all(&mut *connection)
+        .await?;
+    let value = |column: &String| {
+        let own = own.iter().find(|(name, _)| name == column);
+        own.map_or(format!("copied.{column}"), |(_, value)| (*value).to_owned())
+    };
+    let values: Vec<String> = columns.iter().map(value).collect();
+    let insert = format!(
+        "INSERT INTO {table} ({}) SELECT {} FROM ({of}) AS copied CROSS JOIN temp.ids ORDER BY ids.n DESC",
+        columns.join(", "),
+        values.join(", ")
+    );
+    execute(connection, &insert).await
+}
+
+async fn execute(connection: &mut SqliteConnection, statement: &str) -> anyhow::Result<()> {
+    let statement = AssertSqlSafe(statement.to_owned());
+    sqlx::query(statement).execute(connection).await?;
+    Ok(())
+}

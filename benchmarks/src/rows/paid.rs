@@ -1,0 +1,236 @@
+//! A paid run over HTTP with everything on, beside servers that do nothing of it.
+
+use super::throughput::no_op_cpu;
+use crate::effort::Effort;
+use crate::guests;
+use crate::http::{BareAxum, Call, Paid, Site, Sustained, Wasmtime, sustain};
+use crate::machine::cpu_of;
+use crate::ours::Ours;
+use crate::report::{Bar, Row, Unit, skip};
+use crate::sample::{Rounds, median};
+use anyhow::Context;
+use std::fs::File;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tollgate_runtime::Tool;
+
+pub(crate) const NAME: &str = "paid";
+/// How many connections there are.
+const MANY: usize = 512;
+const SOME: usize = 32;
+const ONE: usize = 1;
+const WALLETS: usize = 10_000;
+const RUNS: usize = 20_000;
+const FLUSHES: usize = 200;
+/// What a small transaction writes.
+const FLUSHED_BYTES: usize = 4 * 4096;
+
+pub(crate) fn measure(effort: Effort, references: &Path) -> anyhow::Result<Vec<Row>> {
+    let Some(paid) = Paid::start()? else {
+        skip("paid: the program `tollgate` is not built beside this one");
+        return Ok(Vec::new());
+    };
+    let wasmtime = Wasmtime::start(references)?;
+    if wasmtime.is_none() {
+        let place = references.display();
+        skip(&format!("paid: `wasmtime serve`: not in {place}"));
+    }
+    let ours = Ours::new()?;
+    let no_op = ours.load(&guests::no_op()?)?;
+    let mut measured = Measured {
+        one_wallet: paid.buyers(1)?,
+        wallets: paid.buyers(effort.many(WALLETS))?,
+        axum: BareAxum::start()?,
+        figures: Figures::default(),
+        paid,
+        wasmtime,
+        ours,
+        no_op,
+    };
+    // The first round opens files and fills caches.
+    measured.round(effort)?;
+    measured.figures = Figures::default();
+    for _ in 0..effort.rounds {
+        measured.round(effort)?;
+    }
+    Ok(measured.figures.rows(effort))
+}
+
+/// Ours alone, to be looked at by a profiler.
+pub(crate) fn only(connections: usize, seconds: u64) -> anyhow::Result<()> {
+    let paid = Paid::start()?.context("the program `tollgate` is not built beside this one")?;
+    let (calls, time) = (paid.buyers(1)?, Duration::from_secs(seconds));
+    eprintln!("process {}", paid.process_id());
+    let (sustained, cpu) = with_cpu(paid.address(), paid.process_id(), &calls, connections, time)?;
+    println!(
+        "{:.0} a second, {:.1} µs of CPU, p50 {:.1} µs",
+        sustained.requests_per_s,
+        cpu * 1e6,
+        sustained.latencies.p50() * 1e6
+    );
+    Ok(())
+}
+
+struct Measured {
+    paid: Paid,
+    one_wallet: Vec<Call>,
+    wallets: Vec<Call>,
+    wasmtime: Option<Wasmtime>,
+    axum: BareAxum,
+    ours: Ours,
+    no_op: Tool,
+    figures: Figures,
+}
+
+/// Of each round one, in seconds or requests a second.
+#[derive(Default)]
+struct Figures {
+    many: Vec<f64>,
+    many_wasmtime: Vec<f64>,
+    many_axum: Vec<f64>,
+    some: Vec<f64>,
+    some_wasmtime: Vec<f64>,
+    one: Rounds,
+    flush: Vec<f64>,
+    wallets: Vec<f64>,
+    cpu: Vec<f64>,
+    cpu_axum: Vec<f64>,
+    cpu_run: Vec<f64>,
+}
+
+impl Measured {
+    fn round(&mut self, effort: Effort) -> anyhow::Result<()> {
+        let time = effort.time(4);
+        let (ours, process) = (self.paid.address(), self.paid.process_id());
+        let figures = &mut self.figures;
+        let (sustained, cpu) = with_cpu(ours, process, &self.one_wallet, MANY, time)?;
+        figures.many.push(sustained.requests_per_s);
+        figures.cpu.push(cpu);
+        if let Some(wasmtime) = &self.wasmtime {
+            let (address, calls) = (wasmtime.address(), [wasmtime.quick()]);
+            let sustained = sustain(address, &calls, MANY, time)?;
+            figures.many_wasmtime.push(sustained.requests_per_s);
+            let sustained = sustain(address, &calls, SOME, time)?;
+            figures.some_wasmtime.push(sustained.requests_per_s);
+        }
+        let (axum, process) = (self.axum.address(), self.axum.process_id());
+        let (sustained, cpu) = with_cpu(axum, process, &[self.axum.json()], MANY, time)?;
+        figures.many_axum.push(sustained.requests_per_s);
+        figures.cpu_axum.push(cpu);
+        let sustained = sustain(ours, &self.one_wallet, SOME, time)?;
+        figures.some.push(sustained.requests_per_s);
+        let sustained = sustain(ours, &self.one_wallet, ONE, time)?;
+        figures.one.push(sustained.latencies);
+        figures.flush.push(flush(self.paid.folder())?);
+        let sustained = sustain(ours, &self.wallets, MANY, time)?;
+        figures.wallets.push(sustained.requests_per_s);
+        let cpu = no_op_cpu(&self.ours, &self.no_op, effort.many(RUNS))?;
+        figures.cpu_run.push(cpu);
+        Ok(())
+    }
+}
+
+/// And the server's CPU seconds a call.
+fn with_cpu(
+    address: SocketAddr,
+    process: u32,
+    calls: &[Call],
+    connections: usize,
+    time: Duration,
+) -> anyhow::Result<(Sustained, f64)> {
+    let before = cpu_of(process)?;
+    let sustained = sustain(address, calls, connections, time)?;
+    let took = cpu_of(process)?.saturating_sub(before).as_secs_f64();
+    let calls = sustained.latencies.len() as f64;
+    Ok((sustained, took / calls))
+}
+
+/// Seconds that a file's flush takes at the median.
+fn flush(folder: &Path) -> anyhow::Result<f64> {
+    let mut file = File::create(folder.join("flushed"))?;
+    let mut took = Vec::with_capacity(FLUSHES);
+    for _ in 0..FLUSHES {
+        file.write_all(&[1; FLUSHED_BYTES])?;
+        let started = Instant::now();
+        file.sync_data()?;
+        took.push(started.elapsed().as_secs_f64());
+    }
+    Ok(median(took))
+}
+
+impl Figures {
+    fn rows(self, effort: Effort) -> Vec<Row> {
+        let paid = "a paid run over HTTP with everything on";
+        let (many, axum) = (median(self.many), median(self.many_axum));
+        let (cpu_axum, cpu_run) = (median(self.cpu_axum), median(self.cpu_run));
+        let added = median(self.cpu) - cpu_axum - cpu_run;
+        let by = |calls: &str, connections: usize| match connections {
+            ONE => format!("{calls}, one connection"),
+            connections => format!("{calls}, {connections} connections"),
+        };
+        let rate = |what: String, ours: f64, reference: (&str, f64), bar: Bar| Row {
+            name: NAME,
+            what,
+            unit: Unit::PerSecond,
+            ours: Some(ours),
+            reference: Some((reference.0.to_owned(), reference.1)),
+            bar,
+            note: format!("{} rounds", effort.rounds),
+        };
+        let time = |what: String, ours: f64, reference: (String, f64), bar: Bar| Row {
+            name: NAME,
+            what,
+            unit: Unit::Seconds,
+            ours: Some(ours),
+            reference: Some(reference),
+            bar,
+            note: format!("{} rounds", effort.rounds),
+        };
+        let mut rows = Vec::new();
+        if !self.many_wasmtime.is_empty() {
+            let reference = ("wasmtime serve", median(self.many_wasmtime));
+            rows.push(rate(
+                by(paid, MANY),
+                many,
+                reference,
+                Bar::AtLeastTimes(1.6),
+            ));
+        }
+        let reference = ("bare axum JSON handler", axum);
+        rows.push(rate(
+            by(paid, MANY),
+            many,
+            reference,
+            Bar::AtLeastTimes(0.23),
+        ));
+        if !self.some_wasmtime.is_empty() {
+            let reference = ("wasmtime serve", median(self.some_wasmtime));
+            let some = median(self.some);
+            rows.push(rate(
+                by(paid, SOME),
+                some,
+                reference,
+                Bar::AtLeastTimes(0.9),
+            ));
+        }
+        let flush = median(self.flush);
+        let one = by(&format!("{paid}: p50"), ONE);
+        let reference = ("one flush of a file".to_owned(), flush);
+        rows.push(time(one, self.one.p50(), reference, Bar::Beyond(0.001)));
+        let reference = (
+            format!(
+                "the bare axum handler's whole call; a run itself {:.1} µs",
+                cpu_run * 1e6
+            ),
+            cpu_axum,
+        );
+        let what = "CPU time that everything around a paid run adds to it and to the handler";
+        rows.push(time(what.to_owned(), added, reference, Bar::Times(1.5)));
+        let reference = ("10,000 wallets in turn", median(self.wallets));
+        let hot = by("paid runs from one hot wallet", MANY);
+        rows.push(rate(hot, many, reference, Bar::AtLeastTimes(0.8)));
+        rows
+    }
+}
