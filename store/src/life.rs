@@ -4,6 +4,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::statements;
 use crate::time::Time;
+use crate::usage;
 use crate::wallet::{KeptHold, kept_hold};
 use serde_json::json;
 use std::sync::Arc;
@@ -34,12 +35,15 @@ impl Store {
                     let lost = sqlx::query(statements::LOSE_RUNNING)
                         .bind(Time::now())
                         .bind(failure.to_string())
-                        .execute(&mut *transaction)
+                        .fetch_all(&mut *transaction)
                         .await?;
+                    for row in &lost {
+                        usage::count_unmeasured(transaction, row).await?;
+                    }
                     sqlx::query(statements::DROP_ENDED_INPUTS)
                         .execute(transaction)
                         .await?;
-                    Ok(lost.rows_affected())
+                    Ok(lost.len() as u64)
                 })
             })
             .await
@@ -63,6 +67,9 @@ impl Store {
                         .bind(now.before(retention.queued))
                         .fetch_all(&mut *transaction)
                         .await?;
+                    for row in &expired {
+                        usage::count_unmeasured(transaction, row).await?;
+                    }
                     if !expired.is_empty() {
                         sqlx::query(statements::DROP_ENDED_INPUTS)
                             .execute(transaction)

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "suspensions",
         include_str!("migrations/0005_suspensions.sql"),
     ),
+    (7, "usage", include_str!("migrations/0007_usage.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

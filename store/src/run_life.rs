@@ -11,6 +11,7 @@ use crate::run::{Claimed, Finish, NewRun, new_in};
 use crate::statements;
 use crate::time::Time;
 use crate::uploaded_spans;
+use crate::usage;
 use crate::wallet::{KeptHold, kept_hold};
 use crate::writer::Transaction;
 use serde_json::Value;
@@ -238,6 +239,7 @@ async fn record(
     if recorded.rows_affected() == 0 {
         return Ok(None);
     }
+    usage::count(transaction, &run, &finish).await?;
     let payment = run.seller.map(|seller| Payment {
         of: Paid::Run(run.id),
         buyer: run.owner.0,

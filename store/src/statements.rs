@@ -263,6 +263,30 @@ pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
     ORDER BY r.run_id DESC LIMIT $3";
 
+// Usage.
+pub(crate) const ADD_USAGE: &str = "INSERT INTO usage_days
+        (org_id, project_id, day, artifact_id, key_id, runs, succeeded, charged, cpu_us, wall_us)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (org_id, project_id, day, artifact_id, key_id) DO UPDATE SET
+        runs = usage_days.runs + excluded.runs, succeeded = usage_days.succeeded + excluded.succeeded,
+        charged = usage_days.charged + excluded.charged, cpu_us = usage_days.cpu_us + excluded.cpu_us,
+        wall_us = usage_days.wall_us + excluded.wall_us";
+pub(crate) const USAGE_BY_DAY: &str =
+    "SELECT day, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
+        SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
+    FROM usage_days WHERE org_id = $1 AND project_id = $2 AND day < $3
+    GROUP BY day ORDER BY day DESC LIMIT $4";
+pub(crate) const USAGE_BY_ARTIFACT: &str =
+    "SELECT artifact_id, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
+        SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
+    FROM usage_days WHERE org_id = $1 AND project_id = $2 AND artifact_id < $3
+    GROUP BY artifact_id ORDER BY artifact_id DESC LIMIT $4";
+pub(crate) const USAGE_BY_KEY: &str =
+    "SELECT key_id, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
+        SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
+    FROM usage_days WHERE org_id = $1 AND project_id = $2 AND key_id < $3
+    GROUP BY key_id ORDER BY key_id DESC LIMIT $4";
+
 // Money.
 pub(crate) const POSTED: &str = "SELECT org_id, posted FROM wallets";
 pub(crate) const HELD: &str =
@@ -367,12 +391,13 @@ pub(crate) const KEEP_ANSWER: &str = "INSERT INTO idempotency
 // What time and crashes end.
 pub(crate) const LOSE_RUNNING: &str =
     "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
-    WHERE status = 'RUNNING'";
+    WHERE status = 'RUNNING'
+    RETURNING org_id, project_id, artifact_id, key_id, created_at";
 /// The sign keeps a planner off the index by age, which holds every run there was.
 pub(crate) const EXPIRE_QUEUED: &str =
     "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
     WHERE status = 'QUEUED' AND +created_at < $3
-    RETURNING org_id, project_id, key_id, price, created_at";
+    RETURNING org_id, project_id, artifact_id, key_id, price, created_at";
 /// By the partial indexes of queued and running runs: the others are many.
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')

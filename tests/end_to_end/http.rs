@@ -20,3 +20,4 @@ mod small;
 mod spans;
 mod strangers;
 mod suspensions;
+mod usage;

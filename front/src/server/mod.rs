@@ -48,6 +48,7 @@ mod terms;
 mod tools;
 mod upload;
 mod uploaded_span;
+mod usage;
 mod visible;
 mod wallet;
 mod watchdog;

@@ -2,6 +2,7 @@
 
 mod money;
 mod rotation;
+mod usage;
 
 use crate::*;
 use std::time::Duration;
