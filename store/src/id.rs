@@ -46,6 +46,7 @@ kinds! {
     OfSubscription SubscriptionId "sub_" "A subscription.";
     OfBudget BudgetId "bud_" "A budget.";
     OfEntry EntryId "ent_" "An entry of a wallet.";
+    OfAction ActionId "act_" "What somebody did.";
 }
 
 /// Text that is no identifier of the kind asked for.

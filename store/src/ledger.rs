@@ -1,12 +1,14 @@
 //! Entries: why a wallet is as it is. Each posting changes wallets and says so in one transaction.
 
 use crate::Store;
+use crate::action::{Actor, note};
 use crate::error::StoreError;
 use crate::id::{EntryId, OrgId, RunId, SubscriptionId};
 use crate::page::{Page, one_more};
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -74,11 +76,11 @@ pub(crate) struct Payment {
 
 impl Store {
     /// Gives tokens to an org.
-    pub async fn credit(&self, credit: Credit) -> Result<Credited, StoreError> {
+    pub async fn credit(&self, actor: Actor, credit: Credit) -> Result<Credited, StoreError> {
         let wallets = std::sync::Arc::clone(&self.wallets);
         self.writer
             .write_then(
-                move |transaction| Box::pin(give(transaction, credit)),
+                move |transaction| Box::pin(give(transaction, actor, credit)),
                 move |(_, changes)| wallets.post(changes),
             )
             .await
@@ -196,6 +198,7 @@ async fn change(transaction: &mut Transaction, org: OrgId, tokens: i64) -> Resul
 
 async fn give(
     transaction: &mut Transaction,
+    actor: Actor,
     credit: Credit,
 ) -> Result<(Credited, Vec<(OrgId, i64)>), StoreError> {
     let request = credit.request_sha256.map(|it| it.to_vec());
@@ -256,6 +259,8 @@ async fn give(
             .await?;
     }
     change(transaction, credit.org, tokens).await?;
+    let detail = json!({"entry_id": entry.id, "tokens": tokens, "reason": credit.reason});
+    note(transaction, actor, "credit.made", credit.org, detail).await?;
     Ok((Credited::Made(entry), vec![(credit.org, tokens)]))
 }
 

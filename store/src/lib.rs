@@ -4,6 +4,7 @@
 //! writer, which commits what is queued in one transaction and answers once that is on the disk: what was
 //! acknowledged is not lost.
 
+mod action;
 mod artifact;
 mod audit;
 mod backup;
@@ -41,6 +42,7 @@ mod vault;
 mod wallet;
 mod writer;
 
+pub use action::{Action, Actor};
 pub use artifact::{Artifact, Draft, NewDraft, Upload, VerdictRecord, VerdictStatus};
 pub use audit::Audit;
 pub use backup::{BackedUp, BackupError, BackupStep};
@@ -52,8 +54,8 @@ pub use error::StoreError;
 pub use files::Digest;
 pub use folder::FolderError;
 pub use id::{
-    ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId,
-    ReleaseId, RunId, SubscriptionId,
+    ActionId, ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId,
+    ProjectId, ReleaseId, RunId, SubscriptionId,
 };
 pub use idempotency::{KeptAnswer, Slot};
 pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};

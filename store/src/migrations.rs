@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0005_suspensions.sql"),
     ),
     (7, "usage", include_str!("migrations/0007_usage.sql")),
+    (8, "actions", include_str!("migrations/0008_actions.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -53,8 +53,8 @@ pub(crate) const EXPIRE_KEY_TEXTS: &str = "UPDATE key_texts SET expires_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND (expires_at IS NULL OR expires_at > $4)
         AND EXISTS (SELECT 1 FROM keys k WHERE k.org_id = $1 AND k.project_id = $2 AND k.key_id = $3
             AND k.revoked_at IS NULL)";
-pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = COALESCE(revoked_at, $4)
-    WHERE org_id = $1 AND project_id = $2 AND key_id = $3";
+pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = $4
+    WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND revoked_at IS NULL";
 
 // Artifacts. Which of them a caller may see is decided by the caller of this crate, from the owner in the row.
 pub(crate) const INSERT_ARTIFACT: &str =
@@ -365,6 +365,14 @@ pub(crate) const END_SUBSCRIPTION: &str = "UPDATE subscriptions SET ended_at = $
     WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
 pub(crate) const ACCEPT_TERMS: &str = "UPDATE subscriptions SET release_id = $4
     WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL";
+
+// Actions.
+pub(crate) const NOTE_ACTION: &str =
+    "INSERT INTO actions (action_id, org_id, key_id, action, target, detail, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(crate) const ACTIONS: &str =
+    "SELECT action_id, org_id, key_id, action, target, detail, at FROM actions
+    WHERE action_id < $1 ORDER BY action_id DESC LIMIT $2";
 
 // Suspensions.
 pub(crate) const HAS_ARTIFACT: &str =

@@ -1,5 +1,6 @@
 //! The server over HTTP.
 
+mod actions;
 mod async_runs;
 mod bodies;
 mod budgets;

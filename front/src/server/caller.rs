@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue};
-use tollgate_store::{KeyText, KnownKey, OrgId, Payer, ProjectId, Scope};
+use tollgate_store::{Actor, KeyText, KnownKey, OrgId, Payer, ProjectId, Scope};
 
 /// A caller whose key is known.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,14 @@ impl Caller {
     /// Who pays for what is asked for.
     pub(crate) fn payer(&self) -> Payer {
         Payer {
+            owner: self.owner(),
+            key: self.key.key,
+        }
+    }
+
+    /// Who does what is asked for.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
             owner: self.owner(),
             key: self.key.key,
         }

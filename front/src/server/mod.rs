@@ -1,6 +1,7 @@
 //! The server: what listens, what works beside it, and how it stops.
 
 pub(crate) mod accept;
+mod actions;
 mod admission;
 pub(crate) mod arrival;
 mod artifact_view;

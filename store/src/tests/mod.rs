@@ -28,7 +28,24 @@ async fn open_in(folder: &tempfile::TempDir) -> Result<Store, OpenError> {
 }
 
 async fn org(store: &Store) -> NewOrg {
-    store.create_org("acme".to_owned()).await.expect("made")
+    let made = store.create_org(somebody(), "acme".to_owned()).await;
+    made.expect("made")
+}
+
+/// An actor that is no other.
+fn somebody() -> Actor {
+    Actor {
+        owner: (OrgId::new(), ProjectId::new()),
+        key: KeyId::new(),
+    }
+}
+
+/// Whoever has an org's first key.
+fn actor(made: &NewOrg) -> Actor {
+    Actor {
+        owner: (made.org, made.project),
+        key: made.key.key.id,
+    }
 }
 
 fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
@@ -162,7 +179,6 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
         folder: _folder,
     } = open().await;
     let made = org(&store).await;
-    let owner = (made.org, made.project);
     let known = store
         .known_key(&made.key.text)
         .await
@@ -176,7 +192,7 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
 
     let overlap = Duration::from_secs(60);
     let rotated = store
-        .rotate_key(owner, made.key.key.id, overlap)
+        .rotate_key(actor(&made), made.key.key.id, overlap)
         .await
         .expect("written")
         .expect("there");
@@ -184,7 +200,7 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
         assert!(store.known_key(text).await.expect("read").is_some());
     }
     let again = store
-        .rotate_key(owner, made.key.key.id, Duration::ZERO)
+        .rotate_key(actor(&made), made.key.key.id, Duration::ZERO)
         .await
         .expect("written")
         .expect("there");
@@ -193,21 +209,21 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
     }
     assert!(
         store
-            .revoke_key(owner, made.key.key.id)
+            .revoke_key(actor(&made), made.key.key.id)
             .await
             .expect("written")
     );
     assert!(store.known_key(&again.text).await.expect("read").is_none());
     assert!(
         store
-            .rotate_key(owner, made.key.key.id, overlap)
+            .rotate_key(actor(&made), made.key.key.id, overlap)
             .await
             .expect("written")
             .is_none()
     );
     assert!(
         !store
-            .revoke_key(owner, KeyId::new())
+            .revoke_key(actor(&made), KeyId::new())
             .await
             .expect("written")
     );
@@ -624,7 +640,7 @@ async fn a_command_that_fails_or_panics_leaves_nothing_and_harms_no_other() {
     let panicking = store
         .writer
         .write::<(), _>(|_| Box::pin(async { panic!("a fault of ours") }));
-    let fine = store.create_org("fine".to_owned());
+    let fine = store.create_org(somebody(), "fine".to_owned());
     let (failed, panicked, fine) = tokio::join!(failing, panicking, fine);
     assert!(failed.is_err() && panicked.is_err() && fine.is_ok());
     let half: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
