@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     ),
     (7, "usage", include_str!("migrations/0007_usage.sql")),
     (8, "actions", include_str!("migrations/0008_actions.sql")),
+    (9, "quotas", include_str!("migrations/0009_quotas.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -57,9 +57,7 @@ pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND revoked_at IS NULL";
 
 // Artifacts. Which of them a caller may see is decided by the caller of this crate, from the owner in the row.
-pub(crate) const INSERT_ARTIFACT: &str =
-    "INSERT INTO artifacts (org_id, project_id, artifact_id, name, created_at) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (org_id, project_id, name) DO NOTHING";
+pub(crate) const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (org_id, project_id, artifact_id, name, created_at) VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
 pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
@@ -85,6 +83,14 @@ pub(crate) const ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id
         AND ((a.org_id = $1 AND a.project_id = $2) OR (a.listed = 1 AND $4 = 0))
         AND ($5 = '' OR LOWER(a.name) LIKE $5 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $5 ESCAPE '!')
     ORDER BY a.artifact_id DESC LIMIT $6";
+pub(crate) const ARTIFACTS_OF_ORG: &str = "SELECT COUNT(*) FROM artifacts WHERE org_id = $1";
+/// Bytes of an org's tools, each once, and whether one of them is `$2`.
+pub(crate) const STORED_BY_ORG: &str = "SELECT COALESCE(SUM(size_bytes), 0) AS used,
+        COALESCE(SUM(CASE WHEN digest = $2 THEN 1 ELSE 0 END), 0) AS of_digest
+    FROM (
+        SELECT digest, size_bytes FROM drafts WHERE org_id = $1
+        UNION SELECT digest, size_bytes FROM releases WHERE org_id = $1
+    ) AS kept";
 pub(crate) const SET_LISTED: &str = "UPDATE artifacts SET listed = $3
     WHERE org_id = $1 AND artifact_id = $2 AND active_release_id IS NOT NULL";
 
@@ -110,8 +116,10 @@ pub(crate) const DRAFT_TO_PUBLISH: &str =
 pub(crate) const VERSIONS: &str =
     "SELECT version FROM releases WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const INSERT_RELEASE: &str =
-    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens, size_bytes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+pub(crate) const UNMEASURED: &str = "SELECT DISTINCT digest FROM releases WHERE size_bytes = 0";
+pub(crate) const MEASURE: &str = "UPDATE releases SET size_bytes = $2 WHERE digest = $1";
 pub(crate) const ACTIVATE: &str =
     "UPDATE artifacts SET active_release_id = $3 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const LIST: &str =

@@ -13,6 +13,7 @@ mod idempotency;
 mod keys;
 mod money;
 mod neighbours;
+mod quotas;
 mod rate;
 mod rows;
 mod run_path;

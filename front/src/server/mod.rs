@@ -30,6 +30,7 @@ mod offer;
 mod openapi;
 mod params;
 mod prepare;
+mod quota;
 mod rate;
 mod recall;
 mod releases;

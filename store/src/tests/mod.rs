@@ -1,6 +1,7 @@
 //! The store on a real database in a folder of its own.
 
 mod money;
+mod quota;
 mod rotation;
 mod usage;
 
@@ -31,6 +32,11 @@ async fn org(store: &Store) -> NewOrg {
     let made = store.create_org(somebody(), "acme".to_owned()).await;
     made.expect("made")
 }
+
+const NO_LIMIT: Quota = Quota {
+    artifacts: u64::MAX,
+    stored_bytes: u64::MAX,
+};
 
 /// An actor that is no other.
 fn somebody() -> Actor {
@@ -246,7 +252,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     };
     let owner = (made.org, made.project);
     let Upload::Made(id) = store
-        .create_artifact(owner, "a".to_owned(), draft)
+        .create_artifact(owner, "a".to_owned(), draft, NO_LIMIT)
         .await
         .expect("written")
     else {
@@ -254,13 +260,14 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     };
     assert_eq!(
         store
-            .create_artifact(owner, "a".to_owned(), draft)
+            .create_artifact(owner, "a".to_owned(), draft, NO_LIMIT)
             .await
             .expect("written"),
         Upload::NameTaken(id)
     );
     let place = (made.org, id);
-    assert!(!store.put_draft(place, draft).await.expect("written"));
+    let second = store.put_draft(place, draft, NO_LIMIT).await;
+    assert_eq!(second.expect("written"), Drafted::Exists);
     assert_eq!(
         store
             .publish(place, Some("<svg/>".to_owned()), nothing_wider)
@@ -277,7 +284,10 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     };
     let mut versions = Vec::new();
     for wanted in [None, Some("1.0.0"), None, Some("1.0.0")] {
-        store.put_draft(place, draft).await.expect("written");
+        store
+            .put_draft(place, draft, NO_LIMIT)
+            .await
+            .expect("written");
         assert!(store.ask_validation(place).await.expect("written"));
         assert!(!store.ask_validation(place).await.expect("asked already"));
         assert_eq!(
