@@ -58,7 +58,7 @@ pub use id::{
     ActionId, ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId,
     ProjectId, ReleaseId, RunId, SubscriptionId,
 };
-pub use idempotency::{KeptAnswer, Slot};
+pub use idempotency::{KeptAnswer, KeptBody, Slot};
 pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};
 pub use ledger::{Credit, Credited, LedgerEntry};
 pub use life::Retention;

@@ -28,6 +28,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "usage", include_str!("migrations/0007_usage.sql")),
     (8, "actions", include_str!("migrations/0008_actions.sql")),
     (9, "quotas", include_str!("migrations/0009_quotas.sql")),
+    (
+        10,
+        "kept answers' content types",
+        include_str!("migrations/0010_answers.sql"),
+    ),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -395,14 +395,14 @@ pub(crate) const IS_RUN_SUSPENDED: &str = "SELECT EXISTS (SELECT 1 FROM suspensi
 
 // Idempotency.
 pub(crate) const KEPT_ANSWER: &str =
-    "SELECT body_sha256, run_id, status, location, body FROM idempotency
+    "SELECT body_sha256, run_id, status, location, content_type, body FROM idempotency
     WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3 AND kept_at > $4";
 pub(crate) const KEEP_ANSWER: &str = "INSERT INTO idempotency
-        (org_id, project_id, request_sha256, body_sha256, run_id, status, location, body, kept_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        (org_id, project_id, request_sha256, body_sha256, run_id, status, location, content_type, body, kept_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (org_id, project_id, request_sha256) DO UPDATE SET body_sha256 = excluded.body_sha256,
-        run_id = excluded.run_id, status = excluded.status, location = excluded.location, body = excluded.body,
-        kept_at = excluded.kept_at";
+        run_id = excluded.run_id, status = excluded.status, location = excluded.location,
+        content_type = excluded.content_type, body = excluded.body, kept_at = excluded.kept_at";
 
 // What time and crashes end.
 pub(crate) const LOSE_RUNNING: &str =

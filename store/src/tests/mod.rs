@@ -2,6 +2,7 @@
 
 mod money;
 mod quota;
+mod replays;
 mod rotation;
 mod usage;
 
