@@ -17,7 +17,7 @@ pub struct Retention {
     pub outputs: Duration,
     /// Logs of runs.
     pub logs: Duration,
-    /// Records of runs.
+    /// Records of runs, and subscriptions that have ended.
     pub runs: Duration,
     /// Answers to repeated requests.
     pub answers: Duration,
@@ -93,6 +93,7 @@ impl Store {
             (statements::PURGE_UPLOADED_SPANS, retention.logs),
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_RUNS, retention.runs),
+            (statements::PURGE_SUBSCRIPTIONS, retention.runs),
         ];
         self.writer
             .write(move |transaction| {

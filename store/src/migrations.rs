@@ -33,6 +33,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "kept answers' content types",
         include_str!("migrations/0010_answers.sql"),
     ),
+    (
+        11,
+        "ended subscriptions",
+        include_str!("migrations/0011_ended_subscriptions.sql"),
+    ),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

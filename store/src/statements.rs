@@ -423,5 +423,6 @@ pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
 pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
 pub(crate) const PURGE_UPLOADED_SPANS: &str = "DELETE FROM uploaded_spans WHERE kept_at < $1";
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
+pub(crate) const PURGE_SUBSCRIPTIONS: &str = "DELETE FROM subscriptions WHERE ended_at < $1";
 pub(crate) const PURGE_RUNS: &str =
     "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')";

@@ -4,6 +4,7 @@ mod money;
 mod quota;
 mod replays;
 mod rotation;
+mod subscriptions;
 mod usage;
 
 use crate::*;
