@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ProjectId};
 use crate::page::{Page, one_more};
+use crate::quota::{OverQuota, Quota, over_artifacts, over_bytes};
 use crate::release::{Release, release_in};
 use crate::statements;
 use crate::time::Time;
@@ -105,6 +106,19 @@ pub enum Upload {
     Made(ArtifactId),
     /// The project has one of that name.
     NameTaken(ArtifactId),
+    /// The org would keep more than it may.
+    OverQuota(OverQuota),
+}
+
+/// How giving an artifact a draft ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drafted {
+    /// It is there.
+    Made,
+    /// The artifact has one.
+    Exists,
+    /// The org would keep more than it may.
+    OverQuota(OverQuota),
 }
 
 impl Store {
@@ -114,43 +128,38 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         name: String,
         draft: NewDraft,
+        quota: Quota,
     ) -> Result<Upload, StoreError> {
-        let id = ArtifactId::new();
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    let inserted = sqlx::query(statements::INSERT_ARTIFACT)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(&name)
-                        .bind(Time::now())
-                        .execute(&mut *transaction)
-                        .await?;
-                    if inserted.rows_affected() == 0 {
-                        let taken = sqlx::query_scalar(statements::ARTIFACT_NAMED)
-                            .bind(org)
-                            .bind(project)
-                            .bind(&name)
-                            .fetch_one(transaction)
-                            .await?;
-                        return Ok(Upload::NameTaken(taken));
-                    }
-                    insert_draft(transaction, (org, id), draft).await?;
-                    Ok(Upload::Made(id))
-                })
+                Box::pin(insert_artifact(
+                    transaction,
+                    (org, project),
+                    name,
+                    draft,
+                    quota,
+                ))
             })
             .await
     }
 
-    /// Gives an artifact a draft. `false` where it has one.
+    /// Gives an artifact a draft.
     pub async fn put_draft(
         &self,
         artifact: (OrgId, ArtifactId),
         draft: NewDraft,
-    ) -> Result<bool, StoreError> {
+        quota: Quota,
+    ) -> Result<Drafted, StoreError> {
         self.change_artifact(artifact.1, move |transaction| {
-            Box::pin(insert_draft(transaction, artifact, draft))
+            Box::pin(async move {
+                if let Some(over) = over_bytes(transaction, artifact.0, &draft, quota).await? {
+                    return Ok(Drafted::OverQuota(over));
+                }
+                Ok(match insert_draft(transaction, artifact, draft).await? {
+                    true => Drafted::Made,
+                    false => Drafted::Exists,
+                })
+            })
         })
         .await
     }
@@ -302,6 +311,41 @@ impl Store {
         })
         .await
     }
+}
+
+async fn insert_artifact(
+    transaction: &mut Transaction,
+    (org, project): (OrgId, ProjectId),
+    name: String,
+    draft: NewDraft,
+    quota: Quota,
+) -> Result<Upload, StoreError> {
+    let taken = sqlx::query_scalar(statements::ARTIFACT_NAMED)
+        .bind(org)
+        .bind(project)
+        .bind(&name)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    if let Some(taken) = taken {
+        return Ok(Upload::NameTaken(taken));
+    }
+    if let Some(over) = over_artifacts(transaction, org, quota).await? {
+        return Ok(Upload::OverQuota(over));
+    }
+    if let Some(over) = over_bytes(transaction, org, &draft, quota).await? {
+        return Ok(Upload::OverQuota(over));
+    }
+    let id = ArtifactId::new();
+    sqlx::query(statements::INSERT_ARTIFACT)
+        .bind(org)
+        .bind(project)
+        .bind(id)
+        .bind(&name)
+        .bind(Time::now())
+        .execute(&mut *transaction)
+        .await?;
+    insert_draft(transaction, (org, id), draft).await?;
+    Ok(Upload::Made(id))
 }
 
 async fn insert_draft(

@@ -78,6 +78,15 @@ impl Files {
         }
     }
 
+    /// How many bytes there are, where there are any.
+    pub(crate) async fn size_bytes(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        match self.objects.head(&path(digest)).await {
+            Ok(file) => Ok(Some(file.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The bytes, where they are still what they were.
     pub(crate) async fn get(&self, digest: &Digest) -> Result<Bytes, StoreError> {
         let bytes = self.objects.get(&path(digest)).await?.bytes().await?;

@@ -47,6 +47,7 @@ kinds! {
     OfBudget BudgetId "bud_" "A budget.";
     OfSession SessionId "ses_" "A session.";
     OfEntry EntryId "ent_" "An entry of a wallet.";
+    OfAction ActionId "act_" "What somebody did.";
 }
 
 /// Text that is no identifier of the kind asked for.

@@ -8,6 +8,7 @@ use crate::time::Time;
 use crate::writer::Transaction;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 /// Where a request's answer is kept: one for each project, method, path with query, and idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,8 +55,27 @@ pub struct KeptAnswer {
     pub status: Option<u16>,
     /// Its `Location`.
     pub location: Option<String>,
-    /// Its body, without secrets.
-    pub body: Option<String>,
+    /// Its body, where it had one.
+    pub body: Option<KeptBody>,
+}
+
+/// The body of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBody {
+    /// What it was sent as.
+    pub content_type: String,
+    /// What was sent, without secrets.
+    pub text: String,
+}
+
+impl KeptBody {
+    /// Of JSON.
+    pub fn json(text: String) -> Self {
+        Self {
+            content_type: "application/json".to_owned(),
+            text,
+        }
+    }
 }
 
 impl Store {
@@ -82,7 +102,7 @@ impl Store {
             run: row.try_get("run_id")?,
             status,
             location: row.try_get("location")?,
-            body: row.try_get("body")?,
+            body: body_in(&row)?,
         }))
     }
 
@@ -94,11 +114,20 @@ impl Store {
     }
 }
 
+fn body_in(row: &SqliteRow) -> Result<Option<KeptBody>, sqlx::Error> {
+    let (content_type, text): (Option<String>, Option<String>) =
+        (row.try_get("content_type")?, row.try_get("body")?);
+    let body = content_type.zip(text);
+    Ok(body.map(|(content_type, text)| KeptBody { content_type, text }))
+}
+
 pub(crate) async fn keep_answer(
     transaction: &mut Transaction,
     slot: Slot,
     answer: KeptAnswer,
 ) -> Result<(), StoreError> {
+    let body = answer.body.map(|body| (body.content_type, body.text));
+    let (content_type, text) = body.unzip();
     sqlx::query(statements::KEEP_ANSWER)
         .bind(slot.owner.0)
         .bind(slot.owner.1)
@@ -107,7 +136,8 @@ pub(crate) async fn keep_answer(
         .bind(answer.run)
         .bind(answer.status)
         .bind(answer.location)
-        .bind(answer.body)
+        .bind(content_type)
+        .bind(text)
         .bind(Time::now())
         .execute(transaction)
         .await?;

@@ -1,6 +1,7 @@
 //! Keys: who calls, and what they may do. Only a hash of their text is kept.
 
 use crate::Store;
+use crate::action::{Actor, note};
 use crate::error::StoreError;
 use crate::id::{KeyId, OrgId, ProjectId};
 use crate::page::{Page, one_more};
@@ -8,6 +9,7 @@ use crate::secret::KeyText;
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::sync::Arc;
@@ -189,17 +191,20 @@ impl Store {
         }))
     }
 
-    /// Makes a key.
-    pub async fn create_key(
-        &self,
-        owner: (OrgId, ProjectId),
-        new: NewKey,
-    ) -> Result<KeyMade, StoreError> {
-        let (org, project) = owner;
+    /// Makes a key of the actor's project.
+    pub async fn create_key(&self, actor: Actor, new: NewKey) -> Result<KeyMade, StoreError> {
+        let (org, project) = actor.owner;
         self.writer
             .write(move |transaction| {
-                let place = (org, project, KeyId::new());
-                Box::pin(insert_key(transaction, place, new, KeyText::new()))
+                Box::pin(async move {
+                    let place = (org, project, KeyId::new());
+                    let made = insert_key(transaction, place, new, KeyText::new()).await?;
+                    let (id, scopes) = (made.key.id, made.key.scopes.iter());
+                    let scopes: Vec<_> = scopes.map(Scope::name).collect();
+                    let detail = json!({"name": made.key.name, "scopes": scopes});
+                    note(transaction, actor, "key.created", id, detail).await?;
+                    Ok(made)
+                })
             })
             .await
     }
@@ -237,14 +242,15 @@ impl Store {
         Ok(row.as_ref().map(key).transpose()?.map(|key| key.scopes))
     }
 
-    /// Gives a key a new text. The old one is good for `overlap` longer. `None` where there is no such key, or it is
+    /// Gives a key of the actor's project a new text. The old one is good for `overlap` longer. `None` where there is no such key, or it is
     /// revoked.
     pub async fn rotate_key(
         &self,
-        (org, project): (OrgId, ProjectId),
+        actor: Actor,
         id: KeyId,
         overlap: Duration,
     ) -> Result<Option<KeyMade>, StoreError> {
+        let (org, project) = actor.owner;
         let remembered = Arc::clone(&self.remembered);
         let rotated = self.writer.write_then(
             move |transaction| {
@@ -264,6 +270,8 @@ impl Store {
                     let replaced = hashes(transaction, (org, project, id)).await?;
                     let text = KeyText::new();
                     insert_text(transaction, (org, project, id), &text).await?;
+                    let detail = json!({"overlap_s": overlap.as_secs()});
+                    note(transaction, actor, "key.rotated", id, detail).await?;
                     let row = sqlx::query(statements::KEY)
                         .bind(org)
                         .bind(project)
@@ -285,12 +293,9 @@ impl Store {
         Ok(rotated.await?.map(|(made, _)| made))
     }
 
-    /// Takes a key back, at once. `false` where there is no such key.
-    pub async fn revoke_key(
-        &self,
-        (org, project): (OrgId, ProjectId),
-        id: KeyId,
-    ) -> Result<bool, StoreError> {
+    /// Takes a key of the actor's project back, at once. `false` where there is no such key.
+    pub async fn revoke_key(&self, actor: Actor, id: KeyId) -> Result<bool, StoreError> {
+        let (org, project) = actor.owner;
         let remembered = Arc::clone(&self.remembered);
         let revoked = self.writer.write_then(
             move |transaction| {
@@ -303,7 +308,11 @@ impl Store {
                         .execute(&mut *transaction)
                         .await?;
                     let texts = hashes(transaction, (org, project, id)).await?;
-                    Ok((revoked.rows_affected() == 1, texts))
+                    if revoked.rows_affected() == 1 {
+                        note(transaction, actor, "key.revoked", id, json!({})).await?;
+                    }
+                    // One that was taken back before stays so, and has its texts.
+                    Ok((!texts.is_empty(), texts))
                 })
             },
             move |(_, texts): &(bool, Vec<[u8; 32]>)| {

@@ -1,6 +1,7 @@
 //! Entries: why a wallet is as it is. Each posting changes wallets and says so in one transaction.
 
 use crate::Store;
+use crate::action::{Actor, note};
 use crate::error::StoreError;
 use crate::id::{EntryId, OrgId, RunId, SubscriptionId};
 use crate::page::{Page, one_more};
@@ -8,6 +9,7 @@ use crate::rows::Binding;
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
@@ -76,11 +78,11 @@ pub(crate) struct Payment {
 
 impl Store {
     /// Gives tokens to an org.
-    pub async fn credit(&self, credit: Credit) -> Result<Credited, StoreError> {
+    pub async fn credit(&self, actor: Actor, credit: Credit) -> Result<Credited, StoreError> {
         let wallets = std::sync::Arc::clone(&self.wallets);
         self.writer
             .write_then(
-                move |transaction| Box::pin(give(transaction, credit)),
+                move |transaction| Box::pin(give(transaction, actor, credit)),
                 move |(_, changes)| wallets.post(changes),
             )
             .await
@@ -214,6 +216,7 @@ async fn change(transaction: &mut Transaction, changes: &[(OrgId, i64)]) -> Resu
 
 async fn give(
     transaction: &mut Transaction,
+    actor: Actor,
     credit: Credit,
 ) -> Result<(Credited, Vec<(OrgId, i64)>), StoreError> {
     let request = credit.request_sha256.map(|it| it.to_vec());
@@ -269,7 +272,10 @@ async fn give(
         line(credit.org, tokens, request),
         line(OrgId::none(), -tokens, None),
     ];
-    let changes = enter(transaction, &lines.iter().collect::<Vec<_>>(), entry.at).await?;
+    let lines: Vec<&Line> = lines.iter().collect();
+    let changes = enter(transaction, &lines, entry.at).await?;
+    let detail = json!({"entry_id": entry.id, "tokens": tokens, "reason": credit.reason});
+    note(transaction, actor, "credit.made", credit.org, detail).await?;
     Ok((Credited::Made(entry), changes))
 }
 

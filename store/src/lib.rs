@@ -4,6 +4,7 @@
 //! writer, which commits what is queued in one transaction and answers once that is on the disk: what was
 //! acknowledged is not lost.
 
+mod action;
 mod artifact;
 mod audit;
 mod backup;
@@ -11,6 +12,7 @@ mod budget;
 mod cap;
 mod cover;
 mod database;
+mod day;
 mod environment;
 mod error;
 mod files;
@@ -22,6 +24,7 @@ mod ledger;
 mod life;
 mod migrations;
 mod page;
+mod quota;
 mod release;
 mod remembered;
 mod rotation;
@@ -38,28 +41,32 @@ mod tenancy;
 mod tests;
 mod time;
 mod uploaded_spans;
+mod usage;
 mod vault;
 mod wallet;
 mod writer;
 
-pub use artifact::{Artifact, Draft, NewDraft, Upload, VerdictRecord, VerdictStatus};
+pub use action::{Action, Actor};
+pub use artifact::{Artifact, Draft, Drafted, NewDraft, Upload, VerdictRecord, VerdictStatus};
 pub use audit::Audit;
 pub use backup::{BackedUp, BackupError, BackupStep};
 pub use budget::{Budget, Payer, Period};
 pub use database::{OpenError, Settings, Store};
+pub use day::{Day, InvalidDay};
 pub use environment::{Entry, EntryScope, NewEntry, SecretEntry};
 pub use error::StoreError;
 pub use files::Digest;
 pub use folder::FolderError;
 pub use id::{
-    ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId, ProjectId,
-    ReleaseId, RunId, SessionId, SubscriptionId,
+    ActionId, ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId,
+    ProjectId, ReleaseId, RunId, SessionId, SubscriptionId,
 };
-pub use idempotency::{KeptAnswer, Slot};
+pub use idempotency::{KeptAnswer, KeptBody, Slot};
 pub use key::{Key, KeyMade, KnownKey, NewKey, Scope, Scopes};
 pub use ledger::{Credit, Credited, LedgerEntry};
 pub use life::Retention;
 pub use page::Page;
+pub use quota::{OverQuota, Quota};
 pub use release::{Published, Release};
 pub use rotation::{RotateError, Rotated};
 pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
@@ -69,5 +76,6 @@ pub use subscription::{NewSubscription, Subscription};
 pub use suspension::Suspendable;
 pub use tenancy::NewOrg;
 pub use time::{InvalidTime, Time};
+pub use usage::{Usage, Used};
 pub use vault::VaultError;
 pub use wallet::{Hold, NotHeld, Wallet};

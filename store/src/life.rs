@@ -4,6 +4,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::statements;
 use crate::time::Time;
+use crate::usage;
 use crate::wallet::{KeptHold, kept_hold};
 use serde_json::json;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub struct Retention {
     pub outputs: Duration,
     /// Logs of runs.
     pub logs: Duration,
-    /// Records of runs.
+    /// Records of runs, and subscriptions that have ended.
     pub runs: Duration,
     /// Answers to repeated requests.
     pub answers: Duration,
@@ -34,12 +35,15 @@ impl Store {
                     let lost = sqlx::query(statements::LOSE_RUNNING)
                         .bind(Time::now())
                         .bind(failure.to_string())
-                        .execute(&mut *transaction)
+                        .fetch_all(&mut *transaction)
                         .await?;
+                    for row in &lost {
+                        usage::count_unmeasured(transaction, row).await?;
+                    }
                     sqlx::query(statements::DROP_ENDED_INPUTS)
                         .execute(transaction)
                         .await?;
-                    Ok(lost.rows_affected())
+                    Ok(lost.len() as u64)
                 })
             })
             .await
@@ -63,6 +67,9 @@ impl Store {
                         .bind(now.before(retention.queued))
                         .fetch_all(&mut *transaction)
                         .await?;
+                    for row in &expired {
+                        usage::count_unmeasured(transaction, row).await?;
+                    }
                     if !expired.is_empty() {
                         sqlx::query(statements::DROP_ENDED_INPUTS)
                             .execute(transaction)
@@ -86,6 +93,7 @@ impl Store {
             (statements::PURGE_UPLOADED_SPANS, retention.logs),
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_RUNS, retention.runs),
+            (statements::PURGE_SUBSCRIPTIONS, retention.runs),
         ];
         self.writer
             .write(move |transaction| {

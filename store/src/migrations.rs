@@ -26,10 +26,23 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0005_suspensions.sql"),
     ),
     (6, "sessions", include_str!("migrations/0006_sessions.sql")),
+    (7, "usage", include_str!("migrations/0007_usage.sql")),
+    (8, "actions", include_str!("migrations/0008_actions.sql")),
+    (9, "quotas", include_str!("migrations/0009_quotas.sql")),
     (
         10,
+        "kept answers' content types",
+        include_str!("migrations/0010_answers.sql"),
+    ),
+    (
+        11,
+        "ended subscriptions",
+        include_str!("migrations/0011_ended_subscriptions.sql"),
+    ),
+    (
+        12,
         "names of runs",
-        include_str!("migrations/0010_names_of_runs.sql"),
+        include_str!("migrations/0012_names_of_runs.sql"),
     ),
 ];
 

@@ -175,8 +175,8 @@ async fn publish(
         active: true,
         widens,
     };
-    let log: String = draft.try_get("log")?;
-    insert(transaction, (org, id), &release, log).await?;
+    let kept = (draft.try_get("log")?, draft.try_get("size_bytes")?);
+    insert(transaction, (org, id), &release, kept).await?;
     for statement in [statements::LIST, statements::DELETE_DRAFT] {
         sqlx::query(statement)
             .bind(org)
@@ -206,7 +206,7 @@ async fn insert(
     transaction: &mut Transaction,
     (org, id): (OrgId, ArtifactId),
     release: &Release,
-    log: String,
+    (log, size_bytes): (String, i64),
 ) -> Result<(), StoreError> {
     sqlx::query(statements::INSERT_RELEASE)
         .bind(org)
@@ -218,6 +218,7 @@ async fn insert(
         .bind(log)
         .bind(release.created_at)
         .bind(release.widens.to_string())
+        .bind(size_bytes)
         .execute(transaction)
         .await?;
     Ok(())

@@ -11,6 +11,7 @@ use crate::run_life::{FIRST_ATTEMPT, bind_new, drop_input, signed};
 use crate::statements;
 use crate::time::Time;
 use crate::uploaded_spans;
+use crate::usage;
 use crate::wallet::Hold;
 use crate::writer::Transaction;
 use serde_json::Value;
@@ -117,6 +118,10 @@ pub(crate) async fn record_all(
     if recorded != settling.len() as u64 {
         return Ok(false);
     }
+    let ended = settling
+        .iter()
+        .map(|it| (&it.settlement.run, &it.settlement.finish));
+    usage::count(transaction, ended).await?;
     let lines: Vec<&Line> = settling.iter().flat_map(|it| &it.lines).collect();
     enter(transaction, &lines, Time::now()).await?;
     for it in settling {

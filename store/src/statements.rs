@@ -58,13 +58,11 @@ pub(crate) const EXPIRE_KEY_TEXTS: &str = "UPDATE key_texts SET expires_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND (expires_at IS NULL OR expires_at > $4)
         AND EXISTS (SELECT 1 FROM keys k WHERE k.org_id = $1 AND k.project_id = $2 AND k.key_id = $3
             AND k.revoked_at IS NULL)";
-pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = COALESCE(revoked_at, $4)
-    WHERE org_id = $1 AND project_id = $2 AND key_id = $3";
+pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = $4
+    WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND revoked_at IS NULL";
 
 // Artifacts. Which of them a caller may see is decided by the caller of this crate, from the owner in the row.
-pub(crate) const INSERT_ARTIFACT: &str =
-    "INSERT INTO artifacts (org_id, project_id, artifact_id, name, created_at) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (org_id, project_id, name) DO NOTHING";
+pub(crate) const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (org_id, project_id, artifact_id, name, created_at) VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
 pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
@@ -102,6 +100,14 @@ pub(crate) const MY_ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact
     WHERE a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3
         AND ($4 = '' OR LOWER(a.name) LIKE $4 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $4 ESCAPE '!')
     ORDER BY a.artifact_id DESC LIMIT $5";
+pub(crate) const ARTIFACTS_OF_ORG: &str = "SELECT COUNT(*) FROM artifacts WHERE org_id = $1";
+/// Bytes of an org's tools, each once, and whether one of them is `$2`.
+pub(crate) const STORED_BY_ORG: &str = "SELECT COALESCE(SUM(size_bytes), 0) AS used,
+        COALESCE(SUM(CASE WHEN digest = $2 THEN 1 ELSE 0 END), 0) AS of_digest
+    FROM (
+        SELECT digest, size_bytes FROM drafts WHERE org_id = $1
+        UNION SELECT digest, size_bytes FROM releases WHERE org_id = $1
+    ) AS kept";
 pub(crate) const SET_LISTED: &str = "UPDATE artifacts SET listed = $3
     WHERE org_id = $1 AND artifact_id = $2 AND active_release_id IS NOT NULL";
 
@@ -127,8 +133,10 @@ pub(crate) const DRAFT_TO_PUBLISH: &str =
 pub(crate) const VERSIONS: &str =
     "SELECT version FROM releases WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const INSERT_RELEASE: &str =
-    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens, size_bytes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+pub(crate) const UNMEASURED: &str = "SELECT DISTINCT digest FROM releases WHERE size_bytes = 0";
+pub(crate) const MEASURE: &str = "UPDATE releases SET size_bytes = $2 WHERE digest = $1";
 pub(crate) const ACTIVATE: &str =
     "UPDATE artifacts SET active_release_id = $3 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const LIST: &str =
@@ -289,6 +297,33 @@ pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
     ORDER BY r.run_id DESC LIMIT $3";
 
+// Usage.
+pub(crate) static ADD_USAGE_SQLITE: LazyLock<Rows> = LazyLock::new(|| {
+    let head = "INSERT INTO usage_days
+        (org_id, project_id, day, artifact_id, key_id, runs, succeeded, charged, cpu_us, wall_us)
+    VALUES";
+    let tail = "ON CONFLICT (org_id, project_id, day, artifact_id, key_id) DO UPDATE SET
+        runs = usage_days.runs + excluded.runs, succeeded = usage_days.succeeded + excluded.succeeded,
+        charged = usage_days.charged + excluded.charged, cpu_us = usage_days.cpu_us + excluded.cpu_us,
+        wall_us = usage_days.wall_us + excluded.wall_us";
+    Rows::new(head, 10, tail)
+});
+pub(crate) const USAGE_BY_DAY: &str =
+    "SELECT day, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
+        SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
+    FROM usage_days WHERE org_id = $1 AND project_id = $2 AND day < $3
+    GROUP BY day ORDER BY day DESC LIMIT $4";
+pub(crate) const USAGE_BY_ARTIFACT: &str =
+    "SELECT artifact_id, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
+        SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
+    FROM usage_days WHERE org_id = $1 AND project_id = $2 AND artifact_id < $3
+    GROUP BY artifact_id ORDER BY artifact_id DESC LIMIT $4";
+pub(crate) const USAGE_BY_KEY: &str =
+    "SELECT key_id, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
+        SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
+    FROM usage_days WHERE org_id = $1 AND project_id = $2 AND key_id < $3
+    GROUP BY key_id ORDER BY key_id DESC LIMIT $4";
+
 // Money.
 pub(crate) const POSTED: &str = "SELECT org_id, posted FROM wallets";
 pub(crate) const HELD: &str =
@@ -380,6 +415,14 @@ pub(crate) const ACCEPT_TERMS: &str = "UPDATE subscriptions SET release_id = $4
     WHERE org_id = $1 AND project_id = $2 AND subscription_id = $3 AND ended_at IS NULL
     RETURNING artifact_id";
 
+// Actions.
+pub(crate) const NOTE_ACTION: &str =
+    "INSERT INTO actions (action_id, org_id, key_id, action, target, detail, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(crate) const ACTIONS: &str =
+    "SELECT action_id, org_id, key_id, action, target, detail, at FROM actions
+    WHERE action_id < $1 ORDER BY action_id DESC LIMIT $2";
+
 // Suspensions.
 pub(crate) const HAS_ARTIFACT: &str =
     "SELECT EXISTS (SELECT 1 FROM artifacts WHERE artifact_id = $1)";
@@ -393,24 +436,25 @@ pub(crate) const IS_RUN_SUSPENDED: &str = "SELECT EXISTS (SELECT 1 FROM suspensi
 
 // Idempotency.
 pub(crate) const KEPT_ANSWER: &str =
-    "SELECT body_sha256, run_id, status, location, body FROM idempotency
+    "SELECT body_sha256, run_id, status, location, content_type, body FROM idempotency
     WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3 AND kept_at > $4";
 pub(crate) const KEEP_ANSWER: &str = "INSERT INTO idempotency
-        (org_id, project_id, request_sha256, body_sha256, run_id, status, location, body, kept_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        (org_id, project_id, request_sha256, body_sha256, run_id, status, location, content_type, body, kept_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (org_id, project_id, request_sha256) DO UPDATE SET body_sha256 = excluded.body_sha256,
-        run_id = excluded.run_id, status = excluded.status, location = excluded.location, body = excluded.body,
-        kept_at = excluded.kept_at";
+        run_id = excluded.run_id, status = excluded.status, location = excluded.location,
+        content_type = excluded.content_type, body = excluded.body, kept_at = excluded.kept_at";
 
 // What time and crashes end.
 pub(crate) const LOSE_RUNNING: &str =
     "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
-    WHERE status = 'RUNNING'";
+    WHERE status = 'RUNNING'
+    RETURNING org_id, project_id, artifact_id, key_id, created_at";
 /// The sign keeps a planner off the index by age, which holds every run there was.
 pub(crate) const EXPIRE_QUEUED: &str =
     "UPDATE runs SET status = 'FAILED', finished_at = $1, failure = $2
     WHERE status = 'QUEUED' AND +created_at < $3
-    RETURNING org_id, project_id, key_id, session_id, price, created_at";
+    RETURNING org_id, project_id, artifact_id, key_id, session_id, price, created_at";
 /// By the partial indexes of queued and running runs: the others are many.
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')
@@ -420,5 +464,6 @@ pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
 pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
 pub(crate) const PURGE_UPLOADED_SPANS: &str = "DELETE FROM uploaded_spans WHERE kept_at < $1";
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
+pub(crate) const PURGE_SUBSCRIPTIONS: &str = "DELETE FROM subscriptions WHERE ended_at < $1";
 pub(crate) const PURGE_RUNS: &str =
     "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')";

@@ -1,12 +1,15 @@
 //! What the operator has stopped. It counts from the next request on, and for runs that are still queued.
 
 use crate::Store;
+use crate::action::{Actor, note};
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId};
 use crate::remembered::Remembered;
 use crate::run::NewRun;
 use crate::statements;
 use crate::time::Time;
+use serde_json::json;
+use std::fmt;
 use std::sync::Arc;
 
 /// What can be stopped.
@@ -29,6 +32,17 @@ impl Suspendable {
         }
     }
 
+    fn action(self, is_suspended: bool) -> &'static str {
+        match (self, is_suspended) {
+            (Suspendable::Artifact(_), true) => "artifact.suspended",
+            (Suspendable::Artifact(_), false) => "artifact.resumed",
+            (Suspendable::Org(_), true) => "org.suspended",
+            (Suspendable::Org(_), false) => "org.resumed",
+            (Suspendable::Key(_), true) => "key.suspended",
+            (Suspendable::Key(_), false) => "key.resumed",
+        }
+    }
+
     fn is_there(self) -> &'static str {
         match self {
             Suspendable::Artifact(_) => statements::HAS_ARTIFACT,
@@ -38,10 +52,21 @@ impl Suspendable {
     }
 }
 
+impl fmt::Display for Suspendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Suspendable::Artifact(id) => id.fmt(f),
+            Suspendable::Org(id) => id.fmt(f),
+            Suspendable::Key(id) => id.fmt(f),
+        }
+    }
+}
+
 impl Store {
     /// Stops something, or lets it go on. `false` where it is not there.
     pub async fn set_suspended(
         &self,
+        actor: Actor,
         target: Suspendable,
         is_suspended: bool,
     ) -> Result<bool, StoreError> {
@@ -56,16 +81,21 @@ impl Store {
                     if !is_there {
                         return Ok(false);
                     }
-                    match is_suspended {
+                    let set = match is_suspended {
                         true => {
                             let suspend = sqlx::query(statements::SUSPEND).bind(target.id());
-                            suspend.bind(Time::now()).execute(transaction).await?
+                            suspend.bind(Time::now()).execute(&mut *transaction).await?
                         }
                         false => {
                             let resume = sqlx::query(statements::RESUME).bind(target.id());
-                            resume.execute(transaction).await?
+                            resume.execute(&mut *transaction).await?
                         }
                     };
+                    // What was so already was not done again.
+                    if set.rows_affected() == 1 {
+                        let what = target.action(is_suspended);
+                        note(transaction, actor, what, target, json!({})).await?;
+                    }
                     Ok(true)
                 })
             },

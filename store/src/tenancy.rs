@@ -1,5 +1,6 @@
 //! Orgs and their projects.
 
+use crate::action::{Actor, note};
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId};
 use crate::key::{KeyMade, NewKey, Scope, Scopes, insert_key};
@@ -8,6 +9,7 @@ use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
 use crate::{KeyId, Store};
+use serde_json::json;
 
 /// A new org: its first project and that project's key.
 #[derive(Debug, Clone)]
@@ -38,19 +40,23 @@ impl Store {
         }
         let text = chosen.unwrap_or_default();
         let scopes = Scopes::of([Scope::Operator, Scope::Manage]);
-        let made = self.make_org("operator".to_owned(), scopes, text).await?;
+        let made = self
+            .make_org(None, "operator".to_owned(), scopes, text)
+            .await?;
         self.wallets.set_platform(made.org);
         Ok(Some(made.key.text))
     }
 
     /// Makes an org with a project and a key that manages it.
-    pub async fn create_org(&self, name: String) -> Result<NewOrg, StoreError> {
+    pub async fn create_org(&self, actor: Actor, name: String) -> Result<NewOrg, StoreError> {
         let scopes = Scopes::of([Scope::Manage]);
-        self.make_org(name, scopes, KeyText::new()).await
+        self.make_org(Some(actor), name, scopes, KeyText::new())
+            .await
     }
 
     async fn make_org(
         &self,
+        actor: Option<Actor>,
         name: String,
         scopes: Scopes,
         text: KeyText,
@@ -69,16 +75,21 @@ impl Store {
                         .await?;
                     let owner = (org, project);
                     let key = insert_project(transaction, owner, "default", scopes, text).await?;
+                    if let Some(actor) = actor {
+                        let made =
+                            json!({"name": name, "project_id": project, "key_id": key.key.id});
+                        note(transaction, actor, "org.created", org, made).await?;
+                    }
                     Ok(NewOrg { org, project, key })
                 })
             })
             .await
     }
 
-    /// Makes a project with a key that manages it.
+    /// Makes a project of the actor's org, with a key that manages it.
     pub async fn create_project(
         &self,
-        org: OrgId,
+        actor: Actor,
         name: String,
     ) -> Result<(ProjectId, KeyMade), StoreError> {
         let project = ProjectId::new();
@@ -86,9 +97,11 @@ impl Store {
             .write(move |transaction| {
                 Box::pin(async move {
                     let scopes = Scopes::of([Scope::Manage]);
-                    let owner = (org, project);
+                    let owner = (actor.owner.0, project);
                     let key =
                         insert_project(transaction, owner, &name, scopes, KeyText::new()).await?;
+                    let made = json!({"name": name, "key_id": key.key.id});
+                    note(transaction, actor, "project.created", project, made).await?;
                     Ok((project, key))
                 })
             })

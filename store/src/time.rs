@@ -21,6 +21,11 @@ impl Time {
         SystemTime::now().into()
     }
 
+    /// After every other.
+    pub(crate) fn last() -> Self {
+        Self(i64::MAX)
+    }
+
     /// So long before.
     pub fn before(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(micros(duration)))

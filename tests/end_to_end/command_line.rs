@@ -1,5 +1,6 @@
 //! The program as people and scripts meet it: its exit codes, and what it prints where.
 
+mod audit;
 mod backup;
 mod ends;
 mod input;

@@ -1,5 +1,6 @@
 //! The server over HTTP.
 
+mod actions;
 mod async_runs;
 mod bodies;
 mod budgets;
@@ -12,6 +13,7 @@ mod idempotency;
 mod keys;
 mod money;
 mod neighbours;
+mod quotas;
 mod rate;
 mod rows;
 mod run_path;
@@ -20,3 +22,4 @@ mod small;
 mod spans;
 mod strangers;
 mod suspensions;
+mod usage;

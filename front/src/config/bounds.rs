@@ -11,6 +11,8 @@ const SECONDS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 const HOUR_MS: u64 = 60 * 60 * 1000;
 /// No server answers more in a second.
 const REQUESTS_MAX: u32 = 1_000_000;
+/// No org makes more.
+const ARTIFACTS_MAX: u64 = 1_000_000_000;
 /// No machine has more.
 const BYTES_MAX: u64 = 1 << 50;
 
@@ -20,6 +22,7 @@ impl Config {
         self.check_edge()?;
         self.check_limits()?;
         self.check_rate()?;
+        self.check_quota()?;
         self.check_retention()?;
         self.egress.network()?;
         self.check_text()
@@ -83,6 +86,13 @@ impl Config {
         within("rate.key_burst", rate.key_burst, 1, REQUESTS_MAX)?;
         within("rate.org_burst", rate.org_burst, 1, REQUESTS_MAX)?;
         within("rate.org_runs", self.org_runs(), 0, 100_000)
+    }
+
+    fn check_quota(&self) -> anyhow::Result<()> {
+        let quota = &self.quota;
+        within("quota.org_artifacts", quota.org_artifacts, 0, ARTIFACTS_MAX)?;
+        let bytes = quota.org_stored_bytes;
+        within("quota.org_stored_bytes", bytes, 0, BYTES_MAX)
     }
 
     fn check_retention(&self) -> anyhow::Result<()> {

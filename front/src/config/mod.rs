@@ -2,6 +2,7 @@
 
 mod bounds;
 mod egress;
+mod quota;
 mod rate;
 mod read;
 mod secret;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tollgate_runtime::{Limits, ProcessLimits};
 use tollgate_store::KeyText;
 
+pub(crate) use quota::QuotaSection;
 pub(crate) use rate::RateSection;
 pub(crate) use read::Flags;
 
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) process: ProcessSection,
     /// How much may be asked of the server.
     pub(crate) rate: RateSection,
+    /// What an org may keep.
+    pub(crate) quota: QuotaSection,
     /// How tools reach other machines.
     pub(crate) egress: egress::EgressSection,
     /// How long records are kept.
@@ -123,7 +127,7 @@ pub(crate) struct Retention {
     pub(crate) output_s: u64,
     /// Logs and spans. Default 604,800 s (7 days).
     pub(crate) logs_s: u64,
-    /// Records of runs. Default 7,776,000 s (90 days).
+    /// Records of runs, and subscriptions that have ended. Default 7,776,000 s (90 days).
     pub(crate) runs_s: u64,
     /// Idempotency keys with their answers. Default 86,400 s (24 h).
     pub(crate) idempotency_s: u64,
@@ -257,6 +261,7 @@ impl Default for Config {
             limits: RunSection::default(),
             process: ProcessSection::default(),
             rate: RateSection::default(),
+            quota: QuotaSection::default(),
             egress: egress::EgressSection::default(),
             retention: Retention::default(),
             log: Log::default(),

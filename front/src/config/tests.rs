@@ -119,6 +119,17 @@ fn a_value_out_of_its_bounds_is_refused_by_key_and_bound() {
         ),
         ("[rate]\norg_runs = 100001", "rate.org_runs", "100000"),
         ("[rate]\nkey_per_s = -1", "key_per_s", ""),
+        (
+            "[quota]\norg_artifacts = 1000000001",
+            "quota.org_artifacts",
+            "1000000000",
+        ),
+        (
+            "[quota]\norg_stored_bytes = 1125899906842625",
+            "quota.org_stored_bytes",
+            "1125899906842624",
+        ),
+        ("[quota]\norg_artifacts = -1", "org_artifacts", ""),
         ("[retention]\nqueued_s = 0", "retention.queued_s", "1"),
         ("body_bytes = -1", "body_bytes", ""),
         ("body_bytes = \"many\"", "body_bytes", "many"),
@@ -135,6 +146,8 @@ fn a_value_out_of_its_bounds_is_refused_by_key_and_bound() {
         "[limits]\ntimeout_ms = 30000\ninput_bytes = 8388608",
         "[limits]\ntimeout_ms = 1",
         "[rate]\nkey_per_s = 0\nkey_burst = 1\norg_per_s = 1000000\norg_burst = 1000000\nfailed_per_minute = 0\norg_runs = 0",
+        "[quota]\norg_artifacts = 0\norg_stored_bytes = 0",
+        "[quota]\norg_artifacts = 1000000000\norg_stored_bytes = 1125899906842624",
     ] {
         read(file, &[]).unwrap_or_else(|error| panic!("{file}: {error:#}"));
     }

@@ -6,14 +6,14 @@ use super::caller::Caller;
 use super::params::{List, Paging, Params, Segment, bad_query};
 use super::state::Shared;
 use super::upload::{UploadBytes, UploadForm, UploadQuery, receive};
-use super::{admission, visible};
+use super::{admission, quota, visible};
 use crate::problem::answer::{Accepted, Created, NoContent};
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use tollgate_runtime::{Violation, quoted};
-use tollgate_store::{Artifact, Scope, Upload};
+use tollgate_store::{Artifact, Drafted, Scope, Upload};
 use tollgate_validator::is_tool_name;
 use utoipa::{IntoParams, ToSchema};
 
@@ -34,9 +34,10 @@ pub(crate) async fn create_artifact(
     if !is_tool_name(&name) {
         return Err(name_invalid(&name));
     }
+    let quota = server.config.quota.quota();
     match server
         .store
-        .create_artifact(caller.owner(), name, uploaded.draft)
+        .create_artifact(caller.owner(), name, uploaded.draft, quota)
         .await?
     {
         Upload::Made(id) => {
@@ -47,6 +48,7 @@ pub(crate) async fn create_artifact(
             })
         }
         Upload::NameTaken(id) => Err(Problem::of(Kind::ArtifactExists).with_artifact(id)),
+        Upload::OverQuota(over) => Err(quota::over(over)),
     }
 }
 
@@ -177,8 +179,11 @@ pub(crate) async fn create_draft(
         return Err(super::body::unprocessable("name_changed", message, None));
     }
     let place = (caller.key.org, artifact.id);
-    if !server.store.put_draft(place, uploaded.draft).await? {
-        return Err(Problem::of(Kind::DraftExists));
+    let quota = server.config.quota.quota();
+    match server.store.put_draft(place, uploaded.draft, quota).await? {
+        Drafted::Made => {}
+        Drafted::Exists => return Err(Problem::of(Kind::DraftExists)),
+        Drafted::OverQuota(over) => return Err(quota::over(over)),
     }
     let artifact = visible::own(&server, &caller, &id).await?;
     Ok(Created {

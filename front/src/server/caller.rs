@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue};
-use tollgate_store::{KeyText, KnownKey, OrgId, Payer, ProjectId, Scope};
+use tollgate_store::{Actor, KeyText, KnownKey, OrgId, Payer, ProjectId, Scope};
 
 /// A caller whose key is known.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,14 @@ impl Caller {
             owner: self.owner(),
             key: self.key.key,
             session: None,
+        }
+    }
+
+    /// Who does what is asked for.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            owner: self.owner(),
+            key: self.key.key,
         }
     }
 

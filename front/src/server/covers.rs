@@ -12,7 +12,8 @@ use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 use tollgate_store::{Artifact, Scope};
 
-/// An artifact's cover, for its own project, and for others while it is listed.
+/// An artifact's cover, for whoever sees the artifact: its own project, and others while it is listed or they are
+/// subscribed.
 #[utoipa::path(get, path = "/v1/artifacts/{id}/cover", tag = "artifacts",
     params(("id" = String, Path), ("If-None-Match" = Option<String>, Header, description = "An `ETag` that is known.")),
     responses((status = 200, body = String, content_type = "image/svg+xml",
@@ -24,7 +25,7 @@ pub(crate) async fn get_cover(
     Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Picture, Problem> {
-    let artifact = visible::own_or_listed(&server, &caller, &id).await?;
+    let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
     let place = (artifact.owner.0, artifact.id);
     let svg = server.store.cover(place).await?;
     let svg = svg.ok_or_else(|| Problem::of(Kind::CoverMissing))?;

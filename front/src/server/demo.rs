@@ -86,12 +86,17 @@ async fn publish(
     let digest = server.store.keep_tool(opened.wasm.into()).await?;
     let draft = NewDraft { digest, size_bytes };
     let owner = (known.org, known.project);
+    let quota = server.config.quota.quota();
     let made = server
         .store
-        .create_artifact(owner, example.name.to_owned(), draft)
+        .create_artifact(owner, example.name.to_owned(), draft, quota)
         .await?;
-    let Upload::Made(id) = made else {
-        bail!("the demo's folder has a tool {} already", example.name);
+    let id = match made {
+        Upload::Made(id) => id,
+        Upload::NameTaken(_) => {
+            bail!("the demo's folder has a tool {} already", example.name)
+        }
+        Upload::OverQuota(over) => bail!("no quota for {}: {over:?}", example.name),
     };
     let place = (known.org, id);
     server.store.ask_validation(place).await?;

@@ -7,7 +7,7 @@ use crate::problem::answer::{Picture, Replayed, replayed};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::LOCATION;
+use axum::http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollgate_runtime::{TOOL_BYTES_MAX, Violation};
-use tollgate_store::{KeptAnswer, Slot, Time};
+use tollgate_store::{KeptAnswer, KeptBody, Slot, Time};
 
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 1..=255;
 /// The longest body there is: an upload with its manifest.
@@ -175,8 +175,11 @@ async fn answer_once(
         body_sha256: first.body_sha256,
         run: None,
         status: Some(parts.status.as_u16()),
-        location: location(&parts.headers),
-        body: Some(without_secrets(&bytes)),
+        location: text(&parts.headers, LOCATION),
+        body: text(&parts.headers, CONTENT_TYPE).map(|content_type| KeptBody {
+            content_type,
+            text: without_secrets(&bytes),
+        }),
     };
     // What was done is done: its answer, with what it shows once, must not be lost over keeping it.
     if let Err(error) = server.store.keep_answer(first.slot, answer).await {
@@ -186,27 +189,27 @@ async fn answer_once(
 }
 
 /// A kept answer, sent again.
-pub(crate) fn replay(mut kept: KeptAnswer) -> Response {
-    // JSON begins with no such thing: it is a picture.
-    if let Some(svg) = kept.body.take_if(|body| body.starts_with('<')) {
-        let location = kept.location.unwrap_or_default();
-        return replayed(Picture::made(svg, location).into_response());
-    }
+pub(crate) fn replay(kept: KeptAnswer) -> Response {
+    let (content_type, text) = match kept.body {
+        // One is never sent without the headers that keep it from doing anything.
+        Some(body) if body.content_type == Picture::CONTENT_TYPE => {
+            let location = kept.location.unwrap_or_default();
+            return replayed(Picture::made(body.text, location).into_response());
+        }
+        Some(body) => (Some(body.content_type), body.text),
+        None => (None, String::new()),
+    };
     let replayed = Replayed {
         status: kept.status.unwrap_or_default(),
-        content_type: kept
-            .body
-            .as_ref()
-            .filter(|it| !it.is_empty())
-            .map(|_| "application/json".to_owned()),
+        content_type,
         location: kept.location,
-        body: kept.body.unwrap_or_default().into(),
+        body: text.into(),
     };
     replayed.into_response()
 }
 
-fn location(headers: &HeaderMap) -> Option<String> {
-    headers.get(LOCATION)?.to_str().ok().map(str::to_owned)
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 /// What is shown once is not shown again.

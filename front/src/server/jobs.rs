@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tollgate_store::{Claimed, Hold, KeptAnswer, NewRun, OrgId, RunRecord, Time};
+use tollgate_store::{Claimed, Hold, KeptAnswer, KeptBody, NewRun, OrgId, RunRecord, Time};
 
 /// How often the queue is looked at where nobody says that something was queued.
 const LOOK: Duration = Duration::from_secs(1);
@@ -107,7 +107,7 @@ async fn queue_durably(
             run: Some(run.id),
             status: Some(202),
             location: Some(location.clone()),
-            body: Some(body.to_string()),
+            body: Some(KeptBody::json(body.to_string())),
         };
         (first.slot, kept)
     });

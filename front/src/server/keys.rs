@@ -77,7 +77,7 @@ pub(crate) async fn create_key(
         name: request.name,
         scopes,
     };
-    let made = server.store.create_key(caller.owner(), new).await?;
+    let made = server.store.create_key(caller.actor(), new).await?;
     Ok(Created {
         location: "/v1/keys".to_owned(),
         body: made_view(made),
@@ -163,7 +163,7 @@ pub(crate) async fn rotate_key(
     within_scopes(&server, &caller, key).await?;
     let made = server
         .store
-        .rotate_key(caller.owner(), key, overlap)
+        .rotate_key(caller.actor(), key, overlap)
         .await?;
     let made = made.ok_or_else(|| Problem::of(Kind::KeyNotFound))?;
     Ok(Json(made_view(made)))
@@ -191,7 +191,7 @@ pub(crate) async fn revoke_key(
     let key = id(&key, Kind::KeyNotFound)?;
     caller.needs(Scope::Manage)?;
     within_scopes(&server, &caller, key).await?;
-    match server.store.revoke_key(caller.owner(), key).await? {
+    match server.store.revoke_key(caller.actor(), key).await? {
         true => Ok(NoContent),
         false => Err(Problem::of(Kind::KeyNotFound)),
     }

@@ -1,6 +1,7 @@
 //! The server: what listens, what works beside it, and how it stops.
 
 pub(crate) mod accept;
+mod actions;
 mod admission;
 pub(crate) mod arrival;
 mod artifact_view;
@@ -29,6 +30,7 @@ mod offer;
 mod openapi;
 mod params;
 mod prepare;
+mod quota;
 mod rate;
 mod recall;
 mod releases;
@@ -48,6 +50,7 @@ mod terms;
 mod tools;
 mod upload;
 mod uploaded_span;
+mod usage;
 mod visible;
 mod wallet;
 mod watchdog;

@@ -2,8 +2,8 @@
 
 use super::state::Shared;
 use super::{
-    artifacts, budgets, covers, environment, health, idempotency, keys, openapi, releases, runs,
-    spans, subscriptions, suspensions, tenancy, wallet,
+    actions, artifacts, budgets, covers, environment, health, idempotency, keys, openapi, releases,
+    runs, spans, subscriptions, suspensions, tenancy, usage, wallet,
 };
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
@@ -65,6 +65,8 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(wallet::get_wallet))
         .routes(routes!(wallet::list_wallet_entries))
         .routes(routes!(wallet::create_credit))
+        .routes(routes!(usage::list_usage))
+        .routes(routes!(actions::list_actions))
         .routes(routes!(suspensions::suspend_artifact))
         .routes(routes!(suspensions::resume_artifact))
         .routes(routes!(suspensions::suspend_org))

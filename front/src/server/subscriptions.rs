@@ -53,7 +53,7 @@ pub(crate) async fn subscribe(
 ) -> Result<Created<SubscriptionView>, Problem> {
     caller.needs(Scope::Manage)?;
     let Subscribe { artifact_id } = sent.json(&server).await?;
-    let artifact = visible::own_or_listed(&server, &caller, &artifact_id).await?;
+    let artifact = visible::own_listed_or_subscribed(&server, &caller, &artifact_id).await?;
     if artifact.owner == caller.owner() {
         let message = "it is your project's own: runs of it cost nothing and need no subscription";
         return Err(super::body::unprocessable(

@@ -19,7 +19,7 @@ pub(crate) async fn suspend_artifact(
     Segment(artifact): Segment,
 ) -> Result<NoContent, Problem> {
     let artifact = self::artifact(&server, &caller, &artifact).await?;
-    set(&server, artifact, true, Kind::ArtifactNotFound).await
+    set(&server, &caller, artifact, true, Kind::ArtifactNotFound).await
 }
 
 /// Lets an artifact go on. The operator's.
@@ -31,7 +31,7 @@ pub(crate) async fn resume_artifact(
     Segment(artifact): Segment,
 ) -> Result<NoContent, Problem> {
     let artifact = self::artifact(&server, &caller, &artifact).await?;
-    set(&server, artifact, false, Kind::ArtifactNotFound).await
+    set(&server, &caller, artifact, false, Kind::ArtifactNotFound).await
 }
 
 /// Stops an org: its keys may do nothing, and nobody runs its artifacts. The operator's, and never their own.
@@ -47,7 +47,14 @@ pub(crate) async fn suspend_org(
         let message = "it is the operator's own: nobody could resume it";
         return Err(unprocessable("org_own", message, None));
     }
-    set(&server, Suspendable::Org(org), true, Kind::RouteNotFound).await
+    set(
+        &server,
+        &caller,
+        Suspendable::Org(org),
+        true,
+        Kind::RouteNotFound,
+    )
+    .await
 }
 
 /// Lets an org go on. The operator's.
@@ -59,7 +66,14 @@ pub(crate) async fn resume_org(
     Segment(org): Segment,
 ) -> Result<NoContent, Problem> {
     let org = self::org(&caller, &org)?;
-    set(&server, Suspendable::Org(org), false, Kind::RouteNotFound).await
+    set(
+        &server,
+        &caller,
+        Suspendable::Org(org),
+        false,
+        Kind::RouteNotFound,
+    )
+    .await
 }
 
 /// Stops a key: it may do nothing. The operator's, and never the one that asks.
@@ -75,7 +89,14 @@ pub(crate) async fn suspend_key(
         let message = "it is the key that asks: it could not resume itself";
         return Err(unprocessable("key_own", message, None));
     }
-    set(&server, Suspendable::Key(key), true, Kind::KeyNotFound).await
+    set(
+        &server,
+        &caller,
+        Suspendable::Key(key),
+        true,
+        Kind::KeyNotFound,
+    )
+    .await
 }
 
 /// Lets a key go on. The operator's.
@@ -87,7 +108,14 @@ pub(crate) async fn resume_key(
     Segment(key): Segment,
 ) -> Result<NoContent, Problem> {
     let key = self::key(&server, &caller, &key).await?;
-    set(&server, Suspendable::Key(key), false, Kind::KeyNotFound).await
+    set(
+        &server,
+        &caller,
+        Suspendable::Key(key),
+        false,
+        Kind::KeyNotFound,
+    )
+    .await
 }
 
 /// Any artifact for the operator. For others only their own is there, and forbidden.
@@ -123,11 +151,15 @@ async fn key(server: &Server, caller: &Caller, text: &str) -> Result<KeyId, Prob
 
 async fn set(
     server: &Server,
+    caller: &Caller,
     target: Suspendable,
     is_suspended: bool,
     missing: Kind,
 ) -> Result<NoContent, Problem> {
-    match server.store.set_suspended(target, is_suspended).await? {
+    let set = server
+        .store
+        .set_suspended(caller.actor(), target, is_suspended);
+    match set.await? {
         true => Ok(NoContent),
         false => Err(Problem::of(missing)),
     }

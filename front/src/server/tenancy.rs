@@ -56,7 +56,7 @@ pub(crate) async fn create_project(
     check_name(&name)?;
     let (id, made) = server
         .store
-        .create_project(caller.key.org, name.clone())
+        .create_project(caller.actor(), name.clone())
         .await?;
     let body = ProjectMade {
         id: id.to_string(),
@@ -80,7 +80,10 @@ pub(crate) async fn create_org(
     caller.needs(Scope::Operator)?;
     let Named { name } = sent.json(&server).await?;
     check_name(&name)?;
-    let made = server.store.create_org(name.clone()).await?;
+    let made = server
+        .store
+        .create_org(caller.actor(), name.clone())
+        .await?;
     let body = OrgMade {
         id: made.org.to_string(),
         name,

@@ -52,19 +52,6 @@ pub(crate) async fn own_listed_or_subscribed(
     }
 }
 
-/// The same, or another project's that is listed.
-pub(crate) async fn own_or_listed(
-    server: &Server,
-    caller: &Caller,
-    artifact: &str,
-) -> Result<Arc<Artifact>, Problem> {
-    let found = own_or_published(server, caller, artifact).await?;
-    match found.owner == caller.owner() || found.listed {
-        true => Ok(found),
-        false => Err(Problem::of(Kind::NotListed)),
-    }
-}
-
 async fn find(server: &Server, artifact: &str) -> Result<Arc<Artifact>, Problem> {
     let artifact: ArtifactId = id(artifact, Kind::ArtifactNotFound)?;
     let found = server.store.artifact(artifact).await?;

@@ -125,7 +125,7 @@ pub(crate) async fn create_credit(
         ..credit
     };
     let too_much = "the org would have more tokens than can be counted";
-    match server.store.credit(credit).await? {
+    match server.store.credit(caller.actor(), credit).await? {
         Credited::Made(entry) => Ok(Created {
             location: "/v1/wallet/entries".to_owned(),
             body: view(entry),

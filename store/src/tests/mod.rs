@@ -2,7 +2,11 @@
 
 mod money;
 mod plans;
+mod quota;
+mod replays;
 mod rotation;
+mod subscriptions;
+mod usage;
 
 use crate::*;
 use std::time::Duration;
@@ -28,7 +32,29 @@ async fn open_in(folder: &tempfile::TempDir) -> Result<Store, OpenError> {
 }
 
 async fn org(store: &Store) -> NewOrg {
-    store.create_org("acme".to_owned()).await.expect("made")
+    let made = store.create_org(somebody(), "acme".to_owned()).await;
+    made.expect("made")
+}
+
+const NO_LIMIT: Quota = Quota {
+    artifacts: u64::MAX,
+    stored_bytes: u64::MAX,
+};
+
+/// An actor that is no other.
+fn somebody() -> Actor {
+    Actor {
+        owner: (OrgId::new(), ProjectId::new()),
+        key: KeyId::new(),
+    }
+}
+
+/// Whoever has an org's first key.
+fn actor(made: &NewOrg) -> Actor {
+    Actor {
+        owner: (made.org, made.project),
+        key: made.key.key.id,
+    }
 }
 
 fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
@@ -194,7 +220,6 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
         folder: _folder,
     } = open().await;
     let made = org(&store).await;
-    let owner = (made.org, made.project);
     let known = store
         .known_key(&made.key.text)
         .await
@@ -208,7 +233,7 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
 
     let overlap = Duration::from_secs(60);
     let rotated = store
-        .rotate_key(owner, made.key.key.id, overlap)
+        .rotate_key(actor(&made), made.key.key.id, overlap)
         .await
         .expect("written")
         .expect("there");
@@ -216,7 +241,7 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
         assert!(store.known_key(text).await.expect("read").is_some());
     }
     let again = store
-        .rotate_key(owner, made.key.key.id, Duration::ZERO)
+        .rotate_key(actor(&made), made.key.key.id, Duration::ZERO)
         .await
         .expect("written")
         .expect("there");
@@ -225,21 +250,21 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
     }
     assert!(
         store
-            .revoke_key(owner, made.key.key.id)
+            .revoke_key(actor(&made), made.key.key.id)
             .await
             .expect("written")
     );
     assert!(store.known_key(&again.text).await.expect("read").is_none());
     assert!(
         store
-            .rotate_key(owner, made.key.key.id, overlap)
+            .rotate_key(actor(&made), made.key.key.id, overlap)
             .await
             .expect("written")
             .is_none()
     );
     assert!(
         !store
-            .revoke_key(owner, KeyId::new())
+            .revoke_key(actor(&made), KeyId::new())
             .await
             .expect("written")
     );
@@ -262,7 +287,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     };
     let owner = (made.org, made.project);
     let Upload::Made(id) = store
-        .create_artifact(owner, "a".to_owned(), draft)
+        .create_artifact(owner, "a".to_owned(), draft, NO_LIMIT)
         .await
         .expect("written")
     else {
@@ -270,13 +295,14 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     };
     assert_eq!(
         store
-            .create_artifact(owner, "a".to_owned(), draft)
+            .create_artifact(owner, "a".to_owned(), draft, NO_LIMIT)
             .await
             .expect("written"),
         Upload::NameTaken(id)
     );
     let place = (made.org, id);
-    assert!(!store.put_draft(place, draft).await.expect("written"));
+    let second = store.put_draft(place, draft, NO_LIMIT).await;
+    assert_eq!(second.expect("written"), Drafted::Exists);
     assert_eq!(
         store
             .publish(place, Some("<svg/>".to_owned()), nothing_wider)
@@ -293,7 +319,10 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     };
     let mut versions = Vec::new();
     for wanted in [None, Some("1.0.0"), None, Some("1.0.0")] {
-        store.put_draft(place, draft).await.expect("written");
+        store
+            .put_draft(place, draft, NO_LIMIT)
+            .await
+            .expect("written");
         assert!(store.ask_validation(place).await.expect("written"));
         assert!(!store.ask_validation(place).await.expect("asked already"));
         assert_eq!(
@@ -656,7 +685,7 @@ async fn a_command_that_fails_or_panics_leaves_nothing_and_harms_no_other() {
     let panicking = store
         .writer
         .write::<(), _>(|_| Box::pin(async { panic!("a fault of ours") }));
-    let fine = store.create_org("fine".to_owned());
+    let fine = store.create_org(somebody(), "fine".to_owned());
     let (failed, panicked, fine) = tokio::join!(failing, panicking, fine);
     assert!(failed.is_err() && panicked.is_err() && fine.is_ok());
     let half: Option<Vec<u8>> = sqlx::query_scalar(statements::META)

@@ -38,7 +38,7 @@ async fn credit(store: &Store, org: OrgId, tokens: u64) -> LedgerEntry {
         reason: "a test".to_owned(),
         request_sha256: None,
     };
-    match store.credit(credit).await.expect("written") {
+    match store.credit(somebody(), credit).await.expect("written") {
         Credited::Made(entry) => entry,
         other => panic!("{other:?}"),
     }
@@ -188,10 +188,13 @@ async fn a_credit_is_given_once_for_a_request() {
         reason: "an invoice".to_owned(),
         request_sha256: Some([1; 32]),
     };
-    let first = store.credit(asked(5)).await.expect("written");
-    assert_eq!(store.credit(asked(5)).await.expect("written"), first);
+    let first = store.credit(somebody(), asked(5)).await.expect("written");
     assert_eq!(
-        store.credit(asked(6)).await.expect("read"),
+        store.credit(somebody(), asked(5)).await.expect("written"),
+        first
+    );
+    assert_eq!(
+        store.credit(somebody(), asked(6)).await.expect("read"),
         Credited::Conflict
     );
     assert_eq!(store.wallet(made.org).posted, 5);
@@ -200,14 +203,17 @@ async fn a_credit_is_given_once_for_a_request() {
         request_sha256: None,
         ..asked(5)
     };
-    assert_eq!(store.credit(nobody).await.expect("read"), Credited::NoOrg);
+    assert_eq!(
+        store.credit(somebody(), nobody).await.expect("read"),
+        Credited::NoOrg
+    );
     let too_much = Credit {
         tokens: i64::MAX as u64,
         request_sha256: None,
         ..asked(5)
     };
     assert_eq!(
-        store.credit(too_much).await.expect("read"),
+        store.credit(somebody(), too_much).await.expect("read"),
         Credited::TooMuch
     );
     adds_up(&folder).await;

@@ -53,7 +53,10 @@ const NO_TABLES: [&str; 3] = ["SCAN CONSTANT ROW", "SCAN changes", "SCAN json_ea
 
 #[tokio::test]
 async fn what_is_asked_often_uses_an_index() {
-    let Opened { store, folder: _kept } = open().await;
+    let Opened {
+        store,
+        folder: _kept,
+    } = open().await;
     let bulk = [
         &s::FINISH_RUNS_SQLITE,
         &s::INSERT_ENTRIES_SQLITE,

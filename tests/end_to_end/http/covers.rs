@@ -1,6 +1,8 @@
 //! Covers: made when an artifact is published or when its owner asks, and seen by whoever sees the artifact.
 
-use super::rows::{ARTIFACT_NOT_FOUND, COVER_MISSING, DRAFT_NOT_FOUND, FORBIDDEN, NOT_LISTED};
+use super::rows::{
+    ALREADY_SUBSCRIBED, ARTIFACT_NOT_FOUND, COVER_MISSING, DRAFT_NOT_FOUND, FORBIDDEN, NOT_LISTED,
+};
 use super::small::{admitted, key, publish, quick, redraft, uploaded};
 use serde_json::json;
 use tollgate_tests::server::{Answer, Caller, JSON, Server};
@@ -104,6 +106,8 @@ fn a_cover_is_seen_by_whoever_sees_the_artifact_and_made_by_its_owner() {
     FORBIDDEN.is("the scope", make(&runner, &id));
     assert_eq!(picture(201, make(&publisher, &id)), made);
     ARTIFACT_NOT_FOUND.is("a stranger's", make(&stranger, &id));
+    let subscriber = server.org("subscriber");
+    let subscription = subscriber.subscribe(&id);
     let unlisted = json!({"listed": false}).to_string();
     let path = format!("/v1/artifacts/{id}");
     seller
@@ -111,6 +115,16 @@ fn a_cover_is_seen_by_whoever_sees_the_artifact_and_made_by_its_owner() {
         .expect(200);
     NOT_LISTED.is("unlisted", cover(&stranger, &id));
     picture(200, cover(&seller, &id));
+    // Who is subscribed goes on seeing it, until that ends.
+    subscriber.get(&path).expect(200);
+    picture(200, cover(&subscriber, &id));
+    let again = subscriber.post("/v1/subscriptions", &json!({"artifact_id": id}));
+    ALREADY_SUBSCRIBED.is("unlisted", again);
+    let ending = format!("/v1/subscriptions/{subscription}");
+    subscriber.delete(&ending).expect(204);
+    NOT_LISTED.is("no longer subscribed", cover(&subscriber, &id));
+    let again = subscriber.post("/v1/subscriptions", &json!({"artifact_id": id}));
+    NOT_LISTED.is("no longer subscribed", again);
 
     let empty = uploaded(&seller, &quick("empty", "1.0.0"));
     seller

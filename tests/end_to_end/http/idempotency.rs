@@ -123,3 +123,25 @@ fn of_an_async_run_the_202_is_replayed_even_once_it_has_ended() {
     assert_eq!(second.headers["location"], location);
     assert_eq!(second.expect(202), first);
 }
+
+#[test]
+fn a_replay_is_sent_as_what_the_first_answer_was() {
+    let server = Server::start();
+    let operator = server.operator();
+    let caller = server.org("caller");
+    let suspend = format!("/v1/orgs/{}/suspend", caller.org);
+    let key = json!({"name": "<svg>", "scopes": ["run"]});
+    for (path, body, status, content_type) in [
+        (suspend.as_str(), json!(""), 204, None),
+        ("/v1/keys", key, 201, Some("application/json")),
+    ] {
+        let first = send(&operator, path, "once", &body);
+        let second = send(&operator, path, "once", &body);
+        assert!(!is_replayed(&first) && is_replayed(&second), "{path}");
+        for answer in [first, second] {
+            let sent_as = answer.headers.get("content-type");
+            let sent_as = sent_as.map(|it| it.to_str().expect("text"));
+            assert_eq!((answer.status, sent_as), (status, content_type), "{path}");
+        }
+    }
+}

@@ -18,6 +18,8 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
+    pub(crate) const CONTENT_TYPE: &str = "image/svg+xml";
+
     /// 200, or 304 where `known`, the request's `If-None-Match`, names it.
     pub(crate) fn asked(svg: String, known: &str) -> Self {
         let etag = etag(&svg);
@@ -48,7 +50,7 @@ impl IntoResponse for Picture {
     fn into_response(self) -> Response {
         let mut headers = HeaderMap::new();
         let fixed = [
-            (CONTENT_TYPE, "image/svg+xml"),
+            (CONTENT_TYPE, Self::CONTENT_TYPE),
             (
                 CONTENT_SECURITY_POLICY,
                 "default-src 'none'; style-src 'unsafe-inline'",

@@ -106,6 +106,8 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/wallet", "", Run),
     route("GET", "/v1/wallet/entries", "", Run),
     route("POST", "/v1/wallet/credits", CREDIT, Operator),
+    route("GET", "/v1/usage", "", Run),
+    route("GET", "/v1/audit", "", Operator),
     route("POST", "/v1/artifacts/{id}/suspend", "", Operator),
     route("POST", "/v1/artifacts/{id}/resume", "", Operator),
     route("POST", "/v1/orgs/{id}/suspend", "", Operator),

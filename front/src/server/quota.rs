@@ -1,0 +1,26 @@
+//! An org that would keep more than it may.
+
+use super::body::unprocessable;
+use crate::problem::Problem;
+use tollgate_store::OverQuota;
+
+/// Says which limit, how much of it is used, and what to do.
+pub(crate) fn over(quota: OverQuota) -> Problem {
+    let (code, message) = match quota {
+        OverQuota::Artifacts { limit, used } => (
+            "quota_artifacts",
+            format!(
+                "the org has {used} artifacts, of {limit} that it may have: upload the tool as a draft of one that \
+                 is there (`POST /v1/artifacts/{{id}}/draft`), or ask the platform for more"
+            ),
+        ),
+        OverQuota::StoredBytes { limit, used, more } => (
+            "quota_bytes",
+            format!(
+                "the org keeps {used} bytes of tools, of {limit} that it may keep, and this tool has {more}: delete \
+                 drafts (`DELETE /v1/artifacts/{{id}}/draft`), or ask the platform for more"
+            ),
+        ),
+    };
+    unprocessable(code, message, None)
+}

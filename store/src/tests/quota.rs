@@ -1,0 +1,144 @@
+//! What an org keeps, and what it may.
+
+use super::*;
+
+const SMALL: Quota = Quota {
+    artifacts: 3,
+    stored_bytes: 10,
+};
+
+fn draft(bytes: &[u8]) -> NewDraft {
+    NewDraft {
+        digest: Digest::of(bytes),
+        size_bytes: bytes.len() as u64,
+    }
+}
+
+async fn create(store: &Store, made: &NewOrg, name: &str, bytes: &[u8]) -> Upload {
+    let owner = (made.org, made.project);
+    let created = store.create_artifact(owner, name.to_owned(), draft(bytes), SMALL);
+    created.await.expect("written")
+}
+
+fn made(upload: Upload) -> ArtifactId {
+    match upload {
+        Upload::Made(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn bytes_over(used: u64, more: u64) -> OverQuota {
+    OverQuota::StoredBytes {
+        limit: 10,
+        used,
+        more,
+    }
+}
+
+async fn publish(store: &Store, place: (OrgId, ArtifactId), bytes: &[u8]) {
+    let admitted = VerdictRecord {
+        status: VerdictStatus::Admitted,
+        violations: serde_json::json!([]),
+        notes: serde_json::json!([]),
+        about: Some(serde_json::json!({})),
+        version: None,
+    };
+    assert!(store.ask_validation(place).await.expect("written"));
+    let recorded = store.record_verdict(place, Digest::of(bytes), admitted, String::new());
+    assert!(recorded.await.expect("written"));
+    let published = store.publish(place, Some("<svg/>".to_owned()), nothing_wider);
+    let published = published.await.expect("written");
+    assert!(matches!(published, Published::Made(_)), "{published:?}");
+}
+
+#[tokio::test]
+async fn bytes_are_counted_once_a_tool_in_drafts_and_releases_of_the_org() {
+    let opened = open().await;
+    let store = &opened.store;
+    let (one, other) = (org(store).await, org(store).await);
+    let first = made(create(store, &one, "first", b"123456").await);
+    let place = (one.org, first);
+    publish(store, place, b"123456").await;
+    let over = create(store, &one, "second", b"12345").await;
+    assert_eq!(over, Upload::OverQuota(bytes_over(6, 5)));
+    let second = made(create(store, &one, "second", b"1234").await);
+    // It is full; what is kept already takes no more, as a draft or a release.
+    let over = store.put_draft(place, draft(b"!"), SMALL).await;
+    assert_eq!(
+        over.expect("written"),
+        Drafted::OverQuota(bytes_over(10, 1))
+    );
+    for kept in [b"1234".as_slice(), b"123456"] {
+        let drafted = store.put_draft(place, draft(kept), SMALL).await;
+        assert_eq!(drafted.expect("written"), Drafted::Made);
+        publish(store, place, kept).await;
+    }
+    assert!(
+        store
+            .delete_draft((one.org, second))
+            .await
+            .expect("written")
+    );
+    // The release keeps the bytes of the draft that is gone.
+    let over = store.put_draft(place, draft(b"!"), SMALL).await;
+    assert_eq!(
+        over.expect("written"),
+        Drafted::OverQuota(bytes_over(10, 1))
+    );
+    made(create(store, &other, "another org's", b"1234567890").await);
+}
+
+#[tokio::test]
+async fn artifacts_are_counted_over_the_projects_of_the_org() {
+    let opened = open().await;
+    let store = &opened.store;
+    let (one, other) = (org(store).await, org(store).await);
+    let (project, _) = store
+        .create_project(actor(&one), "another".to_owned())
+        .await
+        .expect("made");
+    let sibling = NewOrg {
+        project,
+        ..one.clone()
+    };
+    for (owner, name) in [(&one, "a"), (&sibling, "a"), (&one, "b")] {
+        made(create(store, owner, name, b"1").await);
+    }
+    let full = Upload::OverQuota(OverQuota::Artifacts { limit: 3, used: 3 });
+    for owner in [&one, &sibling] {
+        assert_eq!(create(store, owner, "c", b"1").await, full);
+    }
+    let taken = create(store, &one, "b", b"1").await;
+    assert!(matches!(taken, Upload::NameTaken(_)), "{taken:?}");
+    made(create(store, &other, "a", b"1").await);
+}
+
+#[tokio::test]
+async fn releases_from_before_are_measured_once_where_their_file_is_there() {
+    let opened = open().await;
+    let store = &opened.store;
+    let one = org(store).await;
+    store
+        .keep_tool(b"123456".as_slice().into())
+        .await
+        .expect("kept");
+    for bytes in [b"123456".as_slice(), b"gone"] {
+        let name = format!("a{}", bytes.len());
+        let id = made(create(store, &one, &name, bytes).await);
+        publish(store, (one.org, id), bytes).await;
+    }
+    let forgotten = store.writer.write(|transaction| {
+        Box::pin(async move {
+            sqlx::query("UPDATE releases SET size_bytes = 0")
+                .execute(transaction)
+                .await?;
+            Ok(())
+        })
+    });
+    forgotten.await.expect("written");
+    for _ in 0..2 {
+        store.measure_releases().await.expect("written");
+    }
+    let over = create(store, &one, "third", b"12345").await;
+    assert_eq!(over, Upload::OverQuota(bytes_over(6, 5)));
+}

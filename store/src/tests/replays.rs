@@ -1,0 +1,54 @@
+//! Answers that are kept for repeated requests.
+
+use super::*;
+
+#[tokio::test]
+async fn answers_from_before_are_told_apart_by_how_they_begin() {
+    let opened = open().await;
+    let made = org(&opened.store).await;
+    let slot = |path: &str| Slot::new((made.org, made.project), "POST", path, "once");
+    let kept = |content_type: &str, text: &str| KeptAnswer {
+        body_sha256: [1; 32],
+        run: None,
+        status: Some(201),
+        location: None,
+        body: Some(KeptBody {
+            content_type: content_type.to_owned(),
+            text: text.to_owned(),
+        }),
+    };
+    let none = KeptAnswer {
+        body: None,
+        ..kept("", "")
+    };
+    let answers = [
+        ("/json", kept("application/json", "{}")),
+        ("/picture", kept("image/svg+xml", "<svg/>")),
+        ("/none", none),
+    ];
+    for (path, answer) in &answers {
+        let keeping = opened.store.keep_answer(slot(path), answer.clone()).await;
+        keeping.expect("written");
+    }
+    let undone = opened.store.writer.write(|transaction| {
+        Box::pin(async move {
+            for statement in [
+                // As it was written where an answer had no body.
+                "UPDATE idempotency SET body = '' WHERE body IS NULL",
+                "ALTER TABLE idempotency DROP COLUMN content_type",
+                "DELETE FROM _sqlx_migrations WHERE version = 10",
+            ] {
+                sqlx::query(statement).execute(&mut *transaction).await?;
+            }
+            Ok(())
+        })
+    });
+    undone.await.expect("written");
+    opened.store.close().await;
+    let store = open_in(&opened.folder).await.expect("opens");
+    let hour_ago = Time::now().before(Duration::from_secs(3600));
+    for (path, answer) in answers {
+        let read = store.kept_answer(slot(path), hour_ago).await;
+        assert_eq!(read.expect("read"), Some(answer), "{path}");
+    }
+}
