@@ -1,6 +1,6 @@
 //! Runs as callers and sellers see them.
 
-use super::spans;
+use super::spans::ShownUsage;
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::body::Body;
@@ -95,7 +95,7 @@ pub(crate) fn view(record: RunRecord) -> RunView {
             .output
             .and_then(|text| serde_json::from_str(&text).ok()),
         failure: record.failure.map(|failure| caller_s(failure, is_own)),
-        usage: record.usage.as_ref().map(spans::shown_usage),
+        usage: record.usage.as_ref().map(|it| json!(ShownUsage(it))),
         charged: record.charged,
         created_at: record.run.created_at.to_string(),
         started_at: record.started_at.map(|it| it.to_string()),
@@ -127,7 +127,7 @@ pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
         release_id: record.run.release.map(|it| it.to_string()),
         function: record.run.function,
         failure,
-        usage: record.usage.as_ref().map(spans::shown_usage),
+        usage: record.usage.as_ref().map(|it| json!(ShownUsage(it))),
     }
 }
 
@@ -154,19 +154,15 @@ fn succeeded(record: &RunRecord) -> Response {
         // Only of a repeated request, after the output was forgotten and before its answer was.
         return Json(
             json!({"run_id": record.run.id, "status": record.status, "output": null,
-            "charged": record.charged, "usage": record.usage.as_ref().map(spans::shown_usage)}),
+            "charged": record.charged, "usage": record.usage.as_ref().map(ShownUsage)}),
         )
         .into_response();
     };
-    let usage = record
-        .usage
-        .as_ref()
-        .map(|it| spans::shown_usage(it).to_string());
+    let usage = record.usage.as_ref().map(ShownUsage);
+    let usage = serde_json::to_string(&usage).unwrap_or_default();
     let body = format!(
-        r#"{{"run_id":"{}","status":"SUCCEEDED","output":{output},"charged":{},"usage":{}}}"#,
-        record.run.id,
-        record.charged,
-        usage.as_deref().unwrap_or("null"),
+        r#"{{"run_id":"{}","status":"SUCCEEDED","output":{output},"charged":{},"usage":{usage}}}"#,
+        record.run.id, record.charged,
     );
     let mut response = Response::new(Body::from(body));
     let json = HeaderValue::from_static("application/json");

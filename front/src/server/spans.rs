@@ -12,7 +12,7 @@ use crate::problem::answer::Created;
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -55,12 +55,14 @@ pub(super) fn kept_usage(usage: &Usage) -> Value {
 }
 
 /// The same as it is shown.
-pub(super) fn shown_usage(kept: &Value) -> Value {
-    let mut shown = kept.clone();
-    if let Value::Object(fields) = &mut shown {
-        fields.shift_remove(INSTANTIATE);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShownUsage<'u>(pub(super) &'u Value);
+
+impl Serialize for ShownUsage<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = self.0.as_object().into_iter().flatten();
+        serializer.collect_map(fields.filter(|(name, _)| *name != INSTANTIATE))
     }
-    shown
 }
 
 /// What is kept of a run's requests, where it made any.
