@@ -4,6 +4,7 @@
 //! writer, which commits what is queued in one transaction and answers once that is on the disk: what was
 //! acknowledged is not lost.
 
+mod allowance;
 mod artifact;
 mod audit;
 mod backup;
@@ -27,6 +28,7 @@ mod rotation;
 mod run;
 mod run_life;
 mod secret;
+mod session;
 mod statements;
 mod subscription;
 mod suspension;
@@ -34,6 +36,7 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod time;
+mod token;
 mod uploaded_spans;
 mod vault;
 mod wallet;
@@ -61,9 +64,11 @@ pub use release::{Published, Release};
 pub use rotation::{RotateError, Rotated};
 pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
 pub use secret::KeyText;
+pub use session::{KnownSession, NewSession, Session, SessionMade};
 pub use subscription::{NewSubscription, Subscription};
 pub use suspension::Suspendable;
 pub use tenancy::NewOrg;
 pub use time::{InvalidTime, Time};
+pub use token::TokenRefused;
 pub use vault::VaultError;
 pub use wallet::{Hold, NotHeld, Wallet};

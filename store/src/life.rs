@@ -16,7 +16,7 @@ pub struct Retention {
     pub outputs: Duration,
     /// Logs of runs.
     pub logs: Duration,
-    /// Records of runs.
+    /// Records of runs, and sessions past their time.
     pub runs: Duration,
     /// Answers to repeated requests.
     pub answers: Duration,
@@ -86,7 +86,9 @@ impl Store {
             (statements::PURGE_UPLOADED_SPANS, retention.logs),
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_RUNS, retention.runs),
+            (statements::PURGE_SESSIONS, retention.runs),
         ];
+        self.wallets.forget_expired_sessions();
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {

@@ -158,6 +158,8 @@ pub struct RunFilter {
     pub status: Option<String>,
     /// With this name of the caller's.
     pub external_id: Option<String>,
+    /// Asked for in this session.
+    pub session: Option<SessionId>,
 }
 
 impl Store {
@@ -196,16 +198,23 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
-        let rows = sqlx::query(statements::RUNS)
+        let statement = match filter.session {
+            Some(_) => statements::RUNS_OF_SESSION,
+            None => statements::RUNS,
+        };
+        let query = sqlx::query(statement)
             .bind(org)
             .bind(project)
             .bind(before.unwrap_or_else(RunId::last))
             .bind(filter.artifact)
             .bind(filter.status)
             .bind(filter.external_id)
-            .bind(one_more(limit))
-            .fetch_all(&self.readers)
-            .await?;
+            .bind(one_more(limit));
+        let query = match filter.session {
+            Some(session) => query.bind(session),
+            None => query,
+        };
+        let rows = query.fetch_all(&self.readers).await?;
         page(&rows, limit)
     }
 

@@ -2,6 +2,7 @@
 
 mod money;
 mod rotation;
+mod sessions;
 
 use crate::*;
 use std::time::Duration;
