@@ -240,7 +240,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
 async fn settle(
     server: &Shared,
     run: NewRun,
-    _hold: Hold,
+    hold: Hold,
     durable: Durable,
     finish: Finish,
 ) -> RunEnd {
@@ -256,7 +256,12 @@ async fn settle(
             .await;
         tries += 1;
         match written {
-            Ok(true) => return RunEnd::Recorded(Arc::new(record_of(run, finish))),
+            Ok(true) => {
+                if finish.started_at.is_some() {
+                    hold.settle(finish.charged);
+                }
+                return RunEnd::Recorded(Arc::new(record_of(run, finish)));
+            }
             Ok(false) => {
                 tracing::warn!(run_id = %run.id, "a run had ended otherwise already");
                 return lost();
