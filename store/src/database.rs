@@ -6,7 +6,9 @@ use crate::folder::{Folder, FolderError};
 use crate::id::OrgId;
 use crate::migrations::migrate;
 use crate::remembered::Remembered;
+use crate::session;
 use crate::statements;
+use crate::token::Tokens;
 use crate::vault::{Vault, VaultError};
 use crate::wallet::Wallets;
 use crate::writer::Writer;
@@ -45,6 +47,7 @@ pub struct Store {
     pub(crate) writer: Writer,
     pub(crate) files: Files,
     pub(crate) vault: Vault,
+    pub(crate) tokens: Tokens,
     pub(crate) wallets: Arc<Wallets>,
     pub(crate) remembered: Arc<Remembered>,
     fee_basis_points: u32,
@@ -109,18 +112,21 @@ impl Store {
                 vault
             }
         };
+        let tokens = Tokens::open(&vault, &readers, &writer).await?;
         let files = Files::open(&folder.tools())?;
         let posted = sqlx::query_as(statements::POSTED).fetch_all(&readers);
         let posted = posted.await?;
         let held = sqlx::query_as(statements::HELD).fetch_all(&readers).await?;
         let budgets = cap::all(&mut *readers.acquire().await?).await?;
+        let allowances = session::allowances(&readers).await?;
         Ok(Self {
             readers,
             list_readers,
             writer,
             files,
             vault,
-            wallets: Arc::new(Wallets::new(posted, held, budgets)),
+            tokens,
+            wallets: Arc::new(Wallets::new(posted, held, budgets, allowances)),
             remembered: Arc::default(),
             fee_basis_points: settings.fee_basis_points,
             _folder: folder,

@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::id::{OrgId, ProjectId, RunId};
+use crate::id::{OrgId, ProjectId, RunId, SessionId};
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-/// Where a request's answer is kept: one for each project, method, path with query, and idempotency key.
+/// Where a request's answer is kept: one for each project, session, method, path with query, and idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// Whose request.
@@ -21,8 +21,23 @@ pub struct Slot {
 impl Slot {
     /// The slot of a request.
     pub fn new(owner: (OrgId, ProjectId), method: &str, path_and_query: &str, key: &str) -> Self {
+        Self::in_session(owner, None, method, path_and_query, key)
+    }
+
+    /// The same of a request that was made in a session: one does not see another's answers, nor its key's.
+    pub fn in_session(
+        owner: (OrgId, ProjectId),
+        session: Option<SessionId>,
+        method: &str,
+        path_and_query: &str,
+        key: &str,
+    ) -> Self {
+        let session = session
+            .as_ref()
+            .map(|session| session.as_bytes().as_slice());
+        let parts = [method, path_and_query, key].map(str::as_bytes);
         let mut hasher = Sha256::new();
-        for part in [method, path_and_query, key] {
+        for part in parts.into_iter().chain(session) {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part);
         }

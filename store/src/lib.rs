@@ -5,6 +5,7 @@
 //! acknowledged is not lost.
 
 mod action;
+mod allowance;
 mod artifact;
 mod audit;
 mod backup;
@@ -32,6 +33,7 @@ mod rows;
 mod run;
 mod run_life;
 mod secret;
+mod session;
 mod settlement;
 mod statements;
 mod subscription;
@@ -40,6 +42,7 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod time;
+mod token;
 mod uploaded_spans;
 mod usage;
 mod vault;
@@ -71,11 +74,13 @@ pub use release::{Published, Release};
 pub use rotation::{RotateError, Rotated};
 pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
 pub use secret::KeyText;
+pub use session::{KnownSession, NewSession, Session, SessionMade};
 pub use settlement::{NotSettled, Settled, Settlement};
 pub use subscription::{NewSubscription, Subscription};
 pub use suspension::Suspendable;
 pub use tenancy::NewOrg;
 pub use time::{InvalidTime, Time};
+pub use token::TokenRefused;
 pub use usage::{Usage, Used};
 pub use vault::VaultError;
 pub use wallet::{Hold, NotHeld, Wallet};

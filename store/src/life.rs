@@ -17,7 +17,7 @@ pub struct Retention {
     pub outputs: Duration,
     /// Logs of runs.
     pub logs: Duration,
-    /// Records of runs, and subscriptions that have ended.
+    /// Records of runs, subscriptions that have ended, and sessions past their time.
     pub runs: Duration,
     /// Answers to repeated requests.
     pub answers: Duration,
@@ -94,7 +94,9 @@ impl Store {
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_RUNS, retention.runs),
             (statements::PURGE_SUBSCRIPTIONS, retention.runs),
+            (statements::PURGE_SESSIONS, retention.runs),
         ];
+        self.wallets.forget_expired_sessions();
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {

@@ -1,4 +1,4 @@
-//! Another master key: every org gets another data key under it, and every secret is sealed anew. All of it or nothing.
+//! Another master key: every org gets another data key under it, and every secret is sealed anew, the key of tokens too. All of it or nothing.
 
 use crate::Store;
 use crate::database::{OpenError, Settings, assert_version, options};
@@ -8,7 +8,7 @@ use crate::folder::{Folder, FolderError, database_in};
 use crate::id::OrgId;
 use crate::migrations::migrate;
 use crate::statements;
-use crate::vault::{CHECK_NAME, DataKey, MasterKey, Vault, VaultError};
+use crate::vault::{CHECK_NAME, DataKey, MasterKey, TOKEN_KEY_NAME, Vault, VaultError};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Row};
@@ -146,6 +146,7 @@ async fn seal_anew(
             .await?;
         secrets += seal_org(&mut transaction, org, &old_key, &new_key).await?;
     }
+    seal_token_key(&mut transaction, old, new).await?;
     sqlx::query(statements::REPLACE_META)
         .bind(CHECK_NAME)
         .bind(new.sealed_check())
@@ -153,6 +154,27 @@ async fn seal_anew(
         .await?;
     transaction.commit().await?;
     Ok((orgs.len() as u64, secrets))
+}
+
+/// The key of tokens stays what it is: sessions outlive the rotation. There is none before the first start that has
+/// sessions.
+async fn seal_token_key(
+    transaction: &mut SqliteConnection,
+    old: &Vault,
+    new: &Vault,
+) -> Result<(), StoreError> {
+    let sealed: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
+        .bind(TOKEN_KEY_NAME)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    if let Some(sealed) = sealed {
+        sqlx::query(statements::REPLACE_META)
+            .bind(TOKEN_KEY_NAME)
+            .bind(new.sealed_token_key(&old.token_key(&sealed)?))
+            .execute(transaction)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn seal_org(

@@ -158,6 +158,8 @@ pub struct RunFilter {
     pub status: Option<String>,
     /// With this name of the caller's.
     pub external_id: Option<String>,
+    /// Asked for in this session.
+    pub session: Option<SessionId>,
 }
 
 impl Store {
@@ -196,9 +198,10 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
-        let statement = match filter.external_id {
-            Some(_) => statements::RUNS_NAMED,
-            None => statements::RUNS,
+        let statement = match (filter.session, &filter.external_id) {
+            (Some(_), _) => statements::RUNS_OF_SESSION,
+            (None, Some(_)) => statements::RUNS_NAMED,
+            (None, None) => statements::RUNS,
         };
         let rows = sqlx::query(statement)
             .bind(org)
@@ -208,6 +211,7 @@ impl Store {
             .bind(filter.status)
             .bind(one_more(limit))
             .bind(filter.external_id)
+            .bind(filter.session)
             .fetch_all(&self.list_readers)
             .await?;
         page(&rows, limit)

@@ -93,7 +93,8 @@ impl Settling {
                 let Settlement {
                     run, finish, hold, ..
                 } = *settlement;
-                hold.settle(&summed(&lines), finish.charged);
+                let charged = finish.started_at.map(|_| finish.charged);
+                hold.settle(&summed(&lines), charged);
                 Ok(Settled::Recorded(Box::new((run, finish))))
             }
             Ok(false) => Ok(Settled::Before),

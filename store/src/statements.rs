@@ -393,6 +393,34 @@ pub(crate) const SPENT: &str = "SELECT
 pub(crate) const HELD_OF_BUDGET: &str = "SELECT COALESCE(SUM(price), 0) FROM runs
     WHERE status = 'QUEUED' AND org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4";
 
+// Sessions.
+pub(crate) const INSERT_SESSION: &str = "INSERT INTO sessions
+        (org_id, project_id, session_id, key_id, artifacts, cap, runs_max, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+pub(crate) const KNOWN_SESSION: &str = "SELECT s.org_id, s.project_id, s.key_id, s.artifacts, s.expires_at,
+        EXISTS (SELECT 1 FROM suspensions p WHERE p.target_id IN (s.org_id, s.key_id)) AS is_suspended
+    FROM sessions s
+    JOIN keys k ON k.org_id = s.org_id AND k.project_id = s.project_id AND k.key_id = s.key_id
+    WHERE s.session_id = $1 AND s.revoked_at IS NULL AND k.revoked_at IS NULL";
+pub(crate) const SESSION: &str =
+    "SELECT org_id, project_id, session_id, artifacts, cap, runs_max, expires_at, revoked_at
+    FROM sessions WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
+pub(crate) const SESSIONS_THAT_LAST: &str = "SELECT org_id, project_id, session_id, cap, runs_max, expires_at FROM sessions WHERE expires_at > $1";
+pub(crate) const REVOKE_SESSION: &str = "UPDATE sessions SET revoked_at = COALESCE(revoked_at, $4)
+    WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
+/// A run that was queued has no time of a start until it is taken up, and one that never started has none at its end.
+pub(crate) const USED_OF_SESSION: &str =
+    "SELECT COALESCE(SUM(charged), 0) AS charged, COUNT(started_at) AS started,
+        COALESCE(SUM(CASE WHEN status = 'QUEUED' THEN 1 ELSE 0 END), 0) AS queued,
+        COALESCE(SUM(CASE WHEN status = 'QUEUED' THEN price ELSE 0 END), 0) AS held
+    FROM runs WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
+pub(crate) const RUNS_OF_SESSION: &str = "SELECT r.*, NULL AS output FROM runs r
+    WHERE r.org_id = $1 AND r.project_id = $2 AND r.session_id = $8 AND r.run_id < $3
+        AND ($4 IS NULL OR r.artifact_id = $4)
+        AND ($5 IS NULL OR r.status = $5)
+        AND ($7 IS NULL OR r.external_id = $7)
+    ORDER BY r.run_id DESC LIMIT $6";
+
 // Subscriptions.
 pub(crate) const INSERT_SUBSCRIPTION: &str = "INSERT INTO subscriptions
         (org_id, project_id, subscription_id, artifact_id, release_id, price, key_id, created_at)
@@ -465,5 +493,8 @@ pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
 pub(crate) const PURGE_UPLOADED_SPANS: &str = "DELETE FROM uploaded_spans WHERE kept_at < $1";
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
 pub(crate) const PURGE_SUBSCRIPTIONS: &str = "DELETE FROM subscriptions WHERE ended_at < $1";
+pub(crate) const PURGE_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1";
+/// What a session did is counted from its runs as long as there is the session.
 pub(crate) const PURGE_RUNS: &str =
-    "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')";
+    "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')
+        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = runs.session_id AND s.expires_at >= $1)";

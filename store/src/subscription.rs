@@ -96,7 +96,7 @@ impl Store {
                 },
                 move |changes: &Option<Vec<_>>| {
                     if let Some(changes) = changes {
-                        hold.settle(changes, new.price);
+                        hold.settle(changes, Some(new.price));
                     }
                 },
             )

@@ -16,7 +16,10 @@ use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
+type Key = [u8; KEY_BYTES];
 pub(crate) const CHECK_NAME: &str = "master_key_check";
+/// The key of session tokens in the table, and what is authenticated with it.
+pub(crate) const TOKEN_KEY_NAME: &str = "token_key";
 const CHECK_TEXT: &[u8] = b"tollgate";
 
 /// Something sealed could not be opened.
@@ -34,7 +37,7 @@ pub enum VaultError {
 }
 
 /// The key that protects all others.
-pub(crate) struct MasterKey(SecretBox<[u8; KEY_BYTES]>);
+pub(crate) struct MasterKey(SecretBox<Key>);
 
 impl MasterKey {
     pub(crate) fn new() -> Self {
@@ -43,8 +46,8 @@ impl MasterKey {
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?);
-        let bytes: &[u8; KEY_BYTES] = bytes.as_slice().try_into().ok()?;
-        let copy = |key: &mut [u8; KEY_BYTES]| key.copy_from_slice(bytes);
+        let bytes: &Key = bytes.as_slice().try_into().ok()?;
+        let copy = |key: &mut Key| key.copy_from_slice(bytes);
         Some(Self(SecretBox::init_with_mut(copy)))
     }
 
@@ -53,8 +56,8 @@ impl MasterKey {
     }
 }
 
-fn fresh_key() -> SecretBox<[u8; KEY_BYTES]> {
-    SecretBox::init_with_mut(|bytes: &mut [u8; KEY_BYTES]| rand::rng().fill_bytes(bytes))
+fn fresh_key() -> SecretBox<Key> {
+    SecretBox::init_with_mut(|bytes: &mut Key| rand::rng().fill_bytes(bytes))
 }
 
 /// Seals and opens.
@@ -126,13 +129,42 @@ impl Vault {
 
     /// An org's data key.
     pub(crate) fn data_key(&self, org: OrgId, wrapped: &[u8]) -> Result<DataKey, StoreError> {
-        let bytes = open(&self.master, wrapped, org.as_bytes()).ok_or(VaultError::Unopenable)?;
-        let bytes: &[u8; KEY_BYTES] = bytes
+        Ok(DataKey(cipher(&self.key(wrapped, org.as_bytes())?)))
+    }
+
+    /// What session tokens are signed with.
+    pub(crate) fn token_key(&self, sealed: &[u8]) -> Result<TokenKey, VaultError> {
+        self.key(sealed, TOKEN_KEY_NAME.as_bytes()).map(TokenKey)
+    }
+
+    /// The same key as it is kept.
+    pub(crate) fn sealed_token_key(&self, key: &TokenKey) -> Vec<u8> {
+        let key = key.0.expose_secret();
+        seal(&self.master, key, TOKEN_KEY_NAME.as_bytes())
+    }
+
+    fn key(&self, sealed: &[u8], purpose: &[u8]) -> Result<SecretBox<Key>, VaultError> {
+        let bytes = open(&self.master, sealed, purpose).ok_or(VaultError::Unopenable)?;
+        let bytes: &Key = bytes
             .as_slice()
             .try_into()
             .map_err(|_| VaultError::Unopenable)?;
-        let key = SecretBox::init_with_mut(|key: &mut [u8; KEY_BYTES]| key.copy_from_slice(bytes));
-        Ok(DataKey(cipher(&key)))
+        Ok(SecretBox::init_with_mut(|key: &mut Key| {
+            key.copy_from_slice(bytes)
+        }))
+    }
+}
+
+/// The key that session tokens are signed with.
+pub(crate) struct TokenKey(SecretBox<Key>);
+
+impl TokenKey {
+    pub(crate) fn new() -> Self {
+        Self(fresh_key())
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.expose_secret()
     }
 }
 
@@ -151,7 +183,7 @@ impl DataKey {
     }
 }
 
-fn cipher(key: &SecretBox<[u8; KEY_BYTES]>) -> XChaCha20Poly1305 {
+fn cipher(key: &SecretBox<Key>) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose_secret().into())
 }
 
@@ -210,6 +242,18 @@ mod tests {
             assert!(key.open(&flipped, b"purpose").is_err(), "byte {at}");
         }
         assert!(key.open(&sealed[..NONCE_BYTES - 1], b"purpose").is_err());
+    }
+
+    #[test]
+    fn the_key_of_tokens_opens_with_its_master_key_only() {
+        let (master, key) = (MasterKey::new(), TokenKey::new());
+        let sealed = vault(&master).sealed_token_key(&key);
+        let opened = vault(&master).token_key(&sealed).expect("opens");
+        assert_eq!(opened.expose(), key.expose());
+        assert!(vault(&MasterKey::new()).token_key(&sealed).is_err());
+        let org = OrgId::new();
+        let wrapped = vault(&master).new_data_key(org);
+        assert!(vault(&master).token_key(&wrapped).is_err(), "an org's key");
     }
 
     #[test]

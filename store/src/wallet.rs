@@ -2,8 +2,9 @@
 //! posted follows the database, right after each commit; nothing is posted away that was not held before.
 
 use crate::Store;
+use crate::allowance::{Allowance, Allowances};
 use crate::budget::{Budget, Budgets, Payer};
-use crate::id::{BudgetId, OrgId, ProjectId};
+use crate::id::{BudgetId, OrgId, ProjectId, SessionId};
 use crate::run::NewRun;
 use crate::time::Time;
 use sqlx::Row;
@@ -32,6 +33,8 @@ impl Wallet {
 pub struct Hold {
     wallets: Arc<Wallets>,
     held: KeptHold,
+    /// It is given back already, or a row of the database has it.
+    is_over: bool,
 }
 
 /// What is held for something that was asked for at a time.
@@ -45,6 +48,8 @@ pub(crate) struct KeptHold {
 /// Why nothing is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotHeld {
+    /// The session has no more runs, or its cap would be passed.
+    Session,
     /// A cap would be passed. When that starts again.
     Budget(Time),
     /// The org has too little.
@@ -52,30 +57,34 @@ pub enum NotHeld {
 }
 
 impl Hold {
-    /// Once what it was held for is committed: wallets change by `changes`, `tokens` of it are spent, and what is held
-    /// is given back, in one step. Else a charge would count twice meanwhile, or could be spent again.
-    pub(crate) fn settle(mut self, changes: &[(OrgId, i64)], tokens: u64) {
+    /// Once what it was held for is committed: wallets change by `changes`, what was `charged` is spent, and what is
+    /// held is given back, in one step. Else a charge would count twice meanwhile, or could be spent again. Nothing is
+    /// charged for a run that did not start; one that did is one of its session's, whatever became of it.
+    pub(crate) fn settle(mut self, changes: &[(OrgId, i64)], charged: Option<u64>) {
         let mut all = self.wallets.lock();
         all.post(changes);
-        all.budgets.spend(&self.held.payer, tokens, self.held.at);
-        all.release(&self.held);
+        let spent = charged.unwrap_or(0);
+        all.budgets.spend(&self.held.payer, spent, self.held.at);
+        all.release(&self.held, charged);
         drop(all);
-        self.held.tokens = 0;
+        self.is_over = true;
     }
 
     /// Leaves the tokens held: a row of the database has the hold now.
     pub fn keep(mut self) {
-        self.held.tokens = 0;
+        self.is_over = true;
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.wallets.release(&self.held);
+        if !self.is_over {
+            self.wallets.release(&self.held);
+        }
     }
 }
 
-/// All orgs' wallets, and all projects' budgets: what is held is held of both at once.
+/// All orgs' wallets, all projects' budgets, and what sessions may do: what is held is held of all at once.
 #[derive(Debug, Default)]
 pub(crate) struct Wallets {
     all: Mutex<Accounts>,
@@ -87,14 +96,16 @@ pub(crate) struct Wallets {
 struct Accounts {
     wallets: HashMap<OrgId, Wallet>,
     budgets: Budgets,
+    allowances: Allowances,
 }
 
 impl Wallets {
-    /// With what the database has: what is posted, what is held by queued runs, and the budgets.
+    /// With what the database has: what is posted, what is held by queued runs, the budgets and the sessions.
     pub(crate) fn new(
         posted: Vec<(OrgId, i64)>,
         held: Vec<(OrgId, i64)>,
         budgets: Budgets,
+        allowances: Allowances,
     ) -> Self {
         let mut wallets: HashMap<OrgId, Wallet> = HashMap::new();
         for (org, tokens) in posted {
@@ -104,7 +115,11 @@ impl Wallets {
             wallets.entry(org).or_default().held = tokens.cast_unsigned();
         }
         Self {
-            all: Mutex::new(Accounts { wallets, budgets }),
+            all: Mutex::new(Accounts {
+                wallets,
+                budgets,
+                allowances,
+            }),
             platform: OnceLock::new(),
         }
     }
@@ -134,6 +149,19 @@ impl Wallets {
         self.lock().budgets.remove(project, id);
     }
 
+    pub(crate) fn allowance(&self, session: SessionId) -> Option<Allowance> {
+        self.lock().allowances.get(session)
+    }
+
+    pub(crate) fn set_allowance(&self, session: SessionId, allowance: Allowance) {
+        self.lock().allowances.set(session, allowance);
+    }
+
+    /// Sessions that are past their time, with nothing under way.
+    pub(crate) fn forget_expired_sessions(&self) {
+        self.lock().allowances.forget_expired(Time::now());
+    }
+
     /// What was committed.
     pub(crate) fn post(&self, changes: &[(OrgId, i64)]) {
         self.lock().post(changes);
@@ -141,6 +169,11 @@ impl Wallets {
 
     fn hold(self: &Arc<Self>, held: KeptHold) -> Result<Hold, NotHeld> {
         let mut all = self.lock();
+        if let Some(session) = held.payer.session
+            && !all.allowances.has_room(session, held.tokens)
+        {
+            return Err(NotHeld::Session);
+        }
         // What costs nothing passes no cap.
         if held.tokens > 0
             && let Some(resets_at) = all.budgets.refusal(&held.payer, held.tokens, Time::now())
@@ -153,6 +186,9 @@ impl Wallets {
         }
         wallet.held += held.tokens;
         all.budgets.hold(&held.payer, held.tokens, held.at);
+        if let Some(session) = held.payer.session {
+            all.allowances.hold(session, held.tokens);
+        }
         drop(all);
         Ok(self.held_already(held))
     }
@@ -161,14 +197,16 @@ impl Wallets {
         Hold {
             wallets: Arc::clone(self),
             held,
+            is_over: false,
         }
     }
 
+    /// Gives back what was held for something that did not start.
     pub(crate) fn release(&self, held: &KeptHold) {
-        if held.tokens == 0 {
+        if held.tokens == 0 && held.payer.session.is_none() {
             return;
         }
-        self.lock().release(held);
+        self.lock().release(held, None);
     }
 
     fn lock(&self) -> MutexGuard<'_, Accounts> {
@@ -177,10 +215,13 @@ impl Wallets {
 }
 
 impl Accounts {
-    fn release(&mut self, held: &KeptHold) {
+    fn release(&mut self, held: &KeptHold, charged: Option<u64>) {
         let wallet = self.wallets.entry(held.payer.owner.0).or_default();
         wallet.held = wallet.held.saturating_sub(held.tokens);
         self.budgets.release(&held.payer, held.tokens, held.at);
+        if let Some(session) = held.payer.session {
+            self.allowances.release(session, held.tokens, charged);
+        }
     }
 
     fn post(&mut self, changes: &[(OrgId, i64)]) {
@@ -244,7 +285,12 @@ mod tests {
             tokens,
             at: now,
         };
-        let wallets = Wallets::new(vec![(org, 10)], vec![(org, 2)], Budgets::default());
+        let wallets = Wallets::new(
+            vec![(org, 10)],
+            vec![(org, 2)],
+            Budgets::default(),
+            Allowances::default(),
+        );
         let wallets = Arc::new(wallets);
         let first = wallets.hold(held(org, 5)).expect("8 are available");
         match wallets.hold(held(org, 4)) {

@@ -18,6 +18,7 @@ mod rate;
 mod rows;
 mod run_path;
 mod secrets;
+mod sessions;
 mod small;
 mod spans;
 mod strangers;

@@ -11,6 +11,7 @@ pub(crate) enum Kind {
     NotValidated,
     AuthorizationMissing,
     KeyInvalid,
+    TokenExpired,
     BalanceInsufficient,
     BudgetExhausted,
     PriceAboveMax,
@@ -21,6 +22,7 @@ pub(crate) enum Kind {
     DraftNotFound,
     ReleaseNotFound,
     RunNotFound,
+    SessionNotFound,
     SubscriptionNotFound,
     KeyNotFound,
     RouteNotFound,
@@ -118,6 +120,7 @@ impl Kind {
         Kind::NotValidated,
         Kind::AuthorizationMissing,
         Kind::KeyInvalid,
+        Kind::TokenExpired,
         Kind::BalanceInsufficient,
         Kind::BudgetExhausted,
         Kind::PriceAboveMax,
@@ -128,6 +131,7 @@ impl Kind {
         Kind::DraftNotFound,
         Kind::ReleaseNotFound,
         Kind::RunNotFound,
+        Kind::SessionNotFound,
         Kind::SubscriptionNotFound,
         Kind::KeyNotFound,
         Kind::RouteNotFound,
@@ -166,7 +170,9 @@ impl Kind {
             Kind::AuthorizationMissing => Row::caller(S::UNAUTHORIZED, "authorization_missing", "Missing authorization header")
                 .hint("Send your key as `x-api-key: tg_…` or as `Authorization: Bearer tg_…`."),
             Kind::KeyInvalid => Row::caller(S::UNAUTHORIZED, "key_invalid", "Invalid API key")
-                .hint("Keys begin with `tg_`; one that was revoked or rotated out is no longer taken, and `POST /v1/keys` with a key that is makes another."),
+                .hint("Keys begin with `tg_`, session tokens with `eyJ`; one that was revoked or rotated out is no longer taken, and `POST /v1/keys` with a key that is makes another."),
+            Kind::TokenExpired => Row::caller(S::UNAUTHORIZED, "token_expired", "Token expired")
+                .hint("The session's `ttl_s` is over, and its runs stay with its project: whoever made it makes another with `POST /v1/sessions`."),
             Kind::BalanceInsufficient => Row::caller(S::PAYMENT_REQUIRED, "balance_insufficient", "Insufficient token balance. Required: {required}, available: {available}")
                 .hint("Nothing was started or charged: `GET /v1/wallet` shows what your org has and what is held for its runs; the operator credits tokens."),
             Kind::BudgetExhausted => Row::caller(S::PAYMENT_REQUIRED, "budget_exhausted", "Budget exhausted")
@@ -187,6 +193,8 @@ impl Kind {
                 .hint("Ids of releases begin with `rel_`; `GET /v1/artifacts/{id}/releases` lists them."),
             Kind::RunNotFound => Row::caller(S::NOT_FOUND, "run_not_found", "Run not found")
                 .hint("Ids of runs begin with `run_`; `GET /v1/runs` lists those of your project that are still kept."),
+            Kind::SessionNotFound => Row::caller(S::NOT_FOUND, "session_not_found", "Session not found")
+                .hint("Ids of sessions begin with `ses_` and are in the answer that made them, beside the token; they are kept as long as records of runs."),
             Kind::SubscriptionNotFound => Row::caller(S::NOT_FOUND, "subscription_not_found", "Subscription not found")
                 .hint("Ids of subscriptions begin with `sub_`; `GET /v1/subscriptions` lists those of your project, and one that has ended is only listed."),
             Kind::KeyNotFound => Row::caller(S::NOT_FOUND, "key_not_found", "Key not found")

@@ -46,6 +46,10 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let caller = identify(server, &call.parts.headers, &call.parts.extensions).await?;
     // 2: as many of its org's runs as there may be. 429; of requests, where it became known who calls
     let under_way = server.rates.run(&caller, &call.parts)?;
+    if call.of == Of::Draft {
+        // No session may know of one.
+        caller.has_key()?;
+    }
     // 3: tenancy. 404, 403 not listed
     let artifact = tenancy(server, &caller, &call.artifact, call.of).await?;
     let of = call.of;
@@ -54,7 +58,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
         Asked::Now(asked) => asked,
     };
     // 4: scope, then subscription. 403; suspended. 409
-    scope(&caller, of)?;
+    scope(&caller, &artifact, of)?;
     // 5: what runs. 400 not validated, 409 no active release
     let offer = offer(server, &caller, &artifact, of).await?;
     // 6: the request. 400, 422
@@ -124,7 +128,7 @@ async fn ask(
         Ok(body) => body,
         Err(problem) => {
             // What comes first answers first.
-            scope(caller, of)?;
+            scope(caller, artifact, of)?;
             offer(server, caller, artifact, of).await?;
             return Err(problem);
         }
@@ -151,9 +155,9 @@ async fn tenancy(
     }
 }
 
-fn scope(caller: &Caller, of: Of) -> Result<(), Problem> {
+fn scope(caller: &Caller, artifact: &Artifact, of: Of) -> Result<(), Problem> {
     match of {
-        Of::ActiveRelease => caller.covers(Scope::Run),
+        Of::ActiveRelease => caller.may_run(artifact.id),
         Of::Draft => caller.covers(Scope::Publish),
     }
 }
@@ -194,7 +198,7 @@ fn new_run(
         id: RunId::new(),
         owner: caller.owner(),
         key: caller.key.key,
-        session: None,
+        session: caller.session_id(),
         artifact: artifact.id,
         release: offer.release,
         digest: offer.digest,

@@ -123,8 +123,9 @@ pub(crate) fn slot(
             Problem::malformed(Violation::new("idempotency_key", message))
         })?;
     let path_and_query = uri.path_and_query().map_or(uri.path(), |it| it.as_str());
-    Ok(Some(Slot::new(
+    Ok(Some(Slot::in_session(
         caller.owner(),
+        caller.session_id(),
         method.as_str(),
         path_and_query,
         key,
@@ -141,6 +142,8 @@ pub(crate) async fn keep(
         return Ok(next.run(request).await);
     }
     let caller = identify(&server, request.headers(), request.extensions()).await?;
+    // Before its body is read: there is nothing here that a session may send.
+    caller.has_key()?;
     let Some(slot) = slot(&caller, request.method(), request.uri(), request.headers())? else {
         return Ok(next.run(request).await);
     };

@@ -38,6 +38,7 @@ mod routes;
 mod run_request;
 mod run_view;
 mod runs;
+mod sessions;
 mod source;
 mod spans;
 mod stall;

@@ -63,7 +63,12 @@ pub(crate) fn head() -> OpenApi {
     let mut head = Head::openapi();
     let components = head.components.get_or_insert_default();
     let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A key, or a session's token: that runs the session's artifacts and reads its own runs, nothing else.",
+        ))
+        .build();
     components.add_security_scheme("key", key);
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     head
@@ -114,14 +119,16 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
     let is_entry = path == "/v1/environment/{name}";
     let is_budget = path == "/v1/budgets" && *method == HttpMethod::Put;
     let is_subscribing = is_post && path == "/v1/subscriptions";
-    // Any key may look at the catalogue.
     let is_catalogue =
         is_get && (path == "/v1/artifacts" || path == "/v1/artifacts/{id}" || ends("/cover"));
     match kind {
         Kind::Internal | Kind::AtCapacity => path != "/healthz",
-        Kind::AuthorizationMissing | Kind::KeyInvalid | Kind::RateLimited => is_keyed,
+        Kind::AuthorizationMissing | Kind::KeyInvalid | Kind::TokenExpired | Kind::RateLimited => {
+            is_keyed
+        }
         Kind::BadRequest => is_keyed,
-        Kind::Forbidden => is_keyed && !is_catalogue,
+        // Any key may look at the catalogue, a session may not.
+        Kind::Forbidden => is_keyed,
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
         // A secret's name is judged where it is taken back, too.
         Kind::Unprocessable => {
@@ -150,6 +157,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         }
         Kind::ReleaseNotFound => ends("/log") || ends("/rollback"),
         Kind::RunNotFound => path.starts_with("/v1/runs/"),
+        Kind::SessionNotFound => path.starts_with("/v1/sessions/"),
         Kind::KeyNotFound => path.starts_with("/v1/keys/") || is_budget,
         Kind::NotValidated => is_run || ends("/publish") || is_get && ends("/validation"),
         Kind::NoActiveRelease => {
@@ -208,7 +216,10 @@ fn add(operation: &mut Operation, kind: Kind) {
     if matches!(kind, Kind::AtCapacity | Kind::RateLimited) {
         add_header(response, "Retry-After", Type::Integer, "Seconds.");
     }
-    if matches!(kind, Kind::AuthorizationMissing | Kind::KeyInvalid) {
+    if matches!(
+        kind,
+        Kind::AuthorizationMissing | Kind::KeyInvalid | Kind::TokenExpired
+    ) {
         add_header(response, "WWW-Authenticate", Type::String, "`Bearer`.");
     }
 }

@@ -3,7 +3,7 @@
 use super::state::Shared;
 use super::{
     actions, artifacts, budgets, covers, environment, health, idempotency, keys, openapi, releases,
-    runs, spans, subscriptions, suspensions, tenancy, usage, wallet,
+    runs, sessions, spans, subscriptions, suspensions, tenancy, usage, wallet,
 };
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
@@ -61,6 +61,9 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         ))
         .routes(routes!(subscriptions::unsubscribe))
         .routes(routes!(subscriptions::accept))
+        .routes(routes!(sessions::create_session))
+        .routes(routes!(sessions::get_session, sessions::revoke_session))
+        .routes(routes!(sessions::session_runs))
         .routes(routes!(budgets::list_budgets, budgets::set_budget))
         .routes(routes!(wallet::get_wallet))
         .routes(routes!(wallet::list_wallet_entries))

@@ -1,7 +1,7 @@
 //! Runs: start, look, list, cancel, logs; and failures, for sellers.
 
 use super::admission::{self, Call, Of};
-use super::caller::Caller;
+use super::caller::{Caller, KeyOrSession};
 use super::live::{LiveRun, RunEnd};
 use super::params::{List, Paging, Params, Segment, bad_query, id};
 use super::run_request::RunRequest;
@@ -92,16 +92,16 @@ const STATUSES: [&str; 6] = [
     "CANCELLED",
 ];
 
-/// Lists the project's recorded runs, newest first. A run that is neither async nor has an idempotency key is
+/// Lists the project's recorded runs, newest first; with a session's token, the session's. A run that is neither async nor has an idempotency key is
 /// recorded when it ends; until then it is found by its id.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunsQuery),
     responses((status = 200, body = List<RunView>)))]
 pub(crate) async fn list_runs(
     State(server): State<Shared>,
-    caller: Caller,
+    KeyOrSession(caller): KeyOrSession,
     Params(query): Params<RunsQuery>,
 ) -> Result<Json<List<RunView>>, Problem> {
-    caller.needs(Scope::Run)?;
+    caller.may_read_runs()?;
     let paging = Paging::new(query.limit, query.cursor);
     let (before, limit) = (paging.before()?, paging.limit()?);
     if query
@@ -123,6 +123,7 @@ pub(crate) async fn list_runs(
         artifact: artifact.map_err(|_| bad_query("artifact_id is not an artifact's id"))?,
         status: query.status,
         external_id: query.external_id,
+        session: caller.session_id(),
     };
     let page = server
         .store
@@ -142,17 +143,17 @@ pub(crate) struct SourceQuery {
     source: bool,
 }
 
-/// A run of the project, under way or recorded.
+/// A run of the project, or of the session whose token asks, under way or recorded.
 #[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path), SourceQuery),
     responses((status = 200, body = RunView)))]
 pub(crate) async fn get_run(
     State(server): State<Shared>,
-    caller: Caller,
+    KeyOrSession(caller): KeyOrSession,
     Segment(run): Segment,
     Params(query): Params<SourceQuery>,
 ) -> Result<Json<RunView>, Problem> {
     let record = find(&server, &caller, &run).await?;
-    caller.needs(Scope::Run)?;
+    caller.may_read_runs()?;
     let mut record = record;
     if query.source && record.run.is_own {
         source::resolve(&server, &mut record).await?;
@@ -166,14 +167,13 @@ pub(super) async fn find(
     run: &str,
 ) -> Result<RunRecord, Problem> {
     let run: RunId = id(run, Kind::RunNotFound)?;
-    if let Some(live) = server
-        .live
-        .get(run)
-        .filter(|live| live.run.owner == caller.owner())
+    if let Some(live) = server.live.get(run)
+        && caller.asked_for(&live.run)
     {
         return Ok(live.record());
     }
     let record = server.store.run(caller.owner(), run).await?;
+    let record = record.filter(|record| caller.asked_for(&record.run));
     record.ok_or_else(|| Problem::of(Kind::RunNotFound))
 }
 
@@ -239,11 +239,11 @@ pub(crate) struct LogLineView {
     responses((status = 200, body = List<LogLineView>)))]
 pub(crate) async fn run_logs(
     State(server): State<Shared>,
-    caller: Caller,
+    KeyOrSession(caller): KeyOrSession,
     Segment(run): Segment,
 ) -> Result<Json<List<Value>>, Problem> {
     let record = find(&server, &caller, &run).await?;
-    caller.needs(Scope::Run)?;
+    caller.may_read_runs()?;
     let lines = server.store.run_logs(caller.key.org, record.run.id).await?;
     Ok(Json(List {
         items: lines

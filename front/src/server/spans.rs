@@ -1,7 +1,7 @@
 //! A run's spans: what it spent its time on, what it asked of other machines, and what callers added while it ran.
 
 use super::body::Sent;
-use super::caller::Caller;
+use super::caller::{Caller, KeyOrSession};
 use super::live::LiveRun;
 use super::live_spans::{NotAdded, SPANS_MAX};
 use super::params::{List, Segment};
@@ -94,11 +94,11 @@ fn request(span: &Span) -> Value {
     responses((status = 200, body = List<SpanView>)))]
 pub(crate) async fn run_spans(
     State(server): State<Shared>,
-    caller: Caller,
+    KeyOrSession(caller): KeyOrSession,
     Segment(run): Segment,
 ) -> Result<Json<List<SpanView>>, Problem> {
     let record = find(&server, &caller, &run).await?;
-    caller.needs(Scope::Run)?;
+    caller.may_read_runs()?;
     let requests = server
         .store
         .run_spans(caller.key.org, record.run.id)

@@ -66,6 +66,9 @@ pub(crate) struct CreditRequest {
 pub(crate) fn hold(server: &Server, payer: Payer, price: u64, at: Time) -> Result<Hold, Problem> {
     let held = server.store.hold(payer, price, at);
     held.map_err(|refused| match refused {
+        NotHeld::Session => Problem::of(Kind::BudgetExhausted).with_hint(
+            "Nothing was started or charged: the session has started all of its `runs`, or the price would pass its `cap`; whoever made it makes another with `POST /v1/sessions`.",
+        ),
         NotHeld::Budget(resets_at) => Problem::budget_exhausted(resets_at),
         NotHeld::Balance(wallet) => Problem::balance_insufficient(price, wallet.available()),
     })

@@ -5,6 +5,7 @@ mod plans;
 mod quota;
 mod replays;
 mod rotation;
+mod sessions;
 mod subscriptions;
 mod usage;
 

@@ -1,5 +1,6 @@
 //! Rotating the master key: everything opens with the new one, nothing with the old one, and nothing is lost between.
 
+use super::sessions::made;
 use super::{Opened, open, open_in, org};
 use crate::{ArtifactId, EntryScope, NewEntry, NewOrg, OpenError, RotateError, Rotated};
 use crate::{Settings, Store, VaultError};
@@ -77,6 +78,26 @@ async fn every_secret_opens_with_the_next_key_and_none_with_the_old_one() {
         matches!(with_old, Err(OpenError::Vault(VaultError::WrongMasterKey))),
         "{with_old:?}"
     );
+}
+
+#[tokio::test]
+async fn tokens_of_sessions_are_good_with_every_next_key() {
+    let (folder, orgs) = begun().await;
+    let store = open_in(&folder).await.expect("opens");
+    let made = made(&store, &orgs[0], 10, 1).await;
+    store.close().await;
+    let (one, two) = ("1".repeat(64), "2".repeat(64));
+    for (given, next) in [(None, None), (None, Some(&one)), (Some(&one), Some(&two))] {
+        let next = next.map(|next| next.as_str().into());
+        let given = given.map(String::as_str);
+        let rotated = Store::rotate_master_key(settings(&folder, given), next).await;
+        rotated.expect("rotated");
+    }
+    let store = Store::open(settings(&folder, Some(&two))).await;
+    let store = store.expect("opens");
+    let known = store.known_session(&made.token).await.expect("read");
+    assert_eq!(known.expect("good").id, made.session.id);
+    store.close().await;
 }
 
 #[tokio::test]

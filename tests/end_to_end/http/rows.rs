@@ -78,6 +78,7 @@ rows! {
     NOT_VALIDATED 400 "not_validated" "seller" "Tool has not passed validation";
     AUTHORIZATION_MISSING 401 "authorization_missing" "caller" "Missing authorization header";
     KEY_INVALID 401 "key_invalid" "caller" "Invalid API key";
+    TOKEN_EXPIRED 401 "token_expired" "caller" "Token expired";
     BUDGET_EXHAUSTED 402 "budget_exhausted" "caller" "Budget exhausted";
     PRICE_ABOVE_MAX 402 "price_above_max" "caller" "Price above the caller's maximum";
     FORBIDDEN 403 "forbidden" "caller" "You don't have permission to access this resource";
@@ -87,6 +88,7 @@ rows! {
     DRAFT_NOT_FOUND 404 "draft_not_found" "caller" "Draft not found";
     RELEASE_NOT_FOUND 404 "release_not_found" "caller" "Release not found";
     RUN_NOT_FOUND 404 "run_not_found" "caller" "Run not found";
+    SESSION_NOT_FOUND 404 "session_not_found" "caller" "Session not found";
     SUBSCRIPTION_NOT_FOUND 404 "subscription_not_found" "caller" "Subscription not found";
     KEY_NOT_FOUND 404 "key_not_found" "caller" "Key not found";
     ROUTE_NOT_FOUND 404 "route_not_found" "caller" "Not Found";

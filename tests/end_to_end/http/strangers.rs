@@ -14,6 +14,7 @@ struct Owned {
     artifact: String,
     run: String,
     key: String,
+    session: String,
     subscription: String,
     org: String,
 }
@@ -24,12 +25,15 @@ impl Owned {
         let path = format!("/v1/artifacts/{artifact}/draft/run");
         let run = text(&owner.post(&path, &input).expect(200), "run_id");
         let (_, key) = key(owner, &["run"]);
+        let session = json!({"artifacts": [artifact], "cap": 1, "runs": 1, "ttl_s": 3600});
+        let session = text(&owner.post("/v1/sessions", &session).expect(201), "id");
         let other = sibling(owner);
         let subscription = owner.subscribe(&published(&other, &quick("another-s", "1.0.0")));
         Self {
             artifact,
             run,
             key,
+            session,
             subscription,
             org: owner.org.clone(),
         }
@@ -39,6 +43,7 @@ impl Owned {
         match route.path {
             path if path.starts_with("/v1/runs/") => &self.run,
             path if path.starts_with("/v1/keys/") || path == "/v1/budgets" => &self.key,
+            path if path.starts_with("/v1/sessions/") => &self.session,
             path if path.starts_with("/v1/subscriptions/") => &self.subscription,
             path if path.starts_with("/v1/orgs/") => &self.org,
             _ => &self.artifact,
@@ -241,6 +246,9 @@ fn is_untouched(owner: &Caller, owned: &Owned) {
     );
     let run = owner.get(&format!("/v1/runs/{}", owned.run)).expect(200);
     assert_eq!(run["status"], "SUCCEEDED", "{run}");
+    let session = owner.get(&format!("/v1/sessions/{}", owned.session));
+    let session = session.expect(200);
+    assert!(session.get("revoked_at").is_none(), "{session}");
     let subscriptions = owner.get("/v1/subscriptions").expect(200);
     let subscription = &subscriptions["items"][0];
     assert_eq!(subscription["id"], owned.subscription, "{subscriptions}");

@@ -2,6 +2,7 @@
 
 use crate::http::rows::{
     ARTIFACT_NOT_FOUND, DRAFT_NOT_FOUND, KEY_NOT_FOUND, RELEASE_NOT_FOUND, RUN_NOT_FOUND, Row,
+    SESSION_NOT_FOUND,
 };
 use crate::http::small::{admitted, publish, published, quick};
 use serde_json::json;
@@ -16,6 +17,7 @@ fn what_is_not_there_is_said_by_its_name() {
     let id_of = |kind: &str| format!("{kind}_06bqk8m0000000000000000000");
     let (run, key, release) = (id_of("run"), id_of("key"), id_of("rel"));
     let none = format!("/v1/artifacts/{}", id_of("art"));
+    let session = format!("/v1/sessions/{}", id_of("ses"));
     let input = r#"{"input":null}"#;
     let release_id = format!(r#"{{"release_id":"{release}"}}"#);
     let rows: &[(&str, String, &str, Row)] = &[
@@ -73,6 +75,9 @@ fn what_is_not_there_is_said_by_its_name() {
         ("POST", format!("/v1/runs/{run}/cancel"), "", RUN_NOT_FOUND),
         ("DELETE", format!("/v1/keys/{key}"), "", KEY_NOT_FOUND),
         ("POST", format!("/v1/keys/{key}/rotate"), "", KEY_NOT_FOUND),
+        ("GET", session.clone(), "", SESSION_NOT_FOUND),
+        ("GET", format!("{session}/runs"), "", SESSION_NOT_FOUND),
+        ("DELETE", session, "", SESSION_NOT_FOUND),
     ];
     for (method, path, body, row) in rows {
         let headers = if body.is_empty() { &[][..] } else { JSON };

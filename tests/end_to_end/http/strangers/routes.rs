@@ -60,6 +60,9 @@ const NAMED: &str = r#"{"name":"another"}"#;
 const SUBSCRIBE: &str = r#"{"artifact_id":"{id}"}"#;
 const BUDGET: &str = r#"{"scope":"key","key_id":"{id}","period":"day","cap":1}"#;
 const CREDIT: &str = r#"{"org_id":"org_06bqk8m0000000000000000000","tokens":1,"reason":"none"}"#;
+/// For an artifact that is not there, which is said of the body.
+const SESSION: &str =
+    r#"{"artifacts":["art_06bqk8m0000000000000000000"],"cap":1,"runs":1,"ttl_s":1}"#;
 /// For one artifact, which must be visible.
 const ENTRY: &str = r#"{"value":"0123456789abcdef","hosts":["example.com"],"artifact_id":"{id}"}"#;
 
@@ -101,6 +104,10 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/subscriptions", "", Run),
     route("DELETE", "/v1/subscriptions/{id}", "", Manage),
     route("POST", "/v1/subscriptions/{id}/accept", "", Manage),
+    route("POST", "/v1/sessions", SESSION, Run),
+    route("GET", "/v1/sessions/{id}", "", Run),
+    route("DELETE", "/v1/sessions/{id}", "", Run),
+    route("GET", "/v1/sessions/{id}/runs", "", Run),
     route("GET", "/v1/budgets", "", Run),
     route("PUT", "/v1/budgets", BUDGET, Manage),
     route("GET", "/v1/wallet", "", Run),

@@ -1,0 +1,259 @@
+//! Sessions: what a key lets somebody else do for a while, with a token of its own. What they did is [counted](crate::allowance)
+//! in memory and added up from the records when the store is opened.
+
+use crate::Store;
+use crate::allowance::{Allowance, Allowances};
+use crate::artifact::json_in;
+use crate::error::StoreError;
+use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, SessionId};
+use crate::key::{KnownKey, Scopes};
+use crate::statements;
+use crate::time::Time;
+use crate::token::TokenRefused;
+use serde_json::Value;
+use sqlx::sqlite::{SqliteExecutor, SqliteRow};
+use sqlx::{Row, SqlitePool};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A session as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its identifier.
+    pub id: SessionId,
+    /// What it may run.
+    pub artifacts: Vec<ArtifactId>,
+    /// Tokens that it may spend.
+    pub cap: u64,
+    /// Tokens that were charged or are held.
+    pub spent: u64,
+    /// Runs that it may start.
+    pub runs_max: u64,
+    /// Runs that were started and not taken back.
+    pub runs_used: u64,
+    /// When it ends.
+    pub expires_at: Time,
+    /// When it was taken back.
+    pub revoked_at: Option<Time>,
+}
+
+/// A session to be made.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// The key whose runs its runs are.
+    pub key: KeyId,
+    /// What it may run.
+    pub artifacts: Vec<ArtifactId>,
+    /// Tokens that it may spend.
+    pub cap: u64,
+    /// Runs that it may start.
+    pub runs_max: u64,
+    /// How long it lasts.
+    pub lasts: Duration,
+}
+
+/// A session with its token, which is not kept.
+#[derive(Debug, Clone)]
+pub struct SessionMade {
+    /// The session.
+    pub session: Session,
+    /// Its token, to be shown once.
+    pub token: String,
+}
+
+/// Whom a token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSession {
+    /// Its identifier.
+    pub id: SessionId,
+    /// The key that made it, without that key's scopes.
+    pub key: KnownKey,
+    /// What it may run.
+    pub artifacts: Vec<ArtifactId>,
+}
+
+impl Store {
+    /// Makes a session.
+    pub async fn create_session(
+        &self,
+        owner: (OrgId, ProjectId),
+        new: NewSession,
+    ) -> Result<SessionMade, StoreError> {
+        let created_at = Time::now();
+        let session = Session {
+            id: SessionId::new(),
+            artifacts: new.artifacts,
+            cap: new.cap,
+            spent: 0,
+            runs_max: new.runs_max,
+            runs_used: 0,
+            expires_at: created_at.after(new.lasts),
+            revoked_at: None,
+        };
+        let token = self
+            .tokens
+            .issue(session.id, created_at, session.expires_at)?;
+        let (id, row, wallets) = (session.id, session.clone(), Arc::clone(&self.wallets));
+        let allowance = Allowance::new(session.cap, session.runs_max, session.expires_at);
+        self.writer
+            .write_then(
+                move |transaction| Box::pin(insert(transaction, owner, new.key, row, created_at)),
+                move |()| wallets.set_allowance(id, allowance),
+            )
+            .await?;
+        Ok(SessionMade { session, token })
+    }
+
+    /// Whom a token belongs to, where its session goes on, and its key is not revoked.
+    pub async fn known_session(
+        &self,
+        token: &str,
+    ) -> Result<Result<KnownSession, TokenRefused>, StoreError> {
+        let id = match self.tokens.read(token) {
+            Ok(id) => id,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let row = sqlx::query(statements::KNOWN_SESSION)
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else {
+            return Ok(Err(TokenRefused::Invalid));
+        };
+        let expires_at: Time = row.try_get("expires_at")?;
+        if expires_at <= Time::now() {
+            return Ok(Err(TokenRefused::Expired));
+        }
+        let key = KnownKey {
+            org: row.try_get("org_id")?,
+            project: row.try_get("project_id")?,
+            key: row.try_get("key_id")?,
+            scopes: Scopes::default(),
+            is_suspended: row.try_get("is_suspended")?,
+        };
+        Ok(Ok(KnownSession {
+            id,
+            key,
+            artifacts: artifacts_in(&row)?,
+        }))
+    }
+
+    /// A project's session.
+    pub async fn session(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: SessionId,
+    ) -> Result<Option<Session>, StoreError> {
+        let row = sqlx::query(statements::SESSION)
+            .bind(org)
+            .bind(project)
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let allowance = match self.wallets.allowance(id) {
+            Some(allowance) => allowance,
+            None => counted(&self.readers, &row).await?,
+        };
+        Ok(Some(Session {
+            id,
+            artifacts: artifacts_in(&row)?,
+            cap: allowance.cap,
+            spent: allowance.tokens_used(),
+            runs_max: allowance.runs_max,
+            runs_used: allowance.runs_used(),
+            expires_at: allowance.expires_at,
+            revoked_at: row.try_get("revoked_at")?,
+        }))
+    }
+
+    /// Takes a session back, at once: its token is good for nothing any more. What it queued is run. `false` where there
+    /// is no such session.
+    pub async fn revoke_session(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: SessionId,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let revoked = sqlx::query(statements::REVOKE_SESSION)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .bind(Time::now())
+                        .execute(transaction)
+                        .await?;
+                    Ok(revoked.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+}
+
+async fn insert(
+    executor: impl SqliteExecutor<'_>,
+    (org, project): (OrgId, ProjectId),
+    key: KeyId,
+    session: Session,
+    created_at: Time,
+) -> Result<(), StoreError> {
+    let artifacts = session.artifacts.iter().map(ArtifactId::to_string);
+    sqlx::query(statements::INSERT_SESSION)
+        .bind(org)
+        .bind(project)
+        .bind(session.id)
+        .bind(key)
+        .bind(Value::from_iter(artifacts).to_string())
+        .bind(i64::try_from(session.cap).unwrap_or(i64::MAX))
+        .bind(i64::try_from(session.runs_max).unwrap_or(i64::MAX))
+        .bind(created_at)
+        .bind(session.expires_at)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+/// What sessions that are not past their time may do, with what they did.
+pub(crate) async fn allowances(readers: &SqlitePool) -> Result<Allowances, sqlx::Error> {
+    let rows = sqlx::query(statements::SESSIONS_THAT_LAST)
+        .bind(Time::now())
+        .fetch_all(readers)
+        .await?;
+    let mut all = Allowances::default();
+    for row in &rows {
+        all.set(row.try_get("session_id")?, counted(readers, row).await?);
+    }
+    Ok(all)
+}
+
+/// What a session did, from the records of its runs.
+async fn counted(readers: &SqlitePool, row: &SqliteRow) -> Result<Allowance, sqlx::Error> {
+    let unsigned = |row: &SqliteRow, column: &str| -> Result<u64, sqlx::Error> {
+        Ok(row.try_get::<i64, _>(column)?.cast_unsigned())
+    };
+    let runs = sqlx::query(statements::USED_OF_SESSION)
+        .bind(row.try_get::<OrgId, _>("org_id")?)
+        .bind(row.try_get::<ProjectId, _>("project_id")?)
+        .bind(row.try_get::<SessionId, _>("session_id")?)
+        .fetch_one(readers)
+        .await?;
+    Ok(Allowance {
+        cap: unsigned(row, "cap")?,
+        spent: unsigned(&runs, "charged")?,
+        held: unsigned(&runs, "held")?,
+        runs_max: unsigned(row, "runs_max")?,
+        runs_ended: unsigned(&runs, "started")?,
+        runs_held: unsigned(&runs, "queued")?,
+        expires_at: row.try_get("expires_at")?,
+    })
+}
+
+fn artifacts_in(row: &SqliteRow) -> Result<Vec<ArtifactId>, sqlx::Error> {
+    let ids = json_in(row.try_get("artifacts")?)?;
+    let ids = ids.as_array().into_iter().flatten();
+    let parsed = ids.map(|id| id.as_str().unwrap_or_default().parse());
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
