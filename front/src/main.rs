@@ -22,9 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a server's thread for blocking work waits for more: idle ones soon give their memory back.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // A usage error exits 2 and help 0, which is what clap does by itself.
     let options = Options::parse();

@@ -45,7 +45,7 @@ const KEPT_APART: &[(&str, &[&str])] = &[
     ("clap", &["tollgate", "tollgate-benchmarks"]),
     ("indicatif", &["tollgate"]),
     ("anyhow", &["tollgate", "tollgate-benchmarks"]),
-    ("sqlx", &["tollgate-store"]),
+    ("sqlx", &["tollgate-store", "tollgate-benchmarks"]),
     ("object_store", &["tollgate-store"]),
     (
         "wasmtime",
