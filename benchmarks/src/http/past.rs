@@ -29,17 +29,23 @@ impl Past {
         let mut connection = options.connect().await?;
         let it = &mut connection;
         ids(it, self.runs).await?;
-        copy(it, "runs", RUN, &[("run_id", "id"), ("created_at", "at")]).await?;
+        copy(
+            it,
+            "runs",
+            RUN,
+            &[("run_id", "ids.id"), ("created_at", "ids.at")],
+        )
+        .await?;
         let entries =
             format!("SELECT * FROM entries WHERE posting_id IN (SELECT run_id FROM ({RUN}))");
         let own = [
             (
                 "entry_id",
-                "unhex(substr(hex(id), 1, 12) || hex(randomblob(10)))",
+                "unhex(substr(hex(ids.id), 1, 12) || hex(randomblob(10)))",
             ),
-            ("posting_id", "id"),
-            ("run_id", "id"),
-            ("at", "at"),
+            ("posting_id", "ids.id"),
+            ("run_id", "ids.id"),
+            ("at", "ids.at"),
         ];
         copy(it, "entries", &entries, &own).await?;
         let wallets = "UPDATE wallets SET posted =
@@ -49,12 +55,12 @@ impl Past {
         let releases = format!(
             "SELECT * FROM releases WHERE release_id IN (SELECT active_release_id FROM ({ARTIFACT}))"
         );
-        let own = [("artifact_id", "id"), ("release_id", "id")];
+        let own = [("artifact_id", "ids.id"), ("release_id", "ids.id")];
         copy(it, "releases", &releases, &own).await?;
         let own = [
-            ("artifact_id", "id"),
-            ("active_release_id", "id"),
-            ("name", "name || '-' || n"),
+            ("artifact_id", "ids.id"),
+            ("active_release_id", "ids.id"),
+            ("name", "copied.name || '-' || ids.n"),
         ];
         copy(it, "artifacts", ARTIFACT, &own).await?;
         ids(it, self.keys).await?;
@@ -62,8 +68,8 @@ impl Past {
             format!("SELECT * FROM keys WHERE key_id IN ({KEY})"),
             format!("SELECT * FROM key_texts WHERE key_id IN ({KEY})"),
         );
-        copy(it, "keys", &keys, &[("key_id", "id")]).await?;
-        let own = [("key_id", "id"), ("hash", "randomblob(32)")];
+        copy(it, "keys", &keys, &[("key_id", "ids.id")]).await?;
+        let own = [("key_id", "ids.id"), ("hash", "randomblob(32)")];
         copy(it, "key_texts", &texts, &own).await?;
         Ok(connection.close().await?)
     }
