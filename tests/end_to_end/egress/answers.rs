@@ -314,7 +314,7 @@ async fn time_outs_of_any_length_end_at_their_time_or_with_the_run() {
             let started = Instant::now();
             // A connection that another request left would need no time to be made.
             let owner = format!("{host} {times:?}");
-            let outcome = courier.run_of(&owner, "send-within", input, seconds(1.0));
+            let outcome = courier.run_of(&owner, "send-within", input, seconds(3.0));
             let outcome = outcome.await;
             (host, times, end(&outcome), expected, started.elapsed())
         }
@@ -325,6 +325,6 @@ async fn time_outs_of_any_length_end_at_their_time_or_with_the_run() {
             expected => ended == expected,
         };
         assert!(is_expected, "{host} {times:?}: {ended}");
-        assert!(took < Duration::from_secs(2), "{host} {times:?}: {took:?}");
+        assert!(took < Duration::from_secs(6), "{host} {times:?}: {took:?}");
     }
 }
