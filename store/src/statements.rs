@@ -61,45 +61,41 @@ pub(crate) const EXPIRE_KEY_TEXTS: &str = "UPDATE key_texts SET expires_at = $4
 pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND revoked_at IS NULL";
 
+/// Artifacts, each with its draft and its active release, and which of them.
+macro_rules! artifacts {
+    ($which:literal) => {
+        concat!(
+            "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
+        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
+        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
+        d.version AS draft_version,
+        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
+    FROM artifacts a
+    LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
+    LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
+        AND r.release_id = a.active_release_id
+    WHERE ",
+            $which
+        )
+    };
+}
+
 // Artifacts. Which of them a caller may see is decided by the caller of this crate, from the owner in the row.
 pub(crate) const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (org_id, project_id, artifact_id, name, created_at) VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
-pub(crate) const ARTIFACT: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
-        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
-        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
-        d.version AS draft_version,
-        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
-    FROM artifacts a
-    LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
-    LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
-        AND r.release_id = a.active_release_id
-    WHERE a.artifact_id = $1";
-pub(crate) const ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
-        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
-        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
-        d.version AS draft_version,
-        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
-    FROM artifacts a
-    LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
-    LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
-        AND r.release_id = a.active_release_id
-    WHERE a.artifact_id < $3
+pub(crate) const ARTIFACT: &str = artifacts!("a.artifact_id = $1");
+pub(crate) const ARTIFACTS: &str = artifacts!(
+    "a.artifact_id < $3
         AND ((a.org_id = $1 AND a.project_id = $2) OR a.listed = 1)
         AND ($4 = '' OR LOWER(a.name) LIKE $4 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $4 ESCAPE '!')
-    ORDER BY a.artifact_id DESC LIMIT $5";
-pub(crate) const MY_ARTIFACTS: &str = "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
-        EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
-        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
-        d.version AS draft_version,
-        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
-    FROM artifacts a
-    LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
-    LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
-        AND r.release_id = a.active_release_id
-    WHERE a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3
+    ORDER BY a.artifact_id DESC LIMIT $5"
+);
+pub(crate) const MY_ARTIFACTS: &str = artifacts!(
+    "a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3
         AND ($4 = '' OR LOWER(a.name) LIKE $4 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $4 ESCAPE '!')
-    ORDER BY a.artifact_id DESC LIMIT $5";
+    ORDER BY a.artifact_id DESC LIMIT $5"
+);
 pub(crate) const ARTIFACTS_OF_ORG: &str = "SELECT COUNT(*) FROM artifacts WHERE org_id = $1";
 /// Bytes of an org's tools, each once, and whether one of them is `$2`.
 pub(crate) const STORED_BY_ORG: &str = "SELECT COALESCE(SUM(size_bytes), 0) AS used,
