@@ -1,6 +1,7 @@
-//! Artifacts of the catalogue and their drafts.
+//! Artifacts of the catalogue.
 
 use crate::Store;
+use crate::draft::{Draft, NewDraft, draft_in, insert_draft};
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ProjectId};
@@ -37,68 +38,6 @@ pub struct Artifact {
     pub is_suspended: bool,
 }
 
-/// A tool that is not published yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Draft {
-    /// Its bytes.
-    pub digest: Digest,
-    /// Their number.
-    pub size_bytes: u64,
-    /// What the gate said, once it was asked.
-    pub verdict: Option<VerdictRecord>,
-}
-
-/// What the gate said, or that it has not yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VerdictRecord {
-    /// In one word.
-    pub status: VerdictStatus,
-    /// JSON array: the reasons against it.
-    pub violations: Value,
-    /// JSON array: what is worth knowing.
-    pub notes: Value,
-    /// What the tool says of itself, where it is admitted.
-    pub about: Option<Value>,
-    /// The version it wants to be released as.
-    pub version: Option<String>,
-}
-
-/// A verdict in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VerdictStatus {
-    /// The gate was asked.
-    Pending,
-    /// It may be published.
-    Admitted,
-    /// It may not.
-    Rejected,
-}
-
-impl VerdictStatus {
-    /// As in answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            VerdictStatus::Pending => "PENDING",
-            VerdictStatus::Admitted => "ADMITTED",
-            VerdictStatus::Rejected => "REJECTED",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        let all = [Self::Pending, Self::Admitted, Self::Rejected];
-        all.into_iter().find(|status| status.name() == name)
-    }
-}
-
-/// Bytes that were kept, to become a draft.
-#[derive(Debug, Clone, Copy)]
-pub struct NewDraft {
-    /// The bytes.
-    pub digest: Digest,
-    /// Their number.
-    pub size_bytes: u64,
-}
-
 /// How making an artifact ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upload {
@@ -106,17 +45,6 @@ pub enum Upload {
     Made(ArtifactId),
     /// The project has one of that name.
     NameTaken(ArtifactId),
-    /// The org would keep more than it may.
-    OverQuota(OverQuota),
-}
-
-/// How giving an artifact a draft ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drafted {
-    /// It is there.
-    Made,
-    /// The artifact has one.
-    Exists,
     /// The org would keep more than it may.
     OverQuota(OverQuota),
 }
@@ -141,42 +69,6 @@ impl Store {
                 ))
             })
             .await
-    }
-
-    /// Gives an artifact a draft.
-    pub async fn put_draft(
-        &self,
-        artifact: (OrgId, ArtifactId),
-        draft: NewDraft,
-        quota: Quota,
-    ) -> Result<Drafted, StoreError> {
-        self.change_artifact(artifact.1, move |transaction| {
-            Box::pin(async move {
-                if let Some(over) = over_bytes(transaction, artifact.0, &draft, quota).await? {
-                    return Ok(Drafted::OverQuota(over));
-                }
-                Ok(match insert_draft(transaction, artifact, draft).await? {
-                    true => Drafted::Made,
-                    false => Drafted::Exists,
-                })
-            })
-        })
-        .await
-    }
-
-    /// Takes a draft away. `false` where there is none.
-    pub async fn delete_draft(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
-        self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                let deleted = sqlx::query(statements::DELETE_DRAFT)
-                    .bind(org)
-                    .bind(id)
-                    .execute(transaction)
-                    .await?;
-                Ok(deleted.rows_affected() == 1)
-            })
-        })
-        .await
     }
 
     /// An artifact, whoever asks.
@@ -259,58 +151,6 @@ impl Store {
         })
         .await
     }
-
-    /// Notes that the gate is asked about a draft. `false` where it was asked already, or there is none.
-    pub async fn ask_validation(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
-        self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                let asked = sqlx::query(statements::ASK_VALIDATION)
-                    .bind(org)
-                    .bind(id)
-                    .bind(Time::now())
-                    .execute(transaction)
-                    .await?;
-                Ok(asked.rows_affected() == 1)
-            })
-        })
-        .await
-    }
-
-    /// The drafts that the gate was asked about and has not judged, in the order they were asked about.
-    pub async fn pending_validations(&self) -> Result<Vec<(OrgId, ArtifactId)>, StoreError> {
-        let pending = sqlx::query_as(statements::PENDING_VALIDATIONS)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(pending)
-    }
-
-    /// Records what the gate said of a draft's bytes. `false` where the draft is no longer those bytes.
-    pub async fn record_verdict(
-        &self,
-        (org, id): (OrgId, ArtifactId),
-        digest: Digest,
-        verdict: VerdictRecord,
-        log: String,
-    ) -> Result<bool, StoreError> {
-        self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                let recorded = sqlx::query(statements::RECORD_VERDICT)
-                    .bind(org)
-                    .bind(id)
-                    .bind(digest.as_bytes())
-                    .bind(verdict.status.name())
-                    .bind(verdict.violations.to_string())
-                    .bind(verdict.notes.to_string())
-                    .bind(verdict.about.map(|about| about.to_string()))
-                    .bind(verdict.version)
-                    .bind(log)
-                    .execute(transaction)
-                    .await?;
-                Ok(recorded.rows_affected() == 1)
-            })
-        })
-        .await
-    }
 }
 
 async fn insert_artifact(
@@ -348,22 +188,6 @@ async fn insert_artifact(
     Ok(Upload::Made(id))
 }
 
-async fn insert_draft(
-    transaction: &mut Transaction,
-    (org, id): (OrgId, ArtifactId),
-    draft: NewDraft,
-) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(statements::INSERT_DRAFT)
-        .bind(org)
-        .bind(id)
-        .bind(draft.digest.as_bytes())
-        .bind(i64::try_from(draft.size_bytes).unwrap_or(i64::MAX))
-        .bind(Time::now())
-        .execute(transaction)
-        .await?;
-    Ok(inserted.rows_affected() == 1)
-}
-
 /// What LIKE looks for, with the text's own wildcards meaning themselves.
 fn pattern(text: &str) -> String {
     if text.is_empty() {
@@ -383,7 +207,7 @@ fn pattern(text: &str) -> String {
 fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {
     let draft_digest: Option<Vec<u8>> = row.try_get("draft_digest")?;
     let draft = match draft_digest {
-        Some(digest) => Some(draft(row, &digest)?),
+        Some(digest) => Some(draft_in(row, &digest)?),
         None => None,
     };
     let has_release: Option<Vec<u8>> = row.try_get("release_id")?;
@@ -401,37 +225,6 @@ fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {
         active,
         is_suspended: row.try_get("is_suspended")?,
     })
-}
-
-fn draft(row: &SqliteRow, digest: &[u8]) -> Result<Draft, sqlx::Error> {
-    let verdict = verdict_in(row, "draft_about", "draft_version")?;
-    let size_bytes: i64 = row.try_get("size_bytes")?;
-    Ok(Draft {
-        digest: digest_in(digest)?,
-        size_bytes: u64::try_from(size_bytes).unwrap_or(0),
-        verdict,
-    })
-}
-
-pub(crate) fn verdict_in(
-    row: &SqliteRow,
-    about: &str,
-    version: &str,
-) -> Result<Option<VerdictRecord>, sqlx::Error> {
-    let status: Option<String> = row.try_get("verdict")?;
-    let Some(status) = status else {
-        return Ok(None);
-    };
-    let status = VerdictStatus::named(&status)
-        .ok_or_else(|| sqlx::Error::Decode(format!("verdict `{status}`").into()))?;
-    let about: Option<String> = row.try_get(about)?;
-    Ok(Some(VerdictRecord {
-        status,
-        violations: json_in(row.try_get("violations")?)?,
-        notes: json_in(row.try_get("notes")?)?,
-        about: about.as_deref().map(json_in).transpose()?,
-        version: row.try_get(version)?,
-    }))
 }
 
 pub(crate) fn json_in(text: &str) -> Result<Value, sqlx::Error> {

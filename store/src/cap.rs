@@ -5,6 +5,7 @@ use crate::Store;
 use crate::budget::{Budget, Budgets, Period};
 use crate::error::StoreError;
 use crate::id::{BudgetId, KeyId, OrgId, ProjectId, RunId};
+use crate::number::signed;
 use crate::statements;
 use crate::time::Time;
 use sqlx::Row;
@@ -42,7 +43,7 @@ impl Store {
                             .bind(key.unwrap_or_else(KeyId::none))
                             .bind(period.name())
                             .bind(BudgetId::new())
-                            .bind(i64::try_from(cap).unwrap_or(i64::MAX))
+                            .bind(signed(cap))
                             .bind(now)
                             .fetch_one(&mut *transaction)
                             .await?;

@@ -4,6 +4,7 @@ use crate::Store;
 use crate::action::{Actor, note};
 use crate::error::StoreError;
 use crate::id::{EntryId, OrgId, RunId, SubscriptionId};
+use crate::number::signed;
 use crate::page::{Page, one_more};
 use crate::rows::Binding;
 use crate::statements;
@@ -140,12 +141,12 @@ impl Payment {
 /// An entry to be made.
 #[derive(Debug)]
 pub(crate) struct Line {
-    pub(crate) org: OrgId,
+    org: OrgId,
     id: EntryId,
     /// Those of one posting sum to zero.
     posting: [u8; 16],
     kind: &'static str,
-    pub(crate) tokens: i64,
+    tokens: i64,
     run: Option<RunId>,
     subscription: Option<SubscriptionId>,
     reason: Option<String>,
@@ -288,10 +289,6 @@ fn entry_in(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
         run: row.try_get("run_id")?,
         subscription: row.try_get("subscription_id")?,
     })
-}
-
-fn signed(tokens: u64) -> i64 {
-    i64::try_from(tokens).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //! to it, so that uploads that race do not pass it together.
 
 use crate::Store;
-use crate::artifact::{NewDraft, digest_in};
+use crate::artifact::digest_in;
+use crate::draft::NewDraft;
 use crate::error::StoreError;
 use crate::id::OrgId;
+use crate::number::{signed, unsigned};
 use crate::statements;
 use crate::writer::Transaction;
 use sqlx::Row;
@@ -88,7 +90,7 @@ impl Store {
                 Box::pin(async move {
                     sqlx::query(statements::MEASURE)
                         .bind(digest.as_bytes())
-                        .bind(i64::try_from(size_bytes).unwrap_or(i64::MAX))
+                        .bind(signed(size_bytes))
                         .execute(transaction)
                         .await?;
                     Ok(())
@@ -98,8 +100,4 @@ impl Store {
         }
         Ok(())
     }
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

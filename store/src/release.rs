@@ -1,8 +1,9 @@
 //! Releases: what was published, which of them runs.
 
 use crate::Store;
-use crate::artifact::{VerdictRecord, VerdictStatus, digest_in, json_in, verdict_in};
+use crate::artifact::{digest_in, json_in};
 use crate::cover::has_cover;
+use crate::draft::{VerdictRecord, VerdictStatus, verdict_in};
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ReleaseId};

@@ -6,6 +6,7 @@ use crate::budget::Payer;
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
+use crate::number::unsigned;
 use crate::page::{Page, one_more};
 use crate::statements;
 use crate::time::Time;
@@ -263,10 +264,6 @@ fn page(rows: &[SqliteRow], limit: usize) -> Result<Page<RunRecord, RunId>, Stor
     Ok(Page::cut(records, limit, |record: &RunRecord| {
         record.run.id
     }))
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }
 
 pub(crate) fn new_in(row: &SqliteRow) -> Result<NewRun, sqlx::Error> {

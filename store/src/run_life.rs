@@ -5,6 +5,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::idempotency::{KeptAnswer, Slot, keep_answer};
+use crate::number::signed;
 use crate::rows::Binding;
 use crate::run::{Claimed, NewRun, new_in};
 use crate::statements;
@@ -224,8 +225,4 @@ pub(crate) fn bind_new(statement: Binding, run: &NewRun) -> Binding {
         .bind(signed(run.price))
         .bind(run.seller)
         .bind(run.session)
-}
-
-pub(crate) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,9 @@ use crate::allowance::{Allowance, Allowances};
 use crate::artifact::json_in;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, SessionId};
-use crate::key::{KnownKey, Scopes};
+use crate::key::KnownKey;
+use crate::number::signed;
+use crate::scope::Scopes;
 use crate::statements;
 use crate::time::Time;
 use crate::token::TokenRefused;
@@ -205,8 +207,8 @@ async fn insert(
         .bind(session.id)
         .bind(key)
         .bind(Value::from_iter(artifacts).to_string())
-        .bind(i64::try_from(session.cap).unwrap_or(i64::MAX))
-        .bind(i64::try_from(session.runs_max).unwrap_or(i64::MAX))
+        .bind(signed(session.cap))
+        .bind(signed(session.runs_max))
         .bind(created_at)
         .bind(session.expires_at)
         .execute(executor)

@@ -5,6 +5,7 @@ use crate::budget::Payer;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
 use crate::ledger::{Paid, Payment, enter};
+use crate::number::signed;
 use crate::page::{Page, one_more};
 use crate::release::{Release, release_in};
 use crate::statements;
@@ -274,7 +275,7 @@ async fn insert(
         .bind(subscription.id)
         .bind(subscription.artifact)
         .bind(subscription.release)
-        .bind(i64::try_from(price).unwrap_or(i64::MAX))
+        .bind(signed(price))
         .bind(payer.key)
         .bind(subscription.created_at)
         .execute(transaction)

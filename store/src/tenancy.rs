@@ -3,7 +3,8 @@
 use crate::action::{Actor, note};
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId};
-use crate::key::{KeyMade, NewKey, Scope, Scopes, insert_key};
+use crate::key::{KeyMade, NewKey, insert_key};
+use crate::scope::{Scope, Scopes};
 use crate::secret::KeyText;
 use crate::statements;
 use crate::time::Time;

@@ -5,6 +5,7 @@ use crate::Store;
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId};
+use crate::number::{signed, unsigned};
 use crate::page::{Page, one_more};
 use crate::rows::Binding;
 use crate::run::{Finish, FinishStatus, NewRun};
@@ -185,7 +186,7 @@ async fn add(transaction: &mut Transaction, added: &[(Place, Used)]) -> Result<(
 fn used_in(row: &SqliteRow) -> Result<Used, sqlx::Error> {
     let number = |column: &str| -> Result<u64, sqlx::Error> {
         let number: i64 = row.try_get(column)?;
-        Ok(u64::try_from(number).unwrap_or(0))
+        Ok(unsigned(number))
     };
     Ok(Used {
         runs: number("runs")?,
@@ -194,8 +195,4 @@ fn used_in(row: &SqliteRow) -> Result<Used, sqlx::Error> {
         cpu_us: number("cpu_us")?,
         wall_us: number("wall_us")?,
     })
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

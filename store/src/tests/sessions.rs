@@ -1,8 +1,6 @@
 //! Sessions: what they may do is counted exactly, and survives the server.
 
 use super::*;
-use crate::*;
-use std::time::Duration;
 
 pub(super) async fn made(store: &Store, org: &NewOrg, cap: u64, runs_max: u64) -> SessionMade {
     let new = NewSession {
