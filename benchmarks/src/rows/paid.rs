@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tollgate_runtime::Tool;
 
 pub(crate) const NAME: &str = "paid";
+const PAID: &str = "a paid run over HTTP with everything on";
 /// How many connections there are.
 const MANY: usize = 512;
 const SOME: usize = 32;
@@ -163,75 +164,86 @@ fn flush(folder: &Path) -> anyhow::Result<f64> {
 
 impl Figures {
     fn rows(self, effort: Effort) -> Vec<Row> {
-        let paid = "a paid run over HTTP with everything on";
-        let (many, axum) = (median(self.many), median(self.many_axum));
-        let (cpu_axum, cpu_run) = (median(self.cpu_axum), median(self.cpu_run));
-        let added = median(self.cpu) - cpu_axum - cpu_run;
-        let by = |calls: &str, connections: usize| match connections {
-            ONE => format!("{calls}, one connection"),
-            connections => format!("{calls}, {connections} connections"),
-        };
-        let rate = |what: String, ours: f64, reference: (&str, f64), bar: Bar| Row {
-            name: NAME,
-            what,
-            unit: Unit::PerSecond,
-            ours: Some(ours),
-            reference: Some((reference.0.to_owned(), reference.1)),
-            bar,
+        let rows = self.rates(effort).into_iter().chain(self.times());
+        let noted = rows.map(|row| Row {
             note: format!("{} rounds", effort.rounds),
-        };
-        let time = |what: String, ours: f64, reference: (String, f64), bar: Bar| Row {
-            name: NAME,
-            what,
-            unit: Unit::Seconds,
-            ours: Some(ours),
-            reference: Some(reference),
-            bar,
-            note: format!("{} rounds", effort.rounds),
-        };
+            ..row
+        });
+        noted.collect()
+    }
+
+    fn rates(&self, effort: Effort) -> Vec<Row> {
+        let (many, some) = (middle(&self.many), middle(&self.some));
         let mut rows = Vec::new();
         if !self.many_wasmtime.is_empty() {
-            let reference = ("wasmtime serve", median(self.many_wasmtime));
-            rows.push(rate(
-                by(paid, MANY),
-                many,
-                reference,
-                Bar::AtLeastTimes(1.6),
-            ));
+            let reference = ("wasmtime serve".to_owned(), middle(&self.many_wasmtime));
+            rows.push(rate(by(PAID, MANY), many, reference, 1.6));
+            let reference = ("wasmtime serve".to_owned(), middle(&self.some_wasmtime));
+            rows.push(rate(by(PAID, SOME), some, reference, 0.9));
         }
-        let reference = ("bare axum JSON handler", axum);
-        rows.push(rate(
-            by(paid, MANY),
-            many,
-            reference,
-            Bar::AtLeastTimes(0.23),
-        ));
-        if !self.some_wasmtime.is_empty() {
-            let reference = ("wasmtime serve", median(self.some_wasmtime));
-            let some = median(self.some);
-            rows.push(rate(
-                by(paid, SOME),
-                some,
-                reference,
-                Bar::AtLeastTimes(0.9),
-            ));
-        }
-        let flush = median(self.flush);
-        let one = by(&format!("{paid}: p50"), ONE);
-        let reference = ("one flush of a file".to_owned(), flush);
-        rows.push(time(one, self.one.p50(), reference, Bar::Beyond(0.001)));
-        let reference = (
-            format!(
-                "the bare axum handler's whole call; a run itself {:.1} µs",
-                cpu_run * 1e6
-            ),
-            cpu_axum,
-        );
-        let what = "CPU time that everything around a paid run adds to it and to the handler";
-        rows.push(time(what.to_owned(), added, reference, Bar::Times(1.5)));
-        let reference = ("10,000 wallets in turn", median(self.wallets));
+        let axum = ("bare axum JSON handler".to_owned(), middle(&self.many_axum));
+        rows.push(rate(by(PAID, MANY), many, axum, 0.23));
+        let wallets = format!("{} wallets in turn", effort.many(WALLETS));
+        let wallets = (wallets, middle(&self.wallets));
         let hot = by("paid runs from one hot wallet", MANY);
-        rows.push(rate(hot, many, reference, Bar::AtLeastTimes(0.8)));
+        rows.push(rate(hot, many, wallets, 0.8));
         rows
+    }
+
+    fn times(&self) -> [Row; 2] {
+        let (axum, run) = (middle(&self.cpu_axum), middle(&self.cpu_run));
+        let one = by(&format!("{PAID}: p50"), ONE);
+        let flush = ("one flush of a file".to_owned(), middle(&self.flush));
+        let what = "CPU time that everything around a paid run adds to it and to the handler";
+        let added = middle(&self.cpu) - axum - run;
+        let handler = format!(
+            "the bare axum handler's whole call; a run itself {:.1} µs",
+            run * 1e6
+        );
+        [
+            row(
+                one,
+                Unit::Seconds,
+                self.one.p50(),
+                flush,
+                Bar::Beyond(0.001),
+            ),
+            row(
+                what.to_owned(),
+                Unit::Seconds,
+                added,
+                (handler, axum),
+                Bar::Times(1.5),
+            ),
+        ]
+    }
+}
+
+fn middle(rounds: &[f64]) -> f64 {
+    median(rounds.iter().copied())
+}
+
+fn by(calls: &str, connections: usize) -> String {
+    match connections {
+        ONE => format!("{calls}, one connection"),
+        connections => format!("{calls}, {connections} connections"),
+    }
+}
+
+/// At least so many times the reference's.
+fn rate(what: String, ours: f64, reference: (String, f64), least: f64) -> Row {
+    let bar = Bar::AtLeastTimes(least);
+    row(what, Unit::PerSecond, ours, reference, bar)
+}
+
+fn row(what: String, unit: Unit, ours: f64, reference: (String, f64), bar: Bar) -> Row {
+    Row {
+        name: NAME,
+        what,
+        unit,
+        ours: Some(ours),
+        reference: Some(reference),
+        bar,
+        note: String::new(),
     }
 }

@@ -79,14 +79,15 @@ fn memory(effort: Effort, paid: &Paid, calls: &[Call]) -> anyhow::Result<Row> {
         }
         resident_bytes_of(paid.process_id())
     };
-    let first = resident_after(effort.many(FIRST_RUNS))?;
-    let all = resident_after(effort.many(ALL_RUNS))?;
+    let (first_runs, all_runs) = (effort.many(FIRST_RUNS), effort.many(ALL_RUNS));
+    let first = resident_after(first_runs)?;
+    let all = resident_after(all_runs)?;
     Ok(Row {
         name: NAME,
-        what: "resident memory after 1,000,000 paid runs".to_owned(),
+        what: format!("resident memory after {all_runs} paid runs"),
         unit: Unit::Bytes,
         ours: Some(all as f64),
-        reference: Some(("after 100,000".to_owned(), first as f64)),
+        reference: Some((format!("after {first_runs}"), first as f64)),
         bar: Bar::Times(1.05),
         note: String::new(),
     })
