@@ -127,7 +127,7 @@ pub(crate) struct Retention {
     pub(crate) output_s: u64,
     /// Logs and spans. Default 604,800 s (7 days).
     pub(crate) logs_s: u64,
-    /// Records of runs, and subscriptions that have ended. Default 7,776,000 s (90 days).
+    /// Records of runs, and subscriptions and sessions that have ended. Default 7,776,000 s (90 days).
     pub(crate) runs_s: u64,
     /// Idempotency keys with their answers. Default 86,400 s (24 h).
     pub(crate) idempotency_s: u64,
