@@ -7,11 +7,13 @@ use crate::artifacts::engine_identity;
 use crate::engine::compiling_engine;
 use rustix::process::{Resource, Rlimit, Signal};
 use std::io::{self, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::process::{self, ExitCode};
 
 /// Lowest. Not the idle class, in which a machine that is always busy would never compile anything.
 const NICENESS: i32 = 19;
+/// What a compiler that still had memory could have: more than it asks for at once.
+const SOME_BYTES: usize = 16 << 20;
 /// The most bytes of the engine's words.
 const SAID_BYTES_MAX: usize = 4096;
 
@@ -41,6 +43,7 @@ fn compile() -> Result<(), Ended> {
         let said = "its engine is another; the program was replaced while it ran";
         return Err((ChildEnd::Unable, said.to_owned()));
     }
+    end_where_memory_is_over();
     let compiling = || native_code(&engine, request.kind, &wasm);
     let code = catch_unwind(AssertUnwindSafe(compiling))
         .map_err(|_| (ChildEnd::Panicked, String::new()))?
@@ -89,6 +92,18 @@ fn end_with(parent: i32) -> io::Result<()> {
         Some(it) if it.as_raw_pid() == parent => Ok(()),
         _ => Err(io::Error::other("its parent has ended")),
     }
+}
+
+/// The compiler's parts that cannot hand on that there is no memory panic instead: that is told from a fault of theirs
+/// by whether there is some, asked before anything is given back.
+fn end_where_memory_is_over() {
+    let as_before = panic::take_hook();
+    panic::set_hook(Box::new(move |fault| {
+        if Vec::<u8>::new().try_reserve_exact(SOME_BYTES).is_err() {
+            process::exit(ChildEnd::OutOfMemory as i32);
+        }
+        as_before(fault);
+    }));
 }
 
 fn wasm(bytes: u64) -> io::Result<Vec<u8>> {
