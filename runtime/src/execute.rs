@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tollgate_host_api::Guest;
 use tollgate_host_api::budget::Lease;
+use tollgate_host_api::egress::recorded::Recording;
 use tollgate_host_api::exchange::RunSecret;
 use tollgate_host_api::logs::{LogLimits, LogLine, LogStream, Logs};
 use tollgate_host_api::spans::Spans;
@@ -40,6 +41,8 @@ pub(crate) struct Job {
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<str>,
     pub(crate) started: Started,
+    /// What answers its requests in the place of hosts.
+    pub(crate) recorded: Option<Arc<[Recording]>>,
     pub(crate) is_profiled: bool,
 }
 

@@ -1,6 +1,7 @@
 //! JSON Schemas that sellers write: bounded, local, without backtracking. Judging takes time by the schema's size
 //! times the input's, so that product is bounded, too.
 
+use crate::run::is_within_depth;
 use crate::violation::{Violation, quoted};
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Value, json};
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 /// The most bytes of a schema's text.
 const SCHEMA_BYTES_MAX: usize = 64 * 1024;
+/// The most levels of a schema's text.
+const SCHEMA_DEPTH_MAX: usize = 32;
 /// The most subschemas, references written out: a few lines of references to references can stand for billions.
 const SUBSCHEMAS_MAX: u64 = 10_000;
 /// The most memory a pattern takes when compiled, in bytes.
@@ -38,22 +41,27 @@ impl InputSchema {
         let refuse = |message: String| {
             vec![Violation::new("schema_invalid", message).at_pointer("/command/input")]
         };
+        Self::compile(json).map_err(refuse)
+    }
+
+    /// The same of a schema that stands anywhere, with the reason against it.
+    pub fn compile(json: Value) -> Result<Self, String> {
         let length = json.to_string().len();
         if length > SCHEMA_BYTES_MAX {
-            return Err(refuse(format!(
+            return Err(format!(
                 "the schema has {length} bytes; at most {SCHEMA_BYTES_MAX} are allowed"
-            )));
+            ));
         }
-        let subschemas = subschemas(&json).map_err(refuse)?;
+        if !is_within_depth(&json, SCHEMA_DEPTH_MAX) {
+            return Err(format!(
+                "the schema nests deeper than {SCHEMA_DEPTH_MAX} levels; move parts to `$defs` and refer to them"
+            ));
+        }
+        let subschemas = subschemas(&json)?;
         let validator = jsonschema::options()
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
             .build(&json)
-            .map_err(|error| {
-                refuse(format!(
-                    "not a usable JSON schema: {}",
-                    quoted(&error.to_string())
-                ))
-            })?;
+            .map_err(|error| format!("not a usable JSON schema: {}", quoted(&error.to_string())))?;
         Ok(Self {
             json,
             validator: Arc::new(validator),
@@ -63,30 +71,35 @@ impl InputSchema {
 
     /// Judges an input.
     pub fn check(&self, input: &Value) -> Result<(), Vec<Violation>> {
-        let judgements = self.subschemas.saturating_mul(parts(input));
-        let whole = |message: &str| vec![Violation::new("input_invalid", message).at_pointer("")];
+        let violation = |(pointer, message): (String, String)| {
+            Violation::new("input_invalid", message).at_pointer(pointer)
+        };
+        self.judge("the input", input)
+            .map_err(|found| found.into_iter().map(violation).collect())
+    }
+
+    /// Judges `what`, a JSON value: everything that is wrong with it, and where.
+    pub fn judge(&self, what: &str, value: &Value) -> Result<(), Vec<(String, String)>> {
+        let judgements = self.subschemas.saturating_mul(parts(value));
+        let whole = |reason: &str| vec![(String::new(), format!("{what} {reason}"))];
         if judgements > JUDGEMENTS_MAX {
-            let message = "the input has too many parts to be judged by a schema of this size";
-            return Err(whole(message));
+            let reason = "has too many parts to be judged by a schema of this size";
+            return Err(whole(reason));
         }
-        if self.validator.is_valid(input) {
+        if self.validator.is_valid(value) {
             return Ok(());
         }
         if judgements > JUDGEMENTS_EXPLAINED_MAX {
-            return Err(whole("the input does not match the schema"));
+            return Err(whole("does not match the schema"));
         }
-        let errors = self.validator.iter_errors(input).take(VIOLATIONS_MAX);
-        let violations = errors.map(|error| {
+        let errors = self.validator.iter_errors(value).take(VIOLATIONS_MAX);
+        let found = errors.map(|error| {
             let pointer = error.instance_path().to_string();
-            let name = if pointer.is_empty() {
-                "the input"
-            } else {
-                &pointer
-            };
+            let name = if pointer.is_empty() { what } else { &pointer };
             let message = format!("{}: {}", quoted(name), quoted(&error.to_string()));
-            Violation::new("input_invalid", message).at_pointer(pointer)
+            (pointer, message)
         });
-        Err(violations.collect())
+        Err(found.collect())
     }
 
     /// As the seller wrote it.
@@ -192,6 +205,17 @@ fn target_size<'s>(
 mod tests {
     use super::*;
 
+    /// Each level is an `items` and its object.
+    fn nested(levels: usize) -> Value {
+        (0..levels).fold(json!({}), |inner, _| json!({"a": {"items": inner}}))
+    }
+
+    #[test]
+    fn both_sides_of_a_schema_s_depth() {
+        assert!(InputSchema::compile(json!({"$defs": nested(15)})).is_ok());
+        assert!(InputSchema::compile(json!({"$defs": nested(16)})).is_err());
+    }
+
     #[test]
     fn dangerous_schemas_are_refused_by_name() {
         let mut bomb = serde_json::Map::new();
@@ -214,6 +238,7 @@ mod tests {
                 json!({"$schema": "http://json-schema.org/draft-04/schema#"}),
                 "$schema",
             ),
+            (nested(17), "nests deeper than 32"),
             (json!({"$ref": "#"}), "leads back"),
             (
                 json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}),

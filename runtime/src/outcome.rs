@@ -5,8 +5,9 @@ use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::time::SystemTime;
+use tollgate_host_api::egress::MISDIRECTED;
 use tollgate_host_api::logs::LogLine;
-use tollgate_host_api::spans::Span;
+use tollgate_host_api::spans::{Attribute, Span};
 
 /// The end of a run, with what it used and what it said.
 #[derive(Debug, Clone)]
@@ -37,6 +38,17 @@ impl Outcome {
             requests: Vec::new(),
             profile: None,
         }
+    }
+
+    /// Credentials that were on their way to where they may not go, each with the request that was refused for it.
+    pub fn misdirected(&self) -> impl Iterator<Item = (&str, &Span)> {
+        self.requests.iter().filter_map(|request| {
+            let mut attributes = request.attributes.iter();
+            attributes.find_map(|(name, value)| match (*name, value) {
+                (MISDIRECTED, Attribute::Text(credential)) => Some((credential.as_str(), request)),
+                _ => None,
+            })
+        })
     }
 
     /// In one word.

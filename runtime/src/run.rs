@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
+use tollgate_host_api::egress::recorded::Recording;
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub struct Run {
     owner: Arc<str>,
     credentials: Credentials,
     limits: Option<Limits>,
+    recorded: Option<Arc<[Recording]>>,
     is_profiled: bool,
 }
 
@@ -45,6 +47,7 @@ impl Run {
             owner,
             credentials,
             limits: None,
+            recorded: None,
             is_profiled: false,
         }
     }
@@ -64,6 +67,12 @@ impl Run {
     /// Limits for this run. They only lower the runtime's and the tool's.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
+        self
+    }
+
+    /// Answers its requests with these, in the place of hosts: none goes out, and one that is not among them is refused.
+    pub fn recorded(mut self, recorded: impl IntoIterator<Item = Recording>) -> Self {
+        self.recorded = Some(recorded.into_iter().collect());
         self
     }
 
@@ -242,6 +251,7 @@ impl Tool {
             limits,
             owner: Arc::clone(&run.owner),
             started: Started::default(),
+            recorded: run.recorded.clone(),
             is_profiled: run.is_profiled,
         })
     }

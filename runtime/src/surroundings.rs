@@ -98,6 +98,7 @@ fn egress(tool: &Loaded, job: &Job, secrets: RunSecrets, spans: Spans) -> Egress
     EgressGrant {
         network: Arc::clone(&tool.shared.network),
         owner: Arc::clone(&job.owner),
+        recorded: job.recorded.clone(),
         allow: Arc::clone(&tool.allow),
         secrets: Arc::new(secrets),
         requests_max: job.limits.egress_requests,

@@ -7,6 +7,7 @@ mod compiling;
 mod crowds;
 mod deadlines;
 mod egress;
+mod examples;
 mod fixtures;
 mod guests;
 mod house;

@@ -4,6 +4,7 @@
 //! list, adds what protects buyers and sellers, and compiles last. Files and folders are read by [`source`].
 
 mod checks;
+mod examples;
 pub mod pack;
 pub mod source;
 pub mod upload;
@@ -61,13 +62,29 @@ impl Verdict {
     }
 }
 
-/// Judges a file by every check, in order. A check that cannot be run rejects.
+/// Judges a file by every check, in order, its examples last. A check that cannot be run rejects.
 pub async fn validate(runtime: &Runtime, wasm: &[u8]) -> Verdict {
     validate_for(runtime, "", Bytes::copy_from_slice(wasm)).await
 }
 
-/// The same for somebody: `owner` is whom turns at the compiler are shared by.
+/// The same for somebody: `owner` is whom turns at the compiler, and of the examples, are shared by.
 pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
+    let mut verdict = judge(runtime, owner, wasm).await;
+    if let Some(tool) = &verdict.tool {
+        let ran = examples::run(tool, owner).await;
+        if !ran.violations.is_empty() {
+            return Verdict {
+                notes: ran.notes,
+                ..Verdict::rejected(ran.violations)
+            };
+        }
+        verdict.notes.extend(ran.notes);
+    }
+    verdict
+}
+
+/// The same, without running anything: the examples are left out.
+pub async fn judge(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
     let judged = match runtime.judge(wasm).await {
         Ok(judged) => judged,
         Err(Rejected { violations }) => return Verdict::rejected(violations),

@@ -2,6 +2,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod inspect;
 mod new_file;
 pub(crate) mod pack;
@@ -15,11 +17,12 @@ pub(crate) mod validate;
 
 use crate::compiled;
 use anyhow::Context;
+use bytes::Bytes;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use tollgate_runtime::{NetworkConfig, ProcessLimits, Runtime, RuntimeConfig, Violation};
+use tollgate_validator::Verdict;
 use tollgate_validator::source::{self, SourceError};
-use tollgate_validator::{Verdict, validate};
 
 /// A tool's bytes, or the violation that keeps them from being one. A file that is not there is an error.
 fn read(tool: &Path) -> anyhow::Result<Result<Vec<u8>, Violation>> {
@@ -48,14 +51,19 @@ fn runtime(network: NetworkConfig) -> anyhow::Result<Runtime> {
     Runtime::new(config).context("cannot start the runtime")
 }
 
-/// The gate's verdict, with progress while a large tool compiles.
+/// The gate's verdict without the examples, with progress while a large tool compiles.
 async fn judge(runtime: &Runtime, wasm: &[u8], tool: &Path) -> Verdict {
+    let judging = tollgate_validator::judge(runtime, "", Bytes::copy_from_slice(wasm));
+    with_progress(judging, wasm, tool).await
+}
+
+async fn with_progress<T>(judging: impl Future<Output = T>, wasm: &[u8], tool: &Path) -> T {
     let progress = crate::terminal::progress(format!(
         "compiling {} ({} KiB)",
         tool.display(),
         wasm.len() / 1024
     ));
-    let verdict = validate(runtime, wasm).await;
+    let verdict = judging.await;
     progress.finish_and_clear();
     verdict
 }

@@ -1,6 +1,6 @@
 //! `tollgate validate`
 
-use super::{judge, read, runtime};
+use super::{read, runtime, with_progress};
 use crate::exit::End;
 use crate::options::JudgeOptions;
 use crate::terminal;
@@ -11,7 +11,11 @@ use tollgate_validator::Verdict;
 
 pub(crate) async fn validate(options: JudgeOptions) -> anyhow::Result<End> {
     let verdict = match read(&options.tool)? {
-        Ok(wasm) => judge(&runtime(NetworkConfig::default())?, &wasm, &options.tool).await,
+        Ok(wasm) => {
+            let runtime = runtime(NetworkConfig::default())?;
+            let judging = tollgate_validator::validate(&runtime, &wasm);
+            with_progress(judging, &wasm, &options.tool).await
+        }
         Err(violation) => Verdict {
             tool: None,
             violations: vec![violation],

@@ -161,9 +161,34 @@ impl Body for Outgoing {
     }
 }
 
+/// A response's body as it comes in.
+pub(super) enum Received {
+    Sent(Incoming),
+    Recorded(WasiBody),
+}
+
+impl Received {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self {
+            Received::Sent(body) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                frame.map_err(|error| super::request::body_failure(&error))
+            }
+            Received::Recorded(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Received::Sent(body) => body.size_hint(),
+            Received::Recorded(body) => body.size_hint(),
+        }
+    }
+}
+
 /// A response's body.
 pub(super) struct Response {
-    body: Incoming,
+    body: Received,
     masks: Option<IncomingBody>,
     trailer_masks: Option<Masks>,
     state: Arc<State>,
@@ -178,7 +203,7 @@ pub(super) struct Response {
 
 impl Response {
     pub(super) fn new(
-        body: Incoming,
+        body: Received,
         masks: Option<Masks>,
         state: Arc<State>,
         record: Arc<Record>,
@@ -249,12 +274,12 @@ impl Body for Response {
             if this.is_over {
                 return Poll::Ready(this.trailers.take().map(Ok));
             }
-            let frame = match Pin::new(&mut this.body).poll_frame(cx) {
+            let frame = match this.body.poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     this.silence = None;
                     this.frame(frame)
                 }
-                Poll::Ready(Some(Err(error))) => Err(super::request::body_failure(&error)),
+                Poll::Ready(Some(Err(error))) => Err(error),
                 Poll::Ready(None) => {
                     this.is_over = true;
                     Ok(this.held_back())

@@ -12,6 +12,7 @@ mod linker;
 pub mod network;
 mod owner;
 mod record;
+pub mod recorded;
 mod request;
 
 pub(crate) use linker::{add_error_codes, add_request_limits, add_to_linker};
@@ -21,6 +22,8 @@ use crate::spans::Spans;
 use allow::Allow;
 use http::{Request, Response};
 use network::Network;
+pub use record::MISDIRECTED;
+use recorded::Recording;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,6 +47,8 @@ pub struct EgressGrant {
     pub network: Arc<Network>,
     /// Whose connections are used.
     pub owner: Arc<str>,
+    /// What answers in the place of hosts: with it, nothing goes out.
+    pub recorded: Option<Arc<[Recording]>>,
     /// Where requests may go.
     pub allow: Arc<[Allow]>,
     /// What is exchanged on the way.

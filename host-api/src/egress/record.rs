@@ -11,6 +11,9 @@ use wasmtime_wasi_http::Error;
 /// The most characters of a path that a span shows.
 const SPAN_PATH_MAX: usize = 256;
 
+/// The attribute of a refused request that says which credential it carried.
+pub const MISDIRECTED: &str = "credential";
+
 /// What is told of a request when it is over.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -24,6 +27,8 @@ pub(super) struct Record {
 struct End {
     status: Option<u16>,
     refused: Option<String>,
+    /// Which credential was on its way to where it may not go.
+    misdirected: Option<String>,
     error: Option<String>,
     broken_off: Option<Error>,
 }
@@ -52,6 +57,7 @@ impl Record {
     pub(super) fn refuse(&self, refused: &Refused) {
         match refused {
             Refused::Credential(name) => {
+                self.end().misdirected.get_or_insert_with(|| name.clone());
                 self.refuse_as(&format!("credential {name} may not go there"))
             }
             Refused::Broken => {
@@ -96,6 +102,7 @@ impl Drop for Record {
                 .map(|it| ("status", Attribute::Number(it.into()))),
         );
         attributes.extend(end.refused.map(|it| ("refused", Attribute::Text(it))));
+        attributes.extend(end.misdirected.map(|it| (MISDIRECTED, Attribute::Text(it))));
         attributes.extend(end.error.map(|it| ("error", Attribute::Text(it))));
         self.span.end(attributes);
     }

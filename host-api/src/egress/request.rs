@@ -2,19 +2,19 @@
 
 use super::State;
 use super::allow::Destination;
-use super::body::{Outgoing, Response as ResponseBody};
+use super::body::{Outgoing, Received, Response as ResponseBody};
 use super::connection;
 use super::dial::DialError;
 use super::host::{HTTPS_PORT, Host};
 use super::network::HEADER_BYTES_MAX;
 use super::record::{Record, again};
+use super::recorded::{self, Recording};
 use crate::exchange::outgoing::{OutgoingBody, Whither, ask_for_identity, exchange_head};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -53,6 +53,8 @@ pub(super) async fn send(
 /// What was decided of a request.
 struct Decided {
     to: Whither,
+    /// As recordings name it, where there are any.
+    asked: Option<String>,
     /// Whether its answer is searched for secrets.
     is_searched: bool,
 }
@@ -73,6 +75,8 @@ fn prepare(state: &State, record: &Record, parts: &mut Parts) -> Result<Decided>
         return Err(Error::HttpRequestUriTooLong);
     }
     let to = Whither::new(&scheme, host.clone());
+    let recorded = grant.recorded.as_ref();
+    let asked = recorded.map(|_| recorded::asked(&grant.secrets, &parts.method, &parts.uri));
     // What is decided of the path must not tell anything of a secret in it.
     let path = parts.uri.path().to_owned();
     // Before the allowlist is asked, so that a theft is told from a mistake.
@@ -99,7 +103,11 @@ fn prepare(state: &State, record: &Record, parts: &mut Parts) -> Result<Decided>
     parts.headers.remove(HOST);
     // Offers codings that an answer would come in, and that nobody here reads.
     parts.headers.remove(TE);
-    Ok(Decided { to, is_searched })
+    Ok(Decided {
+        to,
+        asked,
+        is_searched,
+    })
 }
 
 fn destination(parts: &Parts) -> Result<(Scheme, Host)> {
@@ -137,7 +145,11 @@ async fn exchange(
     let place = Arc::clone(&state.at_once).acquire_owned().await;
     let place = Arc::new(place.map_err(|_| Error::ConnectionLimitReached)?);
     let grant = &state.grant;
-    let Decided { to, is_searched } = decided;
+    let Decided {
+        to,
+        asked,
+        is_searched,
+    } = decided;
     let exchanging = OutgoingBody::new(Arc::clone(&grant.secrets), to.clone());
     let declared = request.headers().get(CONTENT_LENGTH);
     let declared = declared.and_then(|it| it.to_str().ok()?.parse().ok());
@@ -145,7 +157,10 @@ async fn exchange(
         let (state, record, place) = (Arc::clone(state), Arc::clone(record), Arc::clone(&place));
         Outgoing::new(body, declared, exchanging, state, record, place).boxed_unsync()
     });
-    let answered = answered(state, request, options).await;
+    let answered = match (&grant.recorded, &asked) {
+        (Some(recordings), Some(asked)) => recalled(recordings, asked, request, record).await,
+        _ => answered(state, request, options).await,
+    };
     // Over HTTP/2 the client does not say why a body was broken off.
     let response = answered.map_err(|error| record.broken_off().unwrap_or(error))?;
     let (mut parts, body) = response.into_parts();
@@ -163,12 +178,30 @@ async fn exchange(
     Ok(Response::from_parts(parts, body.boxed_unsync()))
 }
 
+/// The recorded answer, once all of the request was looked at: what may not leave in a body is refused here, too.
+async fn recalled(
+    recordings: &[Recording],
+    asked: &str,
+    request: Request<super::owner::Outgoing>,
+    record: &Record,
+) -> Result<Response<Received>> {
+    let Some(answer) = recorded::answer(recordings, asked) else {
+        record.refuse_as("not among the recorded answers");
+        return Err(Error::HttpRequestDenied);
+    };
+    let mut body = request.into_body();
+    while let Some(frame) = body.frame().await {
+        frame?;
+    }
+    Ok(answer)
+}
+
 /// The head of the answer, within the guest's time-outs.
 async fn answered(
     state: &State,
     mut request: Request<super::owner::Outgoing>,
     options: RequestOptions,
-) -> Result<Response<Incoming>> {
+) -> Result<Response<Received>> {
     let grant = &state.grant;
     let mut connected = capture_connection(&mut request);
     let mut sending = std::pin::pin!(grant.network.owner(&grant.owner).client().request(request));
@@ -194,7 +227,8 @@ async fn answered(
                 .map_err(|_| Error::ConnectionReadTimeout)?
         }
     };
-    ended.map_err(|error| failure(&error))
+    let answer = ended.map_err(|error| failure(&error))?;
+    Ok(answer.map(Received::Sent))
 }
 
 /// A secret in another coding, or a part of one, would not be recognised.

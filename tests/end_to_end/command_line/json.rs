@@ -239,10 +239,9 @@ fn says_why_a_credential_is_missing() {
 #[test]
 fn of_a_verdict() {
     let admitted = answer(&["validate", "fixtures/tools/markdown", "--json"], 0);
-    assert_eq!(
-        admitted,
-        json!({"status": "ADMITTED", "violations": [], "notes": []})
-    );
+    assert_eq!(admitted["status"], "ADMITTED");
+    assert_eq!(admitted["violations"], json!([]));
+    assert_eq!(admitted["notes"][0]["code"], "example_ran", "{admitted}");
     let noted = answer(&["validate", "fixtures/tools/hostile-sockets", "--json"], 0);
     assert_eq!(noted["notes"][0]["code"], "import_denied", "{noted}");
     // Outgoing HTTP is nothing to note where the manifest says where it goes; a secret that is shown is.

@@ -31,7 +31,16 @@ pub(crate) fn notes(admissible: &Admissible) -> Vec<Violation> {
 }
 
 fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Violation {
-    Violation::new("manifest_invalid", message)
+    in_manifest("manifest_invalid", pointer, message)
+}
+
+/// Something that a manifest says, or that was found by it.
+pub(crate) fn in_manifest(
+    code: &'static str,
+    pointer: impl Into<String>,
+    message: impl Into<String>,
+) -> Violation {
+    Violation::new(code, message)
         .at_pointer(pointer)
         .in_section(tollgate_runtime::manifest::SECTION)
 }
