@@ -9,6 +9,7 @@ mod options;
 mod problem;
 mod server;
 mod terminal;
+mod terms;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -66,6 +67,8 @@ async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
         Command::Run(options) => commands::run::run(options).await,
         Command::Validate(options) => or_interrupted(commands::validate::validate(options)).await,
         Command::Inspect(options) => or_interrupted(commands::inspect::inspect(options)).await,
+        Command::Diff(options) => or_interrupted(commands::diff::diff(options)).await,
+        Command::Completions(options) => Ok(commands::completions::completions(&options)),
         Command::Pack(options) => or_interrupted(commands::pack::pack(options)).await,
         Command::Publish(options) => or_interrupted(commands::publish::publish(options)).await,
         Command::Backup(options) => or_interrupted(commands::backup::backup(options)).await,

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Validate(JudgeOptions),
     /// Show what a tool says of itself: functions with their schemas, credentials, limits.
     Inspect(JudgeOptions),
+    /// Show what another release of a tool changes: functions, imports, hosts, credentials, limits, price.
+    Diff(DiffOptions),
     /// Put a folder's tool.toml and doc comments into its .wasm: the one file that is published.
     Pack(PackOptions),
     /// Run the server: publish, sell and run tools over HTTP.
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Backup(BackupOptions),
     /// Give a data folder another master key, and seal every credential in it anew.
     RotateMasterKey(RotateOptions),
+    /// Print a script that completes this command line in a shell.
+    Completions(CompletionsOptions),
     /// Compile one tool from standard input to standard output. What other commands start, with limits.
     #[command(hide = true)]
     CompileTool,
@@ -104,6 +108,35 @@ pub(crate) struct JudgeOptions {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  tollgate diff weather-1.0.0.wasm weather
+
+`widens` marks what asks more of subscribers: a higher price, more hosts, another credential, or one
+that is exposed now. They go on with the old release until they accept. Exits 0 whether or not there
+are changes.")]
+pub(crate) struct DiffOptions {
+    /// The tool as it is released: a .wasm, a .wat, or a folder with a tool.toml.
+    pub(crate) old: PathBuf,
+    /// The tool as it is to be released.
+    pub(crate) new: PathBuf,
+    /// Print the changes as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tollgate completions bash > ~/.local/share/bash-completion/completions/tollgate
+  tollgate completions fish > ~/.config/fish/completions/tollgate.fish
+  tollgate completions zsh > \"${fpath[1]}/_tollgate\"")]
+pub(crate) struct CompletionsOptions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]

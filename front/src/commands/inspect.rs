@@ -8,6 +8,7 @@ use crate::options::JudgeOptions;
 use crate::terminal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::path::Path;
 use tollgate_runtime::NetworkConfig;
 use tollgate_runtime::checks::Admissible;
 use tollgate_runtime::{Rejected, Violation, quoted};
@@ -15,7 +16,7 @@ use tollgate_runtime::{Rejected, Violation, quoted};
 pub(crate) async fn inspect(options: JudgeOptions) -> anyhow::Result<End> {
     let wasm = match read(&options.tool)? {
         Ok(wasm) => wasm,
-        Err(violation) => return Ok(rejected(&[violation], &options)),
+        Err(violation) => return Ok(rejected(&[violation], &options.tool, options.json)),
     };
     match runtime(NetworkConfig::default())?.admit(&wasm).await {
         Ok(admissible) => {
@@ -27,17 +28,17 @@ pub(crate) async fn inspect(options: JudgeOptions) -> anyhow::Result<End> {
             }
             Ok(End::Good)
         }
-        Err(Rejected { violations }) => Ok(rejected(&violations, &options)),
+        Err(Rejected { violations }) => Ok(rejected(&violations, &options.tool, options.json)),
     }
 }
 
-fn rejected(violations: &[Violation], options: &JudgeOptions) -> End {
-    if options.json {
+pub(super) fn rejected(violations: &[Violation], tool: &Path, as_json: bool) -> End {
+    if as_json {
         terminal::result(json!({"status": "REJECTED", "violations": violations, "notes": []}));
     } else {
         terminal::error(&format!(
             "{} is no tool that could be admitted",
-            options.tool.display()
+            tool.display()
         ));
         violations
             .iter()
@@ -47,7 +48,7 @@ fn rejected(violations: &[Violation], options: &JudgeOptions) -> End {
 }
 
 /// The tool as a catalogue would show it.
-fn describe(admissible: &Admissible, wasm: &[u8]) -> Value {
+pub(super) fn describe(admissible: &Admissible, wasm: &[u8]) -> Value {
     let manifest = admissible.manifest.as_ref();
     let version = manifest.and_then(|manifest| manifest.version.as_ref());
     let mut description = json!({

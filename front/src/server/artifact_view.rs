@@ -101,7 +101,7 @@ pub(crate) struct ReleaseView {
     /// Whether it is the one that runs.
     active: bool,
     /// What it asks of subscribers beyond the release that was active before it.
-    #[schema(value_type = Vec<super::terms::Widening>)]
+    #[schema(value_type = Vec<crate::terms::Widening>)]
     widens: Value,
 }
 

@@ -2,8 +2,8 @@
 
 use super::cover_picture::picture;
 use super::state::Shared;
-use super::terms::widens_as_json;
 use crate::terminal;
+use crate::terms::widens_as_json;
 use anyhow::{Context, bail};
 use std::net::SocketAddr;
 use std::time::Duration;

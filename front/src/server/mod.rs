@@ -47,7 +47,6 @@ mod state;
 mod subscriptions;
 mod suspensions;
 mod tenancy;
-mod terms;
 mod tools;
 mod upload;
 mod uploaded_span;

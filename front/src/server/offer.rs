@@ -3,8 +3,8 @@
 use super::admission::{Of, admitted};
 use super::caller::Caller;
 use super::state::Server;
-use super::terms::widens;
 use crate::problem::{Kind, Problem};
+use crate::terms::widens;
 use serde_json::Value;
 use tollgate_store::{Artifact, Digest, OrgId, Release, ReleaseId, Subscription};
 

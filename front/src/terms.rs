@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Widening {
     /// `price`, `egress`, `credential`, `hosts` or `expose`.
-    what: &'static str,
+    pub(crate) what: &'static str,
     /// The credential.
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What was agreed to.
     #[schema(value_type = Value)]
     from: Value,

@@ -1,0 +1,321 @@
+//! `tollgate diff`: what another release changes for those who use a tool, and what of it they have to agree to.
+
+use super::{inspect, read, runtime};
+use crate::exit::End;
+use crate::options::DiffOptions;
+use crate::terminal;
+use crate::terms::widens;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use tollgate_runtime::{NetworkConfig, Rejected, checks};
+
+/// Parts of one schema that are shown.
+const PARTS_SHOWN: usize = 20;
+
+/// One thing that is not as it was. `null` is what was not there, or is not any more.
+#[derive(Debug, PartialEq, Serialize)]
+struct Change {
+    /// `price`, `function`, `input`, `import`, …
+    what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Where in a schema, as a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    from: Value,
+    to: Value,
+    /// Whether subscribers must accept it first.
+    widens: bool,
+}
+
+pub(crate) async fn diff(options: DiffOptions) -> anyhow::Result<End> {
+    let (Some(old), Some(new)) = (
+        described(&options.old, options.json).await?,
+        described(&options.new, options.json).await?,
+    ) else {
+        return Ok(End::ToolFailed);
+    };
+    let changes = changes(&old, &new);
+    if options.json {
+        terminal::result(json!({"changes": changes}));
+    } else {
+        show(&old, &new, &changes);
+    }
+    Ok(End::Good)
+}
+
+/// A tool as the catalogue shows it, with its imports and limits. `None` where it is none, which is said.
+async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> {
+    let rejected = |violations: &[_]| {
+        inspect::rejected(violations, tool, as_json);
+        Ok(None)
+    };
+    let wasm = match read(tool)? {
+        Ok(wasm) => wasm,
+        Err(violation) => return rejected(&[violation]),
+    };
+    let runtime = runtime(NetworkConfig::default())?;
+    let admissible = match runtime.admit(&wasm).await {
+        Ok(admissible) => admissible,
+        Err(Rejected { violations }) => return rejected(&violations),
+    };
+    let limits = &runtime.rules().limits;
+    let declared = admissible.manifest.as_ref().map(|it| &it.limits);
+    let limits = declared.map_or_else(|| limits.clone(), |it| it.apply(limits));
+    let imports: BTreeSet<_> = match checks::readable(&wasm) {
+        Ok(survey) => survey.imports.into_iter().map(|it| it.module).collect(),
+        Err(violations) => return rejected(&violations),
+    };
+    let mut described = inspect::describe(&admissible, &wasm);
+    described["imports"] = json!(imports);
+    described["limits"] = json!([
+        {"name": "timeout", "value": format!("{:?}", limits.timeout)},
+        {"name": "memory", "value": limits.memory_bytes},
+        {"name": "output", "value": limits.output_bytes},
+        {"name": "logs", "value": limits.log_bytes},
+        {"name": "scratch", "value": limits.scratch_bytes},
+        {"name": "egress_requests", "value": limits.egress_requests},
+    ]);
+    Ok(Some(described))
+}
+
+/// In the order in which they matter to a buyer.
+fn changes(old: &Value, new: &Value) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for what in ["price", "subscription_price"] {
+        changes.extend(Change::of(what, None, &old[what], &new[what]));
+    }
+    changes.extend(Change::of("egress", None, &old["egress"], &new["egress"]));
+    for (name, old, new) in by_name(&old["credentials"], &new["credentials"]) {
+        if old.is_null() || new.is_null() {
+            let hosts = |credential: &Value| credential["hosts"].clone();
+            let change = Change::of("credential", Some(name), &hosts(old), &hosts(new));
+            changes.extend(change);
+        } else {
+            for what in ["hosts", "expose", "required"] {
+                changes.extend(Change::of(what, Some(name), &old[what], &new[what]));
+            }
+        }
+    }
+    for (name, old, new) in by_name(&old["functions"], &new["functions"]) {
+        changes.extend(of_function(name, old, new));
+    }
+    for (name, old, new) in by_name(&old["limits"], &new["limits"]) {
+        let change = Change::of("limit", Some(name), &old["value"], &new["value"]);
+        changes.extend(change);
+    }
+    for (one, other, is_new) in [(old, new, false), (new, old, true)] {
+        let lacks = |import: &&Value| !items(&other["imports"]).any(|it| it == *import);
+        changes.extend(items(&one["imports"]).filter(lacks).map(|import| {
+            let import = import.as_str();
+            let (from, to) = (json!(!is_new), json!(is_new));
+            Change::new("import", import, from, to)
+        }));
+    }
+    for widening in widens(old, new) {
+        let is_it = |it: &&mut Change| it.what == widening.what && it.name == widening.name;
+        if let Some(change) = changes.iter_mut().find(is_it) {
+            change.widens = true;
+        }
+    }
+    changes
+}
+
+fn of_function(name: &str, old: &Value, new: &Value) -> Vec<Change> {
+    if old.is_null() || new.is_null() {
+        let (from, to) = (json!(!old.is_null()), json!(!new.is_null()));
+        return vec![Change::new("function", Some(name), from, to)];
+    }
+    let (from, to) = (&old["description"], &new["description"]);
+    let mut changes: Vec<_> = Change::of("description", Some(name), from, to)
+        .into_iter()
+        .collect();
+    for (what, schema) in [("input", "input_schema"), ("output", "output_schema")] {
+        let mut parts = Vec::new();
+        parts_of("", &old[schema], &new[schema], &mut parts);
+        let shown = parts.into_iter().take(PARTS_SHOWN);
+        changes.extend(shown.map(|(at, from, to)| Change {
+            at: Some(at),
+            ..Change::new(what, Some(name), from, to)
+        }));
+    }
+    changes
+}
+
+/// Where two JSON values differ, as deep as both have something there.
+fn parts_of(at: &str, old: &Value, new: &Value, parts: &mut Vec<(String, Value, Value)>) {
+    match (old, new) {
+        (Value::Object(from), Value::Object(to)) => {
+            let keys = from
+                .keys()
+                .chain(to.keys().filter(|it| !from.contains_key(*it)));
+            for key in keys {
+                let inside = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                parts_of(&inside, &old[key], &new[key], parts);
+            }
+        }
+        _ if old != new => parts.push((at.to_owned(), old.clone(), new.clone())),
+        _ => {}
+    }
+}
+
+impl Change {
+    fn new(what: &'static str, name: Option<&str>, from: Value, to: Value) -> Self {
+        Self {
+            what,
+            name: name.map(str::to_owned),
+            at: None,
+            from,
+            to,
+            widens: false,
+        }
+    }
+
+    /// Unless it is as it was.
+    fn of(what: &'static str, name: Option<&str>, from: &Value, to: &Value) -> Option<Self> {
+        (from != to).then(|| Self::new(what, name, from.clone(), to.clone()))
+    }
+
+    /// What was not there before, what is not there any more, or what is another.
+    fn sign(&self) -> char {
+        let is_nothing = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
+        match (is_nothing(&self.from), is_nothing(&self.to)) {
+            (true, false) => '+',
+            (false, true) => '-',
+            _ => '~',
+        }
+    }
+}
+
+/// The things of two lists by their names, those of the first list first; `null` where one has none of that name.
+fn by_name<'v>(old: &'v Value, new: &'v Value) -> Vec<(&'v str, &'v Value, &'v Value)> {
+    fn named<'v>(list: &'v Value, name: &str) -> &'v Value {
+        items(list)
+            .find(|it| it["name"] == name)
+            .unwrap_or(&Value::Null)
+    }
+    let names = |list: &'v Value| items(list).filter_map(|it| it["name"].as_str());
+    let of_old = names(old).map(|name| (name, named(old, name), named(new, name)));
+    let added = names(new).filter(|name| named(old, name).is_null());
+    of_old
+        .chain(added.map(|name| (name, &Value::Null, named(new, name))))
+        .collect()
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+fn show(old: &Value, new: &Value, changes: &[Change]) {
+    let title = |tool: &Value| {
+        let part = |key: &str| tool[key].as_str().unwrap_or_default().to_owned();
+        terminal::plain_lines(format!("{} {}", part("name"), part("version")).trim())
+    };
+    terminal::result(format_args!("{} → {}", title(old), title(new)));
+    if changes.is_empty() {
+        terminal::result("nothing that users see changes");
+        return;
+    }
+    changes.iter().for_each(show_change);
+    match changes.iter().filter(|change| change.widens).count() {
+        0 => terminal::result("\nsubscribers get it at once: nothing asks more of them"),
+        count => terminal::result(format_args!(
+            "\n{} {count} of these ask more of subscribers: they run the old release until they accept",
+            terminal::bad("widens:")
+        )),
+    }
+}
+
+fn show_change(change: &Change) {
+    let name = change.name.as_deref().unwrap_or_default();
+    let of = [change.what, name, change.at.as_deref().unwrap_or_default()];
+    let of = of.into_iter().filter(|part| !part.is_empty());
+    let of = terminal::plain_lines(&of.collect::<Vec<_>>().join(" "));
+    let mark = match change.widens {
+        true => format!(" {}", terminal::bad("widens")),
+        false => String::new(),
+    };
+    let (sign, from, to) = (change.sign(), shown(&change.from), shown(&change.to));
+    match (&change.from, &change.to) {
+        (Value::Bool(_), Value::Bool(_)) if sign != '~' => {
+            terminal::result(format_args!("{sign} {of}{mark}"));
+        }
+        _ if of.len() + from.len() + to.len() < 60 => {
+            terminal::result(format_args!("{sign} {of}: {from} → {to}{mark}"));
+        }
+        _ => terminal::result(format_args!("{sign} {of}{mark}\n    {from}\n  → {to}")),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => terminal::plain_lines(text),
+        value => terminal::plain_lines(&value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(price: u64, input: Value, imports: &[&str]) -> Value {
+        json!({
+            "price": price, "egress": [], "credentials": [], "imports": imports, "limits": [],
+            "functions": [{"name": "f", "input_schema": input, "output_schema": true}],
+        })
+    }
+
+    #[test]
+    fn what_changed_is_listed_and_what_widens_is_marked() {
+        let old = tool(
+            5,
+            json!({"properties": {"a": {"type": "string"}}}),
+            &["wasi:io/poll"],
+        );
+        assert_eq!(changes(&old, &old), []);
+        let mut new = tool(
+            6,
+            json!({"properties": {"a": {"type": "integer"}, "b": true}}),
+            &["wasi:http/types"],
+        );
+        new["credentials"] = json!([{"name": "KEY", "hosts": ["a.example"], "expose": false}]);
+        let lines: Vec<_> = changes(&old, &new)
+            .iter()
+            .map(|it| {
+                let (name, at) = (
+                    it.name.as_deref().unwrap_or("-"),
+                    it.at.as_deref().unwrap_or("-"),
+                );
+                format!("{} {} {name} {at} {}", it.sign(), it.what, it.widens)
+            })
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "~ price - - true",
+                "+ credential KEY - true",
+                "~ input f /properties/a/type false",
+                "+ input f /properties/b false",
+                "- import wasi:io/poll - false",
+                "+ import wasi:http/types - false",
+            ]
+        );
+        let back: Vec<_> = changes(&new, &old)
+            .into_iter()
+            .filter(|it| it.widens)
+            .collect();
+        assert_eq!(back, []);
+    }
+
+    #[test]
+    fn functions_come_and_go() {
+        let old = tool(0, json!({}), &[]);
+        let mut new = old.clone();
+        new["functions"][0]["name"] = json!("g");
+        let signs: Vec<_> = changes(&old, &new).iter().map(Change::sign).collect();
+        assert_eq!(signs, ['-', '+']);
+    }
+}
