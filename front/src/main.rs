@@ -67,6 +67,7 @@ async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
         Command::Run(options) => commands::run::run(options).await,
         Command::Validate(options) => or_interrupted(commands::validate::validate(options)).await,
         Command::Inspect(options) => or_interrupted(commands::inspect::inspect(options)).await,
+        Command::New(options) => commands::new::new(&options),
         Command::Diff(options) => or_interrupted(commands::diff::diff(options)).await,
         Command::Completions(options) => Ok(commands::completions::completions(&options)),
         Command::Pack(options) => or_interrupted(commands::pack::pack(options)).await,

@@ -1,7 +1,8 @@
 //! The command line's options, with the help that teaches them.
 
 use crate::config::{Config, Flags};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +32,8 @@ $XDG_CACHE_HOME/tollgate or ~/.cache/tollgate, which may be removed.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a folder with a small tool in it, to begin with.
+    New(NewOptions),
     /// Run a tool once and print its output.
     Run(RunOptions),
     /// Judge a tool as the platform's gate does, and print every reason against it.
@@ -56,6 +59,40 @@ pub(crate) enum Command {
     /// Compile one tool from standard input to standard output. What other commands start, with limits.
     #[command(hide = true)]
     CompileTool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  tollgate new greeter --lang rust && cd greeter
+  tollgate run . --build --input '{\"name\": \"Ada\"}'
+
+The folder has a manifest (tool.toml), an interface (wit/), the code and a README. It needs nothing
+but its language's own tools: Rust's target wasm32-wasip2, npm, or Python's venv.")]
+pub(crate) struct NewOptions {
+    /// The tool's name, and its folder's: a-z, 0-9 and `-`.
+    pub(crate) name: String,
+    /// The language it is written in.
+    #[arg(short, long)]
+    pub(crate) lang: Language,
+}
+
+/// Languages there is a beginning for. A tool may be written in any other that compiles to WebAssembly.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    Javascript,
+    Python,
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Language::Rust => "Rust",
+            Language::Javascript => "JavaScript",
+            Language::Python => "Python",
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +129,9 @@ pub(crate) struct RunOptions {
     /// Run the folder's build command first. Nothing of a folder is executed without this.
     #[arg(long)]
     pub(crate) build: bool,
+    /// Build and run it, and do both again whenever a file of the folder changes, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["json", "profile"])]
+    pub(crate) watch: bool,
     /// Look at the tool every millisecond it works. The ten hottest functions are printed, and all of it goes to this
     /// file, for profiler.firefox.com.
     #[arg(long, value_name = "OUT.json")]

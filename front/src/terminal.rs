@@ -69,6 +69,11 @@ fn coloured(colour: &str, text: &str) -> String {
     }
 }
 
+/// A line that parts what is above it from what is below.
+pub(crate) fn heading(text: &str) {
+    note(coloured(DIM, &format!("── {text}")));
+}
+
 /// One line a violation.
 pub(crate) fn violation(violation: &Violation) -> String {
     format!("  {violation}")

@@ -5,6 +5,7 @@ use crate::exit::End;
 use crate::options::DiffOptions;
 use crate::terminal;
 use crate::terms::widens;
+use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -65,7 +66,13 @@ async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> 
     let declared = admissible.manifest.as_ref().map(|it| &it.limits);
     let limits = declared.map_or_else(|| limits.clone(), |it| it.apply(limits));
     let imports: BTreeSet<_> = match checks::readable(&wasm) {
-        Ok(survey) => survey.imports.into_iter().map(|it| it.module).collect(),
+        Ok(survey) => {
+            let imports = survey.imports.into_iter();
+            imports
+                .filter(|it| it.kind != "type")
+                .map(|it| it.module)
+                .collect()
+        }
         Err(violations) => return rejected(&violations),
     };
     let mut described = inspect::describe(&admissible, &wasm);
@@ -236,6 +243,10 @@ fn show_change(change: &Change) {
     let mark = match change.widens {
         true => format!(" {}", terminal::bad("widens")),
         false => String::new(),
+    };
+    let shown = |value: &Value| match (change.what, value.as_u64()) {
+        ("limit", Some(bytes)) if bytes >= 1024 => HumanBytes(bytes).to_string(),
+        _ => shown(value),
     };
     let (sign, from, to) = (change.sign(), shown(&change.from), shown(&change.to));
     match (&change.from, &change.to) {

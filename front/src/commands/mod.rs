@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod inspect;
+pub(crate) mod new;
 mod new_file;
 pub(crate) mod pack;
 mod profile;
@@ -14,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 mod spans;
 pub(crate) mod validate;
+mod watch;
 
 use crate::compiled;
 use anyhow::Context;

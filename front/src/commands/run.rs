@@ -1,7 +1,7 @@
 //! `tollgate run`
 
 use super::new_file::NewFile;
-use super::{judge, profile, read, runtime, spans};
+use super::{judge, profile, read, runtime, spans, watch};
 use crate::exit::{End, interruptible};
 use crate::options::RunOptions;
 use crate::problem::{Kind as ProblemKind, Problem};
@@ -18,9 +18,17 @@ use tollgate_runtime::{
 use tollgate_validator::source::MANIFEST_FILE;
 
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
+    match options.watch {
+        true => watch::watch(&options).await,
+        false => once(&options).await,
+    }
+}
+
+/// Builds the tool where that is asked for, and runs it.
+pub(super) async fn once(options: &RunOptions) -> anyhow::Result<End> {
     let credentials = credentials(&options.credentials)?;
     let profile_file = options.profile.as_deref().map(NewFile::open).transpose()?;
-    if options.build {
+    if options.build || options.watch {
         match interruptible(build(&options.tool)).await? {
             Some(built) => built?,
             None => return Ok(End::Interrupted),
@@ -28,7 +36,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
     }
     let wasm = match read(&options.tool)? {
         Ok(wasm) => wasm,
-        Err(violation) => return Ok(refuse(Problem::not_validated(vec![violation]), &options)),
+        Err(violation) => return Ok(refuse(Problem::not_validated(vec![violation]), options)),
     };
     let Some(input_text) = interruptible(input_text(options.input.as_deref())).await? else {
         return Ok(End::Interrupted);
@@ -42,11 +50,11 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
         return Ok(End::Interrupted);
     };
     let Some(tool) = verdict.tool else {
-        return Ok(refuse(Problem::not_validated(verdict.violations), &options));
+        return Ok(refuse(Problem::not_validated(verdict.violations), options));
     };
     let input = match input_text.map_or_else(|| Ok(no_input(&tool)), |text| parse(&text)) {
         Ok(input) => input,
-        Err(violation) => return Ok(refuse(Problem::malformed(violation), &options)),
+        Err(violation) => return Ok(refuse(Problem::malformed(violation), options)),
     };
     let declared = tool.manifest().map(|manifest| &manifest.credentials);
     for (name, _) in declared.into_iter().flatten().filter(|(_, it)| it.expose) {
@@ -54,14 +62,14 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
             "note: the tool sees {name} itself: it declares `expose`"
         ));
     }
-    let run = request(input, &options, &runtime).credentials(credentials);
+    let run = request(input, options, &runtime).credentials(credentials);
     let ended = interruptible(tool.run(run)).await?;
     drop(tool);
     let _ = runtime.drain(crate::PATIENCE).await;
     match ended {
         Some(Ok(mut outcome)) => {
             let profile = outcome.profile.take();
-            let end = show(located(outcome, wasm).await, &options);
+            let end = show(located(outcome, wasm).await, options);
             if let (Some(file), Some(out)) = (profile_file, &options.profile) {
                 profile::show(profile, file, out, &options.tool)?;
             }
@@ -69,7 +77,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
         }
         Some(Err(refused)) => {
             let end = End::from(&refused);
-            refuse(Problem::from(refused), &options);
+            refuse(Problem::from(refused), options);
             Ok(end)
         }
         None => Ok(End::Interrupted),
