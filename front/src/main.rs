@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod options;
 mod problem;
+mod report;
 mod server;
 mod terminal;
 mod terms;

@@ -61,6 +61,11 @@ pub(crate) fn bad(text: &str) -> String {
     }
 }
 
+/// Whether what goes to both streams may be in colour.
+pub(crate) fn is_coloured() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
 fn coloured(colour: &str, text: &str) -> String {
     if std::io::stderr().is_terminal() {
         format!("{colour}{text}{RESET}")

@@ -3,16 +3,24 @@
 //! The checks that protect the host are the runtime's ([`tollgate_runtime::checks`]); this crate runs that same
 //! list, adds what protects buyers and sellers, and compiles last. Files and folders are read by [`source`].
 
+pub mod catalogue;
 mod checks;
 mod examples;
 pub mod pack;
+mod place;
 pub mod source;
 pub mod upload;
 
 use bytes::Bytes;
 pub use checks::{is_credential_name, is_host, is_tool_name};
+pub use place::{line_in, span_in};
 use serde::Serialize;
+use source::manifest_in;
+use std::time::Duration;
 use tollgate_runtime::{Rejected, Runtime, Tool, Violation};
+
+/// How long the examples of a tool may take in all, before another is started.
+const EXAMPLES_FOR: Duration = Duration::from_secs(60);
 
 /// What the gate says of a file.
 #[derive(Debug, Clone)]
@@ -53,11 +61,26 @@ impl Verdict {
         }
     }
 
-    fn rejected(violations: Vec<Violation>) -> Self {
-        Self {
+    /// What was found in the manifest has its line there.
+    fn rejected(violations: Vec<Violation>, wasm: &[u8]) -> Self {
+        let mut verdict = Self {
             tool: None,
             violations,
             notes: Vec::new(),
+        };
+        if let Some(manifest) = manifest_in(wasm) {
+            verdict.place_in(&manifest);
+        }
+        verdict
+    }
+
+    /// Gives what is said of the manifest its line in that text, which may be another than the one in the file.
+    pub fn place_in(&mut self, manifest: &str) {
+        for it in self.violations.iter_mut().chain(&mut self.notes) {
+            let pointer = it.place.pointer.as_deref();
+            if let Some(line) = pointer.and_then(|pointer| line_in(manifest, pointer)) {
+                it.place.line = Some(line as u64);
+            }
         }
     }
 }
@@ -69,13 +92,14 @@ pub async fn validate(runtime: &Runtime, wasm: &[u8]) -> Verdict {
 
 /// The same for somebody: `owner` is whom turns at the compiler, and of the examples, are shared by.
 pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
-    let mut verdict = judge(runtime, owner, wasm).await;
+    let mut verdict = judge(runtime, owner, wasm.clone()).await;
     if let Some(tool) = &verdict.tool {
-        let ran = examples::run(tool, owner).await;
+        let ran = examples::run(tool, owner, EXAMPLES_FOR).await;
         if !ran.violations.is_empty() {
+            let rejected = Verdict::rejected(ran.violations, &wasm);
             return Verdict {
                 notes: ran.notes,
-                ..Verdict::rejected(ran.violations)
+                ..rejected
             };
         }
         verdict.notes.extend(ran.notes);
@@ -85,21 +109,21 @@ pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdic
 
 /// The same, without running anything: the examples are left out.
 pub async fn judge(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
-    let judged = match runtime.judge(wasm).await {
+    let judged = match runtime.judge(wasm.clone()).await {
         Ok(judged) => judged,
-        Err(Rejected { violations }) => return Verdict::rejected(violations),
+        Err(Rejected { violations }) => return Verdict::rejected(violations, &wasm),
     };
     let violations = checks::check(judged.admissible(), &runtime.rules().limits);
     if !violations.is_empty() {
-        return Verdict::rejected(violations);
+        return Verdict::rejected(violations, &wasm);
     }
-    let notes = checks::notes(judged.admissible());
+    let notes = checks::notes(judged.admissible(), &wasm);
     match runtime.compile(owner, judged).await {
         Ok(tool) => Verdict {
             tool: Some(tool),
             violations: Vec::new(),
             notes,
         },
-        Err(Rejected { violations }) => Verdict::rejected(violations),
+        Err(Rejected { violations }) => Verdict::rejected(violations, &wasm),
     }
 }

@@ -4,7 +4,7 @@ use crate::pack::{documentation, pack};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use tollgate_runtime::manifest::{Build, Manifest};
+use tollgate_runtime::manifest::{Build, Manifest, SECTION};
 use tollgate_runtime::{TOOL_BYTES_MAX, Violation, quoted};
 
 /// The manifest's name while developing.
@@ -58,6 +58,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
     } else {
         read_file(path)
     }
+}
+
+/// The manifest that a file carries, where it can be read.
+pub fn manifest_in(wasm: &[u8]) -> Option<String> {
+    let survey = tollgate_runtime::checks::readable(wasm).ok()?;
+    let mut sections = survey.custom_sections.iter();
+    let section = sections.find(|it| it.name == SECTION)?;
+    String::from_utf8(section.data.to_vec()).ok()
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {

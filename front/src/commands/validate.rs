@@ -3,6 +3,7 @@
 use super::{read, runtime, with_progress};
 use crate::exit::End;
 use crate::options::JudgeOptions;
+use crate::report::{self, Sources};
 use crate::terminal;
 use tollgate_runtime::NetworkConfig;
 use tollgate_runtime::Tool;
@@ -10,22 +11,29 @@ use tollgate_runtime::checks::Kind;
 use tollgate_validator::Verdict;
 
 pub(crate) async fn validate(options: JudgeOptions) -> anyhow::Result<End> {
-    let verdict = match read(&options.tool)? {
+    let (mut verdict, sources) = match read(&options.tool)? {
         Ok(wasm) => {
             let runtime = runtime(NetworkConfig::default())?;
             let judging = tollgate_validator::validate(&runtime, &wasm);
-            with_progress(judging, &wasm, &options.tool).await
+            let verdict = with_progress(judging, &wasm, &options.tool).await;
+            (verdict, Sources::of(&options.tool, Some(&wasm)))
         }
-        Err(violation) => Verdict {
-            tool: None,
-            violations: vec![violation],
-            notes: Vec::new(),
-        },
+        Err(violation) => {
+            let verdict = Verdict {
+                tool: None,
+                violations: vec![violation],
+                notes: Vec::new(),
+            };
+            (verdict, Sources::of(&options.tool, None))
+        }
     };
+    if let Some(manifest) = sources.manifest() {
+        verdict.place_in(manifest);
+    }
     if options.json {
         terminal::result(serde_json::to_value(verdict.report())?);
     } else {
-        show(&verdict, &options);
+        show(&verdict, &sources, &options);
     }
     Ok(if verdict.is_admitted() {
         End::Good
@@ -34,7 +42,7 @@ pub(crate) async fn validate(options: JudgeOptions) -> anyhow::Result<End> {
     })
 }
 
-fn show(verdict: &Verdict, options: &JudgeOptions) {
+fn show(verdict: &Verdict, sources: &Sources, options: &JudgeOptions) {
     match &verdict.tool {
         Some(tool) => terminal::result(format_args!(
             "{} {}",
@@ -47,14 +55,8 @@ fn show(verdict: &Verdict, options: &JudgeOptions) {
             options.tool.display()
         )),
     }
-    verdict
-        .violations
-        .iter()
-        .for_each(|violation| terminal::result(terminal::violation(violation)));
-    verdict
-        .notes
-        .iter()
-        .for_each(|note| terminal::result(format_args!("  note: {note}")));
+    report::show(sources, &verdict.violations, |text| terminal::result(text));
+    report::notes(&verdict.notes);
 }
 
 fn summary(tool: &Tool, options: &JudgeOptions) -> String {

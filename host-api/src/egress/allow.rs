@@ -1,5 +1,6 @@
 //! Where a tool's requests may go. Only deciding: nothing here reaches a network.
 
+use super::host::Host;
 use super::host::{HTTPS_PORT, is_host_name, name_and_port};
 use http::Method;
 use http::uri::Scheme;
@@ -112,6 +113,11 @@ impl Allow {
         };
         let is_place = is_scheme && self.port == to.port && self.is_host(to.host);
         is_method && !is_never(method) && is_place && self.is_path(to.path)
+    }
+
+    /// Whether anything at that host is allowed over https, which is how secrets travel.
+    pub fn reaches(&self, host: &Host) -> bool {
+        self.is_https && self.port == host.port && self.is_host(&host.name)
     }
 
     /// Whether all that another rule allows is allowed by this one.

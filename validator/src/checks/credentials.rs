@@ -1,8 +1,8 @@
 //! Credentials: names that are environment variables, hosts that are exact.
 
-use super::invalid;
+use super::{in_manifest, invalid};
 use tollgate_runtime::manifest::Manifest;
-use tollgate_runtime::{Host, Violation, quoted};
+use tollgate_runtime::{Allow, Host, Violation, quoted};
 
 const NAME_BYTES_MAX: usize = 128;
 const CREDENTIALS_MAX: usize = 32;
@@ -51,11 +51,36 @@ pub(super) fn notes(manifest: &Manifest) -> Vec<Violation> {
         let message = format!(
             "the tool is shown the secret {name} itself, by buyers that allow it: it declares `expose`"
         );
-        Violation::new("credential_exposed", message)
-            .at_pointer(format!("/credentials/{name}/expose"))
-            .in_section(tollgate_runtime::manifest::SECTION)
+        in_manifest(
+            "credential_exposed",
+            format!("/credentials/{name}/expose"),
+            message,
+        )
     };
-    exposed.map(note).collect()
+    exposed.map(note).chain(unreachable(manifest)).collect()
+}
+
+/// Hosts that a credential is for and no request can go to.
+fn unreachable(manifest: &Manifest) -> impl Iterator<Item = Violation> {
+    let rules: Vec<Allow> = manifest
+        .egress
+        .allow
+        .iter()
+        .flat_map(|it| it.parse())
+        .collect();
+    let hosts = manifest.credentials.iter().flat_map(|(name, declared)| {
+        let hosts = declared.hosts.iter().enumerate();
+        hosts.map(move |(index, host)| (name, index, host))
+    });
+    hosts.filter_map(move |(name, index, host)| {
+        let place: Host = host.parse().ok()?;
+        let is_reached = rules.iter().any(|rule| rule.reaches(&place));
+        let message = format!(
+            "the credential {name} is for {host}, which no rule of `[egress] allow` reaches over https"
+        );
+        let pointer = format!("/credentials/{name}/hosts/{index}");
+        (!is_reached).then(|| in_manifest("credential_unreachable", pointer, message))
+    })
 }
 
 /// Whether a credential may have that name: it becomes an environment variable.
@@ -95,6 +120,22 @@ mod tests {
         for (host, is_valid) in cases {
             assert_eq!(is_host(host), is_valid, "{host}");
         }
+    }
+
+    #[test]
+    fn hosts_that_no_request_goes_to_are_noted() {
+        let manifest = super::super::manifest(
+            "[egress]\nallow = [\"https://*.b.example\", \"http://c.example\", \"https://d.example:8443\"]\n\
+             [credentials.KEY]\nhosts = [\"a.b.example\", \"c.example\", \"d.example\", \"d.example:8443\"]",
+        );
+        let pointers: Vec<_> = notes(&manifest)
+            .into_iter()
+            .filter_map(|it| it.place.pointer)
+            .collect();
+        assert_eq!(
+            pointers,
+            ["/credentials/KEY/hosts/1", "/credentials/KEY/hosts/2"]
+        );
     }
 
     #[test]

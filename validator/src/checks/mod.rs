@@ -1,10 +1,12 @@
 //! What protects buyers and sellers, one file each, in order. All of it is what the manifest says.
 
 mod credentials;
+mod documentation;
 mod egress;
 mod examples;
 mod limits;
 mod name;
+mod sections;
 
 pub use credentials::{is_credential_name, is_host};
 pub use name::is_tool_name;
@@ -24,10 +26,14 @@ pub(crate) fn check(admissible: &Admissible, limits: &Limits) -> Vec<Violation> 
 }
 
 /// What is said of a tool that is admitted.
-pub(crate) fn notes(admissible: &Admissible) -> Vec<Violation> {
-    let declared = admissible.manifest.as_ref().map(credentials::notes);
-    let found = admissible.notes.iter().cloned();
-    found.chain(declared.into_iter().flatten()).collect()
+pub(crate) fn notes(admissible: &Admissible, wasm: &[u8]) -> Vec<Violation> {
+    let mut notes = admissible.notes.clone();
+    if let Some(manifest) = &admissible.manifest {
+        notes.extend(credentials::notes(manifest));
+        notes.extend(documentation::notes(admissible, manifest));
+    }
+    notes.extend(sections::notes(wasm));
+    notes
 }
 
 fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Violation {

@@ -14,8 +14,6 @@ use tollgate_runtime::{
     Attribute, Credential, Credentials, Outcome, Refused, Run, Span, Tool, Violation, decoy, quoted,
 };
 
-/// How long the examples of a tool may take, before another is started.
-const EXAMPLES_FOR: Duration = Duration::from_secs(60);
 /// Characters of a decoy: as long as common keys are.
 const DECOY_LENGTH: usize = 32;
 
@@ -28,19 +26,19 @@ pub(crate) struct Ran {
     pub(crate) notes: Vec<Violation>,
 }
 
-/// Runs a tool's examples, one by one.
-pub(crate) async fn run(tool: &Tool, owner: &str) -> Ran {
+/// Runs a tool's examples, one by one, none of which starts after that time.
+pub(crate) async fn run(tool: &Tool, owner: &str, time: Duration) -> Ran {
     let mut ran = Ran::default();
     let examples = tool.manifest().map(|manifest| &manifest.examples);
     let started = Instant::now();
     for (index, example) in examples.into_iter().flatten().enumerate() {
         let at = format!("/examples/{index}");
-        if started.elapsed() > EXAMPLES_FOR {
+        if started.elapsed() > time {
             let message = format!(
                 "example {} was not run: the ones before it took {} s, and all of them together may take {} s; shorten them, or leave some out",
                 index + 1,
                 started.elapsed().as_secs(),
-                EXAMPLES_FOR.as_secs()
+                time.as_secs()
             );
             let violation = in_manifest("examples_too_long", at, message);
             ran.violations.push(violation);
@@ -173,4 +171,25 @@ fn described(request: &Span) -> String {
         _ => None,
     });
     format!("{}{}", request.name, path.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::pack;
+    use crate::source::assemble;
+    use tollgate_runtime::{Runtime, RuntimeConfig};
+
+    #[tokio::test]
+    async fn no_example_is_started_once_their_time_is_over() {
+        let tool = assemble(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+        let manifest = "name = \"a\"\n[[examples]]\n[[examples]]\n";
+        let wasm = pack(&tool.expect("valid"), manifest, None).expect("packed");
+        let runtime = Runtime::new(RuntimeConfig::default()).expect("it starts");
+        let tool = runtime.load(&wasm).await.expect("a tool");
+        let ran = run(&tool, "", Duration::ZERO).await;
+        assert_eq!(ran.violations.len(), 1);
+        assert_eq!(ran.violations[0].code, "examples_too_long");
+        assert_eq!(run(&tool, "", Duration::from_secs(60)).await.notes.len(), 2);
+    }
 }

@@ -1,0 +1,237 @@
+//! A verdict for people: each violation with the line of tool.toml, or the item of WIT, that is at fault, and what to do.
+
+use crate::terminal;
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
+};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use tollgate_runtime::Violation;
+use tollgate_runtime::manifest::SECTION;
+use tollgate_validator::catalogue::entry_of;
+use tollgate_validator::source::{MANIFEST_FILE, manifest_in};
+use tollgate_validator::span_in;
+
+/// The narrowest that is written for.
+const COLUMNS_MIN: usize = 40;
+/// Longer lines are hard to read, however wide the terminal is.
+const COLUMNS_MAX: usize = 100;
+
+/// The texts a tool was made from, as far as they are there.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    manifest: Option<Text>,
+    wit: Vec<Text>,
+}
+
+#[derive(Debug)]
+struct Text {
+    name: String,
+    text: String,
+}
+
+impl Sources {
+    /// A folder's own files, or what the file carries.
+    pub(crate) fn of(tool: &Path, wasm: Option<&[u8]>) -> Self {
+        if !tool.is_dir() {
+            let manifest = wasm.and_then(manifest_in);
+            let manifest = manifest.map(|text| Text {
+                name: SECTION.to_owned(),
+                text,
+            });
+            return Self {
+                manifest,
+                wit: Vec::new(),
+            };
+        }
+        let wit = fs::read_dir(tool.join("wit")).into_iter().flatten();
+        let mut wit: Vec<PathBuf> = wit.flatten().map(|it| it.path()).collect();
+        wit.retain(|path| path.extension().is_some_and(|it| it == "wit"));
+        wit.sort();
+        Self {
+            manifest: Text::read(&tool.join(MANIFEST_FILE)),
+            wit: wit.iter().filter_map(|path| Text::read(path)).collect(),
+        }
+    }
+
+    /// The manifest's text.
+    pub(crate) fn manifest(&self) -> Option<&str> {
+        self.manifest.as_ref().map(|it| it.text.as_str())
+    }
+
+    /// The part of a text that a violation is about.
+    fn at(&self, violation: &Violation) -> Option<(&Text, Range<usize>)> {
+        let place = &violation.place;
+        if let Some(manifest) = &self.manifest {
+            let span = place.pointer.as_deref();
+            let span = span.and_then(|pointer| span_in(&manifest.text, pointer));
+            let is_manifest_s = place.section.as_deref() == Some(SECTION);
+            let line = place.line.filter(|_| is_manifest_s);
+            let span = span.or_else(|| line_span(&manifest.text, usize::try_from(line?).ok()?));
+            if let Some(span) = span {
+                return Some((manifest, span));
+            }
+        }
+        let function = place.function.as_deref()?;
+        let mut wit = self.wit.iter();
+        wit.find_map(|text| Some((text, item_in(&text.text, function)?)))
+    }
+}
+
+impl Text {
+    fn read(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let name = path.display().to_string();
+        Some(Self { name, text })
+    }
+}
+
+/// A line without its indent, from 1.
+fn line_span(text: &str, line: usize) -> Option<Range<usize>> {
+    let of_line = text.split_inclusive('\n').nth(line.checked_sub(1)?)?;
+    let start = of_line.as_ptr().addr() - text.as_ptr().addr();
+    let indent = of_line.len() - of_line.trim_start().len();
+    Some(start + indent..start + of_line.trim_end().len().max(indent))
+}
+
+/// Where WIT declares a function: `name: func` or `export name: func`, whatever interface it is of.
+fn item_in(wit: &str, function: &str) -> Option<Range<usize>> {
+    let name = function.rsplit('.').next()?;
+    let declared = format!("{name}:");
+    let mut start = 0;
+    for line in wit.split_inclusive('\n') {
+        let code = line.trim_start();
+        let code = code.strip_prefix("export ").unwrap_or(code).trim_start();
+        if code.starts_with(&declared) && code.contains("func") {
+            let at = start + (line.len() - code.len());
+            return Some(at..at + name.len());
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// All that speaks against a tool, and what is to be known of it besides.
+pub(crate) fn show(sources: &Sources, violations: &[Violation], print: fn(String)) {
+    for violation in violations {
+        print(rendered(
+            sources,
+            violation,
+            terminal::is_coloured(),
+            columns(),
+        ));
+    }
+}
+
+/// Notes, a line or two each.
+pub(crate) fn notes(notes: &[Violation]) {
+    for note in notes {
+        let is_done = note.code == "example_ran";
+        let (sign, code) = match is_done {
+            true => (terminal::good("✓"), String::new()),
+            false => ("note:".to_owned(), format!(" [{}]", note.code)),
+        };
+        terminal::result(format_args!("  {sign} {}{code}", note.message));
+    }
+}
+
+fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns: usize) -> String {
+    let mut diagnostic = MietteDiagnostic::new(&violation.message).with_code(violation.code);
+    if let Some(entry) = entry_of(violation.code) {
+        diagnostic = diagnostic.with_help(entry.remedy);
+    }
+    let report = match sources.at(violation) {
+        Some((text, span)) => {
+            let label = LabeledSpan::new_primary_with_span(None, span);
+            let source = NamedSource::new(&text.name, text.text.clone());
+            Report::new(diagnostic.with_label(label)).with_source_code(source)
+        }
+        None => {
+            let place = violation.place.to_string();
+            if !place.is_empty() {
+                diagnostic.message = format!("{} ({place})", diagnostic.message);
+            }
+            Report::new(diagnostic)
+        }
+    };
+    let theme = match is_coloured {
+        true => GraphicalTheme::unicode(),
+        false => GraphicalTheme::unicode_nocolor(),
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(columns)
+        .with_links(false)
+        .with_context_lines(1);
+    let mut text = String::new();
+    match handler.render_report(&mut text, &*report) {
+        Ok(()) => text,
+        Err(_) => terminal::violation(violation),
+    }
+}
+
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    let columns = size.map_or(80, |size| usize::from(size.ws_col));
+    match columns {
+        0 => 80,
+        columns => columns.clamp(COLUMNS_MIN, COLUMNS_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Sources {
+        let text = |name: &str, text: &str| Text {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        };
+        let wit = "world tool {\n  /// Greets.\n  export greet: func(name: string);\n}\n";
+        Sources {
+            manifest: Some(text(
+                "greeter/tool.toml",
+                "name = \"greeter\"\nprice = -1\n",
+            )),
+            wit: vec![text("greeter/wit/tool.wit", wit)],
+        }
+    }
+
+    #[test]
+    fn a_violation_shows_its_line_or_its_item_and_what_to_do() {
+        let manifest = Violation::new("manifest_invalid", "a price is not negative");
+        let cases = [
+            (
+                manifest.clone().at_pointer("/price"),
+                "greeter/tool.toml:2:1",
+            ),
+            (
+                manifest.clone().at_line(2).in_section(SECTION),
+                "greeter/tool.toml:2:1",
+            ),
+            (
+                Violation::new("type_unsupported", "a resource").in_function("greet"),
+                "greeter/wit/tool.wit:3:10",
+            ),
+            (
+                Violation::new("import_unknown", "what")
+                    .in_section("import")
+                    .at(7),
+                "offset 0x7",
+            ),
+            (Violation::new("unheard_of", "what"), "what"),
+        ];
+        for (violation, at) in cases {
+            let text = rendered(&sources(), &violation, false, 80);
+            assert!(text.contains(at) && text.contains(violation.code), "{text}");
+            assert!(
+                text.lines().all(|line| line.chars().count() <= 80),
+                "{text}"
+            );
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
+        let text = rendered(&sources(), &manifest.at_pointer("/price"), true, 80);
+        assert!(text.contains('\u{1b}') && text.contains("help"), "{text}");
+    }
+}
