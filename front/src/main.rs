@@ -5,6 +5,7 @@ mod commands;
 mod compiled;
 mod config;
 mod exit;
+mod failure_help;
 mod options;
 mod problem;
 mod report;

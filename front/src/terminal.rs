@@ -97,23 +97,37 @@ pub(crate) fn logs(lines: &[LogLine]) {
     }
 }
 
-/// A failure, for the tool's owner: what, where, and what it said.
-pub(crate) fn failure(detail: &str, failure: &Failure) {
+/// Calls of a backtrace that are shown.
+const FRAMES_SHOWN: usize = 5;
+/// Characters of a tool's error that are shown.
+const ERROR_SHOWN: usize = 400;
+
+/// A failure, for the tool's owner: what, where, and what to try next. At most ten lines.
+pub(crate) fn failure(detail: &str, failure: &Failure, next_step: &str) {
     error(&format!(
         "{detail}: {} ({})",
         failure.message,
         failure.kind.name()
     ));
     if let Some(json) = &failure.error {
-        note(format_args!("  {}", plain_text(&json.to_string())));
+        let text = plain_text(&json.to_string());
+        let cut = text.char_indices().nth(ERROR_SHOWN).map(|(at, _)| at);
+        match cut {
+            Some(at) => note(format_args!("  {}… (`--json` has all of it)", &text[..at])),
+            None => note(format_args!("  {text}")),
+        }
     }
-    for frame in &failure.backtrace {
+    for frame in failure.backtrace.iter().take(FRAMES_SHOWN) {
         let function = frame.function.as_deref().unwrap_or("<unnamed>");
         match (&frame.file, frame.line) {
             (Some(file), Some(line)) => note(format_args!("  at {function} ({file}:{line})")),
             _ => note(format_args!("  at {function} (offset {:#x})", frame.offset)),
         }
     }
+    if let more @ 1.. = failure.backtrace.len().saturating_sub(FRAMES_SHOWN) {
+        note(format_args!("  … {more} calls more"));
+    }
+    note(format_args!("{} {next_step}", coloured(DIM, "try:")));
 }
 
 /// The credentials a run lacks, and how to give them.

@@ -244,7 +244,7 @@ fn check_paths(command: &DeclaredCommand) -> Vec<Violation> {
     let paths = || command.files.keys().chain(&command.outputs);
     let not_plain = paths().filter(|path| !is_plain_path(path)).map(|path| {
         let path = quoted(path);
-        invalid(format!("`{path}` must be a file's path below /scratch: no `..`, no control characters, names of at most {FILE_NAME_BYTES_MAX} bytes"))
+        invalid(format!("`{path}` must be a file's path inside of /scratch: no `/` before it, no `..`, no control characters, names of at most {FILE_NAME_BYTES_MAX} bytes"))
     });
     let is_folder_of = |folder: &String| {
         let inside = format!("{folder}/");
@@ -462,7 +462,7 @@ mod tests {
             ("args = [\"{nope}\"]", "nope"),
             ("files = { \"../x\" = \"a\" }", "../x"),
             ("files = { \"/x\" = \"a\" }", "/x"),
-            ("outputs = [\"\"]", "below /scratch"),
+            ("outputs = [\"\"]", "inside of /scratch"),
             ("outputs = [\"a\\u001b\"]", "control"),
             (
                 "files = { \"a\" = \"\", \"a/b\" = \"\" }",

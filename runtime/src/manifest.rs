@@ -1,7 +1,7 @@
 //! What a tool says of itself: `tool.toml` while developing, the custom section `tollgate.manifest` in the file.
 
 use crate::limits::Limits;
-use crate::violation::{Violation, quoted};
+use crate::violation::{Violation, quoted, quoted_within};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,6 +12,9 @@ pub const SECTION: &str = "tollgate.manifest";
 
 /// The most bytes of a manifest's text.
 pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+
+/// The most bytes of the reader's words: they list every key that may stand somewhere.
+const MESSAGE_BYTES_MAX: usize = 400;
 
 /// A manifest as written. That its values make sense is the gate's to judge.
 #[derive(Debug, Clone, Deserialize)]
@@ -86,23 +89,27 @@ impl LoweredLimits {
         limits.lowered_to(&self.stated(limits))
     }
 
-    /// Names and pointers of limits the manifest tries to raise.
-    pub fn raised(&self, limits: &Limits) -> Vec<&'static str> {
+    /// The limits the manifest tries to raise, each with what it is, as a manifest would say it.
+    pub fn raised(&self, limits: &Limits) -> Vec<(&'static str, String)> {
         let stated = self.stated(limits);
-        [
-            ("timeout", stated.timeout > limits.timeout),
-            ("memory", stated.memory_bytes > limits.memory_bytes),
-            ("output", stated.output_bytes > limits.output_bytes),
-            ("logs", stated.log_bytes > limits.log_bytes),
-            ("scratch", stated.scratch_bytes > limits.scratch_bytes),
-            (
-                "egress_requests",
-                stated.egress_requests > limits.egress_requests,
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(name, is_raised)| is_raised.then_some(name))
-        .collect()
+        let mut raised = Vec::new();
+        if stated.timeout > limits.timeout {
+            raised.push(("timeout", format!("{:?}", limits.timeout)));
+        }
+        let bytes = [
+            ("memory", stated.memory_bytes, limits.memory_bytes),
+            ("output", stated.output_bytes, limits.output_bytes),
+            ("logs", stated.log_bytes, limits.log_bytes),
+            ("scratch", stated.scratch_bytes, limits.scratch_bytes),
+        ];
+        let above = bytes
+            .into_iter()
+            .filter(|(_, stated, limit)| stated > limit);
+        raised.extend(above.map(|(name, _, limit)| (name, as_written(limit))));
+        if stated.egress_requests > limits.egress_requests {
+            raised.push(("egress_requests", limits.egress_requests.to_string()));
+        }
+        raised
     }
 
     fn stated(&self, limits: &Limits) -> Limits {
@@ -116,6 +123,16 @@ impl LoweredLimits {
             ..limits.clone()
         }
     }
+}
+
+/// Bytes as a manifest says them.
+fn as_written(bytes: u64) -> String {
+    let units = [("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let whole = units.into_iter().find(|(_, unit)| bytes % unit == 0);
+    whole.map_or_else(
+        || bytes.to_string(),
+        |(name, unit)| format!("{}{name}", bytes / unit),
+    )
 }
 
 /// `[credentials.NAME]`
@@ -231,7 +248,10 @@ impl Manifest {
         read.map_err(|error| {
             let violation = Violation::new(
                 "manifest_invalid",
-                format!("tool.toml: {}", quoted(error.message())),
+                format!(
+                    "tool.toml: {}",
+                    quoted_within(error.message(), MESSAGE_BYTES_MAX)
+                ),
             );
             let line = error
                 .span()
@@ -386,7 +406,8 @@ mod tests {
         let manifest =
             Manifest::parse("name = \"a\"\n[limits]\ntimeout = \"60s\"\nscratch = \"0B\"")
                 .expect("valid");
-        assert_eq!(manifest.limits.raised(&Limits::default()), ["timeout"]);
+        let raised = manifest.limits.raised(&Limits::default());
+        assert_eq!(raised, [("timeout", "30s".to_owned())]);
         let limits = manifest.limits.apply(&Limits::default());
         assert_eq!(
             (limits.timeout, limits.scratch_bytes),

@@ -120,11 +120,16 @@ impl fmt::Display for Place {
 
 /// A text of the seller's or caller's, bounded and without control characters, fit for a message.
 pub fn quoted(text: &str) -> String {
+    quoted_within(text, QUOTED_BYTES_MAX)
+}
+
+/// The same with a bound of its own.
+pub(crate) fn quoted_within(text: &str, bytes_max: usize) -> String {
     let plain = tollgate_host_api::logs::plain_text(text);
     match plain
         .char_indices()
         .map(|(at, _)| at)
-        .find(|at| *at >= QUOTED_BYTES_MAX)
+        .find(|at| *at >= bytes_max)
     {
         Some(cut) => format!("{}…", &plain[..cut]),
         None => plain,

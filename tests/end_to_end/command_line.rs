@@ -10,4 +10,5 @@ mod packing;
 mod profile;
 mod rotation;
 mod secrets;
+mod sellers;
 mod sources;

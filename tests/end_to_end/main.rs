@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod bytes;
+mod catalogue;
 mod command_line;
 mod compiling;
 mod crowds;

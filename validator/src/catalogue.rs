@@ -74,6 +74,11 @@ pub const VIOLATIONS: &[Entry] = &[
         "Build for `wasm32-wasip2` or `wasm32-wasip1` without that feature.",
     ),
     entry(
+        "file_empty",
+        "There is nothing in the file.",
+        "Upload the `.wasm` that the build makes.",
+    ),
+    entry(
         "file_too_large",
         "A tool has at most 20 MiB.",
         "Strip debug sections, build for size, leave out what is not used.",

@@ -12,11 +12,13 @@ pub mod source;
 pub mod upload;
 
 use bytes::Bytes;
+use checks::check_manifest;
 pub use checks::{is_credential_name, is_host, is_tool_name};
 pub use place::{line_in, span_in};
 use serde::Serialize;
 use source::manifest_in;
 use std::time::Duration;
+use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Rejected, Runtime, Tool, Violation};
 
 /// How long the examples of a tool may take in all, before another is started.
@@ -111,7 +113,12 @@ pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdic
 pub async fn judge(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
     let judged = match runtime.judge(wasm.clone()).await {
         Ok(judged) => judged,
-        Err(Rejected { violations }) => return Verdict::rejected(violations, &wasm),
+        Err(Rejected { mut violations }) => {
+            let manifest = manifest_in(&wasm).and_then(|text| Manifest::parse(&text).ok());
+            let limits = &runtime.rules().limits;
+            violations.extend(manifest.iter().flat_map(|it| check_manifest(it, limits)));
+            return Verdict::rejected(violations, &wasm);
+        }
     };
     let violations = checks::check(judged.admissible(), &runtime.rules().limits);
     if !violations.is_empty() {

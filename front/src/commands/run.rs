@@ -3,6 +3,7 @@
 use super::new_file::NewFile;
 use super::{judge, profile, read, runtime, spans, watch};
 use crate::exit::{End, interruptible};
+use crate::failure_help::next_step;
 use crate::options::RunOptions;
 use crate::problem::{Kind as ProblemKind, Problem};
 use crate::terminal;
@@ -62,6 +63,7 @@ pub(super) async fn once(options: &RunOptions) -> anyhow::Result<End> {
             "note: the tool sees {name} itself: it declares `expose`"
         ));
     }
+    let limits = limits(&tool, options, &runtime);
     let run = request(input, options, &runtime).credentials(credentials);
     let ended = interruptible(tool.run(run)).await?;
     drop(tool);
@@ -69,7 +71,7 @@ pub(super) async fn once(options: &RunOptions) -> anyhow::Result<End> {
     match ended {
         Some(Ok(mut outcome)) => {
             let profile = outcome.profile.take();
-            let end = show(located(outcome, wasm).await, options);
+            let end = show(located(outcome, wasm).await, &limits, options);
             if let (Some(file), Some(out)) = (profile_file, &options.profile) {
                 profile::show(profile, file, out, &options.tool)?;
             }
@@ -81,6 +83,20 @@ pub(super) async fn once(options: &RunOptions) -> anyhow::Result<End> {
             Ok(end)
         }
         None => Ok(End::Interrupted),
+    }
+}
+
+/// What the run is held to.
+fn limits(tool: &Tool, options: &RunOptions, runtime: &Runtime) -> Limits {
+    let all = &runtime.rules().limits;
+    let lowered = tool.manifest().map(|manifest| manifest.limits.apply(all));
+    let limits = lowered.unwrap_or_else(|| all.clone());
+    Limits {
+        timeout: options
+            .timeout
+            .unwrap_or(limits.timeout)
+            .min(limits.timeout),
+        ..limits
     }
 }
 
@@ -120,7 +136,7 @@ async fn located(mut outcome: Outcome, wasm: Vec<u8>) -> Outcome {
 }
 
 /// What the run gave. The tool's owner is at the terminal: panic text is shown.
-fn show(outcome: Outcome, options: &RunOptions) -> End {
+fn show(outcome: Outcome, limits: &Limits, options: &RunOptions) -> End {
     let end = End::from(&outcome);
     if !options.json {
         terminal::logs(&outcome.logs);
@@ -136,7 +152,10 @@ fn show(outcome: Outcome, options: &RunOptions) -> End {
         Ok(Value::String(text)) => terminal::text(text.strip_suffix('\n').unwrap_or(&text)),
         Ok(output) => terminal::result(format_args!("{output:#}")),
         Err(failure) if options.json => terminal::result(Problem::failed(failure).body()),
-        Err(failure) => terminal::failure(ProblemKind::from(failure.kind).row().detail, &failure),
+        Err(failure) => {
+            let detail = ProblemKind::from(failure.kind).row().detail;
+            terminal::failure(detail, &failure, &next_step(&failure, limits));
+        }
     }
     end
 }
@@ -152,10 +171,15 @@ fn refuse(problem: Problem, options: &RunOptions) -> End {
         .for_each(|violation| terminal::note(terminal::violation(violation)));
     terminal::missing(&problem.missing);
     if problem.violations().next().is_some() {
-        terminal::note(format_args!(
-            "`tollgate inspect {}` shows what the tool takes",
-            options.tool.display()
-        ));
+        let tool = options.tool.display();
+        match problem.kind() {
+            ProblemKind::NotValidated => terminal::note(format_args!(
+                "`tollgate validate {tool}` shows each with its line and what to do"
+            )),
+            _ => terminal::note(format_args!(
+                "`tollgate inspect {tool}` shows what the tool takes"
+            )),
+        }
     }
     End::Refused
 }

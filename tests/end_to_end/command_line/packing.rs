@@ -24,11 +24,11 @@ fn inspected(tool: &str) -> Value {
     json(&good(&["inspect", tool, "--json"]))
 }
 
-/// The status, and the codes and places of the notes: their texts have times in them.
+/// The status, and the codes and pointers of the notes: their texts have times in them, their lines are the text's.
 fn verdict(tool: &str) -> Vec<String> {
     let verdict = json(&good(&["validate", tool, "--json"]));
     let notes = verdict["notes"].as_array().expect("a list").iter();
-    let notes = notes.map(|note| format!("{} {}", note["code"], note["place"]));
+    let notes = notes.map(|note| format!("{} {}", note["code"], note["place"]["pointer"]));
     notes.chain([verdict["status"].to_string()]).collect()
 }
 

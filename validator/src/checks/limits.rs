@@ -8,10 +8,12 @@ pub(super) fn check(manifest: &Manifest, limits: &Limits) -> Vec<Violation> {
     let raised = manifest.limits.raised(limits);
     let mut violations: Vec<_> = raised
         .into_iter()
-        .map(|name| {
+        .map(|(name, limit)| {
             invalid(
                 format!("/limits/{name}"),
-                format!("the limit `{name}` is above the platform's; limits can only be lowered"),
+                format!(
+                    "the limit `{name}` is above the platform's {limit}; limits can only be lowered"
+                ),
             )
         })
         .collect();

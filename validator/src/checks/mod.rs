@@ -11,17 +11,24 @@ mod sections;
 pub use credentials::{is_credential_name, is_host};
 pub use name::is_tool_name;
 use tollgate_runtime::checks::Admissible;
+use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Limits, Violation};
 
 pub(crate) fn check(admissible: &Admissible, limits: &Limits) -> Vec<Violation> {
     let Some(manifest) = &admissible.manifest else {
         return Vec::new();
     };
+    let mut violations = check_manifest(manifest, limits);
+    violations.extend(examples::check(manifest, &admissible.interface));
+    violations
+}
+
+/// What can be said of a manifest alone, whatever the rest of the file is.
+pub(crate) fn check_manifest(manifest: &Manifest, limits: &Limits) -> Vec<Violation> {
     let mut violations = name::check(manifest);
     violations.extend(limits::check(manifest, limits));
     violations.extend(credentials::check(manifest));
     violations.extend(egress::check(manifest));
-    violations.extend(examples::check(manifest, &admissible.interface));
     violations
 }
 

@@ -108,14 +108,23 @@ fn told(failure: &Failure) -> String {
     if let Some(error) = &failure.error {
         told.push_str(&format!(": {}", shown(error)));
     }
-    if let Some(said) = failure
-        .diagnostics
-        .as_deref()
-        .and_then(|it| it.lines().last())
-    {
+    if let Some(said) = failure.diagnostics.as_deref().and_then(telling) {
         told.push_str(&format!(" (it said: {})", quoted(said)));
     }
     told
+}
+
+/// The line of what a tool said that says most: a panic's message stands below its place, and hints below that.
+fn telling(said: &str) -> Option<&str> {
+    let mut lines = said.lines();
+    let below = lines
+        .find(|line| line.contains("panicked at"))
+        .and(lines.next());
+    let plain = || {
+        said.lines()
+            .rfind(|line| !line.trim().is_empty() && !line.starts_with("note:"))
+    };
+    below.or_else(plain)
 }
 
 fn shown(value: &Value) -> String {
@@ -167,6 +176,14 @@ fn difference(expected: &Value, got: &Value) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn of_a_panic_its_message_is_told() {
+        let panic = "thread 'main' panicked at src/main.rs:1:2:\nno such row\nnote: run with `RUST_BACKTRACE=1`\n";
+        assert_eq!(telling(panic), Some("no such row"));
+        assert_eq!(telling("warning\nbad file\n\n"), Some("bad file"));
+        assert_eq!(telling(""), None);
+    }
 
     #[test]
     fn the_first_difference_has_its_place() {
