@@ -195,7 +195,11 @@ fn completions_are_printed_for_each_shell() {
 #[test]
 fn a_failure_says_what_to_try_next_in_at_most_ten_lines() {
     for (tool, arguments, said) in [
-        ("fixtures/tools/panics", &["-i", r#"{"month":13}"#][..], "try: most often a panic"),
+        (
+            "fixtures/tools/panics",
+            &["-i", r#"{"month":13}"#][..],
+            "try: most often a panic",
+        ),
         (
             "fixtures/tools/spin",
             &["--timeout", "200ms"],
