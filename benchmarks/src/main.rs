@@ -107,6 +107,7 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
     (rows::large_tool::NAME, |effort, _| {
         rows::large_tool::measure(effort)
     }),
+    (rows::validate::NAME, rows::validate::measure),
     (rows::many_tools::NAME, |effort, _| {
         rows::many_tools::measure(effort)
     }),

@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod failure_help;
 mod options;
+mod outline;
 mod problem;
 mod report;
 mod server;

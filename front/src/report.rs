@@ -138,7 +138,9 @@ pub(crate) fn notes(notes: &[Violation]) {
 
 fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns: usize) -> String {
     let mut diagnostic = MietteDiagnostic::new(&violation.message).with_code(violation.code);
-    if let Some(entry) = entry_of(violation.code) {
+    // Of what is wrong in a manifest the message says what may stand there.
+    let entry = entry_of(violation.code).filter(|it| it.code != "manifest_invalid");
+    if let Some(entry) = entry {
         diagnostic = diagnostic.with_help(entry.remedy);
     }
     let report = match sources.at(violation) {
@@ -170,7 +172,8 @@ fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns
     }
 }
 
-fn columns() -> usize {
+/// How wide lines may be.
+pub(crate) fn columns() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stderr());
     let columns = size.map_or(80, |size| usize::from(size.ws_col));
     match columns {
@@ -231,7 +234,8 @@ mod tests {
             );
             assert!(!text.contains('\u{1b}'), "{text}");
         }
-        let text = rendered(&sources(), &manifest.at_pointer("/price"), true, 80);
+        let unsupported = Violation::new("type_unsupported", "a resource").in_function("greet");
+        let text = rendered(&sources(), &unsupported, true, 80);
         assert!(text.contains('\u{1b}') && text.contains("help"), "{text}");
     }
 }

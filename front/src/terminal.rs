@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
-use tollgate_runtime::{Failure, LogLine, Missing, Violation, plain_text};
+use tollgate_runtime::{Failure, Frame, LogLine, Missing, Violation, plain_text};
 
 const RED: &str = "\x1b[1;31m";
 const GREEN: &str = "\x1b[1;32m";
@@ -117,17 +117,49 @@ pub(crate) fn failure(detail: &str, failure: &Failure, next_step: &str) {
             None => note(format_args!("  {text}")),
         }
     }
-    for frame in failure.backtrace.iter().take(FRAMES_SHOWN) {
+    let is_machinery = |frame: &&Frame| frame.function.as_deref().is_some_and(is_panicking);
+    let begin = failure.backtrace.iter().take_while(is_machinery).count();
+    // Where all of it is, that is what there is to show.
+    let begin = if begin == failure.backtrace.len() {
+        0
+    } else {
+        begin
+    };
+    let frames = &failure.backtrace[begin..];
+    let is_named = |frame: &Frame| frame.function.is_some();
+    let shown = match frames.iter().any(is_named) {
+        true => FRAMES_SHOWN,
+        // Offsets alone tell nobody more by being many.
+        false => 1,
+    };
+    for frame in frames.iter().take(shown) {
         let function = frame.function.as_deref().unwrap_or("<unnamed>");
         match (&frame.file, frame.line) {
             (Some(file), Some(line)) => note(format_args!("  at {function} ({file}:{line})")),
             _ => note(format_args!("  at {function} (offset {:#x})", frame.offset)),
         }
     }
-    if let more @ 1.. = failure.backtrace.len().saturating_sub(FRAMES_SHOWN) {
+    if let more @ 1.. = frames.len().saturating_sub(shown) {
         note(format_args!("  … {more} calls more"));
     }
     note(format_args!("{} {next_step}", coloured(DIM, "try:")));
+}
+
+/// Whether a function is how Rust's standard library ends a program, which is above where it went wrong.
+fn is_panicking(function: &str) -> bool {
+    const MODULES: [&str; 9] = [
+        "std::",
+        "core::",
+        "alloc::",
+        "__rustc",
+        "rust_panic",
+        "rust_begin",
+        "__rust",
+        "panic",
+        "abort",
+    ];
+    let name = function.trim_start_matches('<');
+    MODULES.iter().any(|module| name.starts_with(module))
 }
 
 /// The credentials a run lacks, and how to give them.

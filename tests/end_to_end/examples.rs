@@ -66,7 +66,7 @@ async fn recorded_answers_stand_for_hosts_and_usage_is_reported() {
         .collect();
     let pointers: Vec<_> = ran.iter().map(|note| pointer(note)).collect();
     assert_eq!(pointers, ["/examples/0", "/examples/1", "/examples/2"]);
-    assert!(ran[0].message.contains("1 requests") && ran[0].message.contains("KiB of memory"));
+    assert!(ran[0].message.contains("1 request") && ran[0].message.contains("KiB of memory"));
     assert!(ran[2].message.contains("failed as expected (error)"));
 }
 

@@ -4,6 +4,7 @@
 //! `TOLLGATE_MUTATIONS=100000 cargo test mutations -- --nocapture` tries more than the usual number;
 //! `TOLLGATE_MUTATIONS_SEED` repeats a run.
 
+mod generated;
 mod mutate;
 
 use mutate::{Random, mutated};
@@ -60,24 +61,14 @@ async fn of_the_fixtures_never_harm_the_host() {
             *tally.entry(end).or_default() += count;
         }
     }
-    eprintln!("{mutations} mutations from seed {seed}:");
-    tally
-        .iter()
-        .for_each(|(end, count)| eprintln!("  {count:7} {end}"));
-
+    tell(&format!("{mutations} mutations from seed {seed}"), &tally);
     let count = |end: &str| tally.get(end).copied().unwrap_or_default();
     assert_eq!(
         PANICS.load(Ordering::Relaxed),
         0,
         "the host panicked: {tally:?}"
     );
-    for fault in [
-        "rejected check_failed",
-        "refused internal",
-        "failed internal",
-    ] {
-        assert_eq!(count(fault), 0, "{fault}: {tally:?}");
-    }
+    assert_no_fault(&tally);
     assert!(
         count("admitted") > mutations / 30,
         "too few were admitted: {tally:?}"
@@ -87,6 +78,24 @@ async fn of_the_fixtures_never_harm_the_host() {
         "too few were malformed: {tally:?}"
     );
     assert!(count("ran") > mutations / 60, "too few ran: {tally:?}");
+}
+
+fn tell(what: &str, tally: &Tally) {
+    eprintln!("{what}:");
+    tally
+        .iter()
+        .for_each(|(end, count)| eprintln!("  {count:7} {end}"));
+}
+
+/// Nothing is our fault.
+fn assert_no_fault(tally: &Tally) {
+    for fault in [
+        "rejected check_failed",
+        "refused internal",
+        "failed internal",
+    ] {
+        assert_eq!(tally.get(fault), None, "{fault}: {tally:?}");
+    }
 }
 
 fn count_panics() {
@@ -113,7 +122,7 @@ async fn mutate_and_judge(seeds: Vec<Seed>, mut random: Random, mutations: u64) 
         let bytes = mutated(&seed.bytes, &other.bytes, &mut random);
         match runtime().admit(&bytes).await {
             Err(Rejected { violations }) => {
-                check(&violations, seed);
+                check(&violations, seed.fixture.name);
                 count(format!("rejected {}", violations[0].code));
                 continue;
             }
@@ -124,7 +133,7 @@ async fn mutate_and_judge(seeds: Vec<Seed>, mut random: Random, mutations: u64) 
         }
         let verdict = validate(runtime(), &bytes).await;
         let Some(tool) = verdict.tool else {
-            check(&verdict.violations, seed);
+            check(&verdict.violations, seed.fixture.name);
             let first = &verdict.violations[0];
             if first.code == "compile_failed" {
                 eprintln!("{}: {first}", seed.fixture.name);
@@ -148,8 +157,7 @@ async fn mutate_and_judge(seeds: Vec<Seed>, mut random: Random, mutations: u64) 
     tally
 }
 
-fn check(violations: &[Violation], seed: &Seed) {
-    let name = seed.fixture.name;
+fn check(violations: &[Violation], name: &str) {
     assert!(
         !violations.is_empty(),
         "{name} was rejected without a reason"

@@ -18,6 +18,7 @@ pub use place::{line_in, span_in};
 use serde::Serialize;
 use source::manifest_in;
 use std::time::Duration;
+use tollgate_runtime::checks::Admissible;
 use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Rejected, Runtime, Tool, Violation};
 
@@ -94,7 +95,7 @@ pub async fn validate(runtime: &Runtime, wasm: &[u8]) -> Verdict {
 
 /// The same for somebody: `owner` is whom turns at the compiler, and of the examples, are shared by.
 pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
-    let mut verdict = judge(runtime, owner, wasm.clone()).await;
+    let mut verdict = admit(runtime, owner, wasm.clone(), checks::check_examples).await;
     if let Some(tool) = &verdict.tool {
         let ran = examples::run(tool, owner, EXAMPLES_FOR).await;
         if !ran.violations.is_empty() {
@@ -109,18 +110,29 @@ pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdic
     verdict
 }
 
-/// The same, without running anything: the examples are left out.
+/// The same without the examples: nothing of the tool is run.
 pub async fn judge(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
+    admit(runtime, owner, wasm, |_| Vec::new()).await
+}
+
+/// Every check in order, with some of one's own, and compiles what passed.
+async fn admit(
+    runtime: &Runtime,
+    owner: &str,
+    wasm: Bytes,
+    also: fn(&Admissible) -> Vec<Violation>,
+) -> Verdict {
+    let limits = &runtime.rules().limits;
     let judged = match runtime.judge(wasm.clone()).await {
         Ok(judged) => judged,
         Err(Rejected { mut violations }) => {
             let manifest = manifest_in(&wasm).and_then(|text| Manifest::parse(&text).ok());
-            let limits = &runtime.rules().limits;
             violations.extend(manifest.iter().flat_map(|it| check_manifest(it, limits)));
             return Verdict::rejected(violations, &wasm);
         }
     };
-    let violations = checks::check(judged.admissible(), &runtime.rules().limits);
+    let mut violations = checks::check(judged.admissible(), limits);
+    violations.extend(also(judged.admissible()));
     if !violations.is_empty() {
         return Verdict::rejected(violations, &wasm);
     }

@@ -37,7 +37,7 @@ pub fn documentation(wit: &Path) -> Result<Vec<u8>, Violation> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve
         .push_path(wit)
-        .map_err(|error| unreadable(&format!("{error:#}")))?;
+        .map_err(|error| unreadable(&error.root_cause()))?;
     PackageMetadata::extract(&resolve, package)
         .encode()
         .map_err(|error| unreadable(&error))

@@ -16,3 +16,4 @@ pub(crate) mod saturation;
 pub(crate) mod scan;
 pub(crate) mod throughput;
 pub(crate) mod tuning;
+pub(crate) mod validate;

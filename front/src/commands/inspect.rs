@@ -5,13 +5,15 @@ use super::{read, runtime};
 use crate::about::about;
 use crate::exit::End;
 use crate::options::JudgeOptions;
+use crate::outline::{outline, wrapped};
+use crate::report::{self, columns};
 use crate::terminal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tollgate_runtime::NetworkConfig;
 use tollgate_runtime::checks::Admissible;
-use tollgate_runtime::{Rejected, Violation, quoted};
+use tollgate_runtime::{Function, Rejected, Violation, quoted};
 
 pub(crate) async fn inspect(options: JudgeOptions) -> anyhow::Result<End> {
     let wasm = match read(&options.tool)? {
@@ -93,31 +95,59 @@ fn show(admissible: &Admissible, description: &Value) {
         "price {} a run, {} to subscribe",
         description["price"], description["subscription_price"]
     ));
-    for function in admissible.interface.functions() {
-        terminal::result(format_args!("\nfunction {}", quoted(&function.name)));
-        if let Some(documentation) = &function.description {
-            terminal::result(format_args!(
-                "  {}",
-                terminal::plain_lines(documentation).replace('\n', "\n  ")
-            ));
-        }
-        terminal::result(format_args!("  input  {}", function.input_schema()));
-        terminal::result(format_args!("  output {}", function.output_schema()));
+    admissible
+        .interface
+        .functions()
+        .iter()
+        .for_each(show_function);
+    let list = |key: &str| description[key].as_array().into_iter().flatten();
+    list("credentials").for_each(show_credential);
+    let rules: Vec<_> = list("egress").filter_map(Value::as_str).collect();
+    if !rules.is_empty() {
+        terminal::result("\nmay ask");
     }
-    for credential in description["credentials"].as_array().into_iter().flatten() {
-        let need = if credential["required"] == json!(true) {
-            "required"
-        } else {
-            "optional"
-        };
-        terminal::result(format_args!(
-            "\ncredential {} ({need}) {}: {}",
-            terminal::plain_lines(credential["name"].as_str().unwrap_or("")),
-            credential["hosts"],
-            terminal::plain_lines(credential["description"].as_str().unwrap_or(""))
-        ));
+    for rule in rules {
+        terminal::result(format_args!("  {}", quoted(rule)));
     }
-    for note in &admissible.notes {
-        terminal::result(format_args!("\nnote: {note}"));
+    report::notes(&admissible.notes);
+}
+
+fn show_function(function: &Function) {
+    let name = quoted(&function.name);
+    terminal::result(format_args!("\nfunction {}", terminal::good(&name)));
+    let documentation = function.description.as_deref().unwrap_or_default();
+    for paragraph in terminal::plain_lines(documentation).lines() {
+        print(wrapped(paragraph, "  ", columns()));
     }
+    for (title, schema) in [
+        ("input", function.input_schema()),
+        ("output", function.output_schema()),
+    ] {
+        terminal::result(format_args!("  {title}"));
+        print(outline(&schema, "    ", columns()));
+    }
+}
+
+fn show_credential(credential: &Value) {
+    let of = |key: &str| terminal::plain_lines(credential[key].as_str().unwrap_or(""));
+    let need = match credential["required"] == json!(true) {
+        true => "required",
+        false => "optional",
+    };
+    let exposed = match credential["expose"] == json!(true) {
+        true => ", shown to the tool itself",
+        false => "",
+    };
+    terminal::result(format_args!(
+        "\ncredential {} ({need}{exposed})",
+        of("name")
+    ));
+    print(wrapped(&of("description"), "  ", columns()));
+    let hosts = credential["hosts"].as_array().into_iter().flatten();
+    let hosts: Vec<_> = hosts.filter_map(Value::as_str).map(quoted).collect();
+    terminal::result(format_args!("  goes to {}", hosts.join(", ")));
+}
+
+fn print(lines: Vec<String>) {
+    lines.iter().for_each(terminal::result);
 }

@@ -6,6 +6,7 @@ use crate::exit::{End, interruptible};
 use crate::failure_help::next_step;
 use crate::options::RunOptions;
 use crate::problem::{Kind as ProblemKind, Problem};
+use crate::report::Sources;
 use crate::terminal;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -47,9 +48,12 @@ pub(super) async fn once(options: &RunOptions) -> anyhow::Result<End> {
         open: options.allow_host.clone(),
         ..NetworkConfig::default()
     })?;
-    let Some(verdict) = interruptible(judge(&runtime, &wasm, &options.tool)).await? else {
+    let Some(mut verdict) = interruptible(judge(&runtime, &wasm, &options.tool)).await? else {
         return Ok(End::Interrupted);
     };
+    if let Some(manifest) = Sources::of(&options.tool, Some(&wasm)).manifest() {
+        verdict.place_in(manifest);
+    }
     let Some(tool) = verdict.tool else {
         return Ok(refuse(Problem::not_validated(verdict.violations), options));
     };
@@ -283,7 +287,7 @@ async fn build(folder: &Path) -> anyhow::Result<()> {
         .await
         .context("--build: cannot start a shell")?;
     if !status.success() {
-        bail!("--build: `{command}` ended with {status}");
+        bail!("the build failed ({status}); see above");
     }
     Ok(())
 }

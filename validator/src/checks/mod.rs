@@ -15,12 +15,15 @@ use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Limits, Violation};
 
 pub(crate) fn check(admissible: &Admissible, limits: &Limits) -> Vec<Violation> {
-    let Some(manifest) = &admissible.manifest else {
-        return Vec::new();
-    };
-    let mut violations = check_manifest(manifest, limits);
-    violations.extend(examples::check(manifest, &admissible.interface));
-    violations
+    let manifest = admissible.manifest.as_ref();
+    manifest.map_or_else(Vec::new, |manifest| check_manifest(manifest, limits))
+}
+
+/// Whether the examples can be run at all.
+pub(crate) fn check_examples(admissible: &Admissible) -> Vec<Violation> {
+    let manifest = admissible.manifest.as_ref();
+    let check = |manifest| examples::check(manifest, &admissible.interface);
+    manifest.map_or_else(Vec::new, check)
 }
 
 /// What can be said of a manifest alone, whatever the rest of the file is.

@@ -133,8 +133,12 @@ fn passed(at: String, name: &str, outcome: &Outcome) -> Violation {
         milliseconds(usage.cpu_us),
         usage.memory_peak_bytes / 1024
     );
+    let requests = match usage.egress_requests {
+        1 => "request",
+        _ => "requests",
+    };
     let more = [
-        (usage.egress_requests, "requests"),
+        (usage.egress_requests, requests),
         (usage.scratch_bytes, "bytes of scratch"),
         (usage.log_bytes, "bytes of logs"),
     ];

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
+use tollgate_validator::is_tool_name;
 
 /// A verdict that takes longer is not coming.
 const VERDICT: Duration = Duration::from_secs(10 * 60);
@@ -75,37 +76,51 @@ impl<'a> Publishing<'a> {
         })
     }
 
-    /// Makes the file a draft: of a new artifact, or of the one that has its name. Says which.
+    /// Makes the file a draft: of the artifact that has its name, or of a new one. Says which. What the server has
+    /// already is not sent again.
     fn upload(&self) -> Result<String, Stop> {
-        let path = "/v1/artifacts";
-        let answer = self.api.upload(path, self.wasm)?;
-        if answer.status != 409 || answer.code() != "artifact_exists" {
-            let artifact = self.expect(201, answer, path)?;
-            return self.id(&artifact["id"]);
+        let id = match self.find()? {
+            Some(id) => id,
+            None => {
+                let path = "/v1/artifacts";
+                let answer = self.api.upload(path, self.wasm)?;
+                if answer.status != 409 || answer.code() != "artifact_exists" {
+                    let artifact = self.expect(201, answer, path)?;
+                    return self.id(&artifact["id"]);
+                }
+                self.id(&answer.body["artifact_id"])?
+            }
+        };
+        let path = format!("/v1/artifacts/{id}");
+        let artifact = self.expect(200, self.api.get(&path)?, &path)?;
+        let digest = format!("sha256:{:x}", Sha256::digest(self.wasm));
+        let path = format!("{path}/draft");
+        match artifact["draft"]["digest"].as_str() {
+            Some(draft) if draft == digest => {
+                terminal::note("the server has this file already: going on with it");
+                return Ok(id);
+            }
+            Some(_) => {
+                self.expect(204, self.api.delete(&path)?, &path)?;
+                terminal::note("an older draft that was not published gives way to this file");
+            }
+            None => {}
         }
-        let id = self.id(&answer.body["artifact_id"])?;
-        let path = format!("/v1/artifacts/{id}/draft");
-        let answer = self.api.upload(&path, self.wasm)?;
-        if answer.status != 409 || answer.code() != "draft_exists" {
-            self.expect(201, answer, &path)?;
-            return Ok(id);
-        }
-        if self.is_draft_of(&id)? {
-            terminal::note("the artifact's draft is this file already: going on with it");
-            return Ok(id);
-        }
-        self.expect(204, self.api.delete(&path)?, &path)?;
-        terminal::note("removed the artifact's other draft, which was not published");
         self.expect(201, self.api.upload(&path, self.wasm)?, &path)?;
         Ok(id)
     }
 
-    /// Whether the artifact's draft is this very file.
-    fn is_draft_of(&self, id: &str) -> Result<bool, Stop> {
-        let path = format!("/v1/artifacts/{id}");
-        let artifact = self.expect(200, self.api.get(&path)?, &path)?;
-        let digest = format!("sha256:{:x}", Sha256::digest(self.wasm));
-        Ok(artifact["draft"]["digest"].as_str() == Some(&digest))
+    /// The project's artifact of that name, as far as the server finds it.
+    fn find(&self) -> Result<Option<String>, Stop> {
+        // A tool's name has nothing in it that a query would have to escape; what is none is refused by the server.
+        if !is_tool_name(self.name) {
+            return Ok(None);
+        }
+        let path = format!("/v1/artifacts?mine=true&q={}", self.name);
+        let found = self.expect(200, self.api.get(&path)?, &path)?;
+        let mut items = found["items"].as_array().into_iter().flatten();
+        let named = items.find(|artifact| artifact["name"] == self.name);
+        named.map(|artifact| self.id(&artifact["id"])).transpose()
     }
 
     /// Has the draft judged, and waits for the verdict.

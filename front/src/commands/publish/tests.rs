@@ -114,87 +114,89 @@ fn with_rest(mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
-/// The server has an artifact of that name, with a draft.
-fn with_draft(digest: &str) -> Vec<Step> {
+/// What the server finds by the tool's name.
+fn found(items: Value) -> Step {
+    let search = "GET /v1/artifacts?mine=true&q=weather";
+    (search, 200, json!({"items": items, "next_cursor": null}))
+}
+
+/// Nothing; then the file is uploaded, and that answered.
+fn uploaded(status: u16, body: Value) -> Vec<Step> {
+    vec![found(json!([])), ("POST /v1/artifacts", status, body)]
+}
+
+/// The server has an artifact of that name, with that draft.
+fn with_draft(draft: Value) -> Vec<Step> {
+    let others = json!({"id": "art_2", "name": "weather-2"});
     vec![
-        ("POST /v1/artifacts", 409, problem("artifact_exists")),
-        (
-            "POST /v1/artifacts/art_1/draft",
-            409,
-            problem("draft_exists"),
-        ),
+        found(json!([others, {"id": "art_1", "name": "weather"}])),
         (
             "GET /v1/artifacts/art_1",
             200,
-            json!({"id": "art_1", "draft": {"digest": digest}}),
+            json!({"id": "art_1", "draft": draft}),
         ),
     ]
 }
 
 #[test]
 fn a_new_tool_is_uploaded_judged_and_released() {
-    let (ended, bodies) = publish(with_rest(vec![(
-        "POST /v1/artifacts",
-        201,
-        json!({"id": "art_1"}),
-    )]));
+    let (ended, bodies) = publish(with_rest(uploaded(201, json!({"id": "art_1"}))));
     let published = ended.expect("published");
     assert_eq!(published.artifact_id, "art_1");
     assert_eq!(published.release["version"], "1.2.0");
-    assert_eq!(bodies[0], WASM);
-    assert!(bodies[1..].iter().all(Vec::is_empty));
+    assert_eq!(bodies[1], WASM);
+    assert!(bodies[2..].iter().all(Vec::is_empty));
 }
 
 #[test]
 fn another_version_is_a_draft_of_the_artifact() {
-    let (ended, bodies) = publish(with_rest(vec![
-        ("POST /v1/artifacts", 409, problem("artifact_exists")),
-        (
-            "POST /v1/artifacts/art_1/draft",
-            201,
-            json!({"digest": "sha256:0"}),
-        ),
-    ]));
+    let draft = ("POST /v1/artifacts/art_1/draft", 201, json!({}));
+    let mut steps = with_draft(Value::Null);
+    steps.push(draft.clone());
+    let (ended, bodies) = publish(with_rest(steps));
     assert_eq!(ended.expect("published").artifact_id, "art_1");
-    assert_eq!(bodies[1], WASM);
+    assert_eq!(bodies[2], WASM);
+    // One that was not found by its name, and is there all the same.
+    let mut steps = uploaded(409, problem("artifact_exists"));
+    steps.push(("GET /v1/artifacts/art_1", 200, json!({"id": "art_1"})));
+    steps.push(draft);
+    let (ended, _) = publish(with_rest(steps));
+    assert_eq!(ended.expect("published").artifact_id, "art_1");
 }
 
 #[test]
 fn a_draft_that_is_this_file_is_gone_on_with() {
     use sha2::{Digest, Sha256};
     let digest = format!("sha256:{:x}", Sha256::digest(WASM));
-    let (ended, _) = publish(with_rest(with_draft(&digest)));
+    let (ended, bodies) = publish(with_rest(with_draft(json!({"digest": digest}))));
     ended.expect("published");
+    assert!(bodies.iter().all(Vec::is_empty), "nothing is sent again");
 }
 
 #[test]
 fn a_draft_that_is_another_file_is_replaced() {
-    let mut steps = with_draft("sha256:0");
+    let mut steps = with_draft(json!({"digest": "sha256:0"}));
     steps.push(("DELETE /v1/artifacts/art_1/draft", 204, Value::Null));
     steps.push(("POST /v1/artifacts/art_1/draft", 201, json!({})));
     let (ended, bodies) = publish(with_rest(steps));
     ended.expect("published");
-    assert_eq!(bodies[4], WASM);
+    assert_eq!(bodies[3], WASM);
 }
 
 #[test]
 fn what_the_gate_rejects_is_not_published() {
     let verdict = json!({"status": "REJECTED", "violations": [{"code": "a", "message": "b"}]});
-    let (ended, _) = publish(vec![
-        ("POST /v1/artifacts", 201, json!({"id": "art_1"})),
-        (
-            "POST /v1/artifacts/art_1/draft/validation",
-            202,
-            verdict.clone(),
-        ),
-    ]);
+    let mut steps = uploaded(201, json!({"id": "art_1"}));
+    let validation = "POST /v1/artifacts/art_1/draft/validation";
+    steps.push((validation, 202, verdict.clone()));
+    let (ended, _) = publish(steps);
     assert!(matches!(ended, Err(Stop::Rejected(it)) if it == verdict));
 }
 
 #[test]
 fn a_version_that_is_released_is_refused() {
-    let mut steps = with_rest(vec![("POST /v1/artifacts", 201, json!({"id": "art_1"}))]);
-    steps.truncate(4);
+    let mut steps = with_rest(uploaded(201, json!({"id": "art_1"})));
+    steps.truncate(5);
     steps.push((
         "POST /v1/artifacts/art_1/publish",
         409,
@@ -206,7 +208,7 @@ fn a_version_that_is_released_is_refused() {
 
 #[test]
 fn a_key_that_is_refused_is_a_refusal_though_the_body_was_not_read() {
-    let (ended, _) = publish(vec![("POST /v1/artifacts", 401, problem("key_invalid"))]);
+    let (ended, _) = publish(uploaded(401, problem("key_invalid")));
     assert!(matches!(ended, Err(Stop::Refused(it)) if it["code"] == "key_invalid"));
 }
 
@@ -221,7 +223,7 @@ fn a_server_that_fails_or_is_none_is_named_and_the_key_is_not() {
         (307, Value::Null),
         (201, json!({"id": "../../x"})),
     ] {
-        let (url, serving) = server(vec![("POST /v1/artifacts", status, body)]);
+        let (url, serving) = server(uploaded(status, body));
         let Err(Stop::Failed(error)) = publish_to(&url) else {
             panic!("{status} is our fault or the server's");
         };
