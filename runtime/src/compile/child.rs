@@ -12,8 +12,8 @@ use std::process::{self, ExitCode};
 
 /// Lowest. Not the idle class, in which a machine that is always busy would never compile anything.
 const NICENESS: i32 = 19;
-/// What a compiler that still had memory could have: more than it asks for at once.
-const SOME_BYTES: usize = 16 << 20;
+/// What a compiler that still had memory could have: more than it, or its allocator, asks for at once.
+const SOME_BYTES: usize = 64 << 20;
 /// The most bytes of the engine's words.
 const SAID_BYTES_MAX: usize = 4096;
 

@@ -90,8 +90,10 @@ fn start(by: &CompileChild, output: &File) -> io::Result<Child> {
         .env("RUST_MIN_STACK", STACK_BYTES.to_string())
         .env("RAYON_NUM_THREADS", &threads)
         .env("MALLOC_ARENA_MAX", &threads)
-        // The program's allocator would reserve more at its start than a child may have.
-        .env("MIMALLOC_ARENA_RESERVE", "0")
+        // The program's allocator would reserve more at its start than a child may have, and give back what is asked
+        // for again a moment later.
+        .env("MIMALLOC_ARENA_RESERVE", "32MiB")
+        .env("MIMALLOC_PURGE_DELAY", "-1")
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::piped())
