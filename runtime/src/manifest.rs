@@ -128,7 +128,9 @@ impl LoweredLimits {
 /// Bytes as a manifest says them.
 fn as_written(bytes: u64) -> String {
     let units = [("MiB", 1 << 20), ("KiB", 1 << 10)];
-    let whole = units.into_iter().find(|(_, unit)| bytes % unit == 0);
+    let whole = units
+        .into_iter()
+        .find(|(_, unit)| bytes.is_multiple_of(*unit));
     whole.map_or_else(
         || bytes.to_string(),
         |(name, unit)| format!("{}{name}", bytes / unit),
