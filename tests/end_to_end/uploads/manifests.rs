@@ -41,35 +41,40 @@ async fn each_is_refused_where_it_is_wrong() {
         ("name = \"a\"\n[[examples]]\nin = 1", "in", Some(3), None),
         ("price = 5", "name", None, None),
         ("name = \"a", "", Some(1), None),
-        ("name = \"Not a name\"", "Not a name", None, Some("/name")),
+        (
+            "name = \"Not a name\"",
+            "Not a name",
+            Some(1),
+            Some("/name"),
+        ),
         (
             "name = \"a\"\n[limits]\ntimeout = \"60s\"",
             "timeout",
-            None,
+            Some(3),
             Some("/limits/timeout"),
         ),
         (
             "name = \"a\"\n[credentials.KEY]\nhosts = [\"*\"]",
             "*",
-            None,
+            Some(3),
             Some("/credentials/KEY/hosts/0"),
         ),
         (
             "name = \"a\"\n[egress]\nallow = [\"ftp://a\"]",
             "ftp",
-            None,
+            Some(3),
             Some("/egress/allow/0"),
         ),
         (
             "name = \"a\"\nfunctions = [\"walk\"]",
             "walk",
-            None,
+            Some(2),
             Some("/functions/0"),
         ),
         (
             "name = \"a\"\n[command]\nargs = [\"{nope}\"]",
             "nope",
-            None,
+            Some(3),
             Some("/command/args/0"),
         ),
     ];
@@ -86,6 +91,35 @@ async fn each_is_refused_where_it_is_wrong() {
             "{text}: {violation}"
         );
         assert!(has_place(&violation.place), "{text}: {violation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn are_judged_although_the_rest_of_the_file_is_wrong() {
+    let text = "name = \"a\"\nfunctions = [\"walk\"]\n[limits]\nmemory = \"1GiB\"";
+    let found = violations("both", &with_manifest(text.as_bytes())).await;
+    assert!(has_code(&found, "function_unknown"), "{found:?}");
+    let limit = found.iter().find(|it| it.message.contains("128MiB"));
+    let line = limit.and_then(|it| it.place.line);
+    assert_eq!(line, Some(4), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn and_files_are_noted_for_what_they_lack_and_carry() {
+    let notes = async |bytes: &[u8]| {
+        let verdict = super::judged(bytes).await;
+        assert!(verdict.is_admitted(), "{:?}", verdict.violations);
+        let codes = verdict.notes.into_iter().map(|note| note.code);
+        codes.collect::<Vec<_>>()
+    };
+    let described = with_manifest(b"name = \"a\"\ndescription = \"b\"");
+    assert_eq!(notes(&described).await, [""; 0]);
+    // A command has no WIT: its manifest describes it.
+    let silent = with_manifest(b"name = \"a\"");
+    assert_eq!(notes(&silent).await, ["undocumented"]);
+    for (bytes, expected) in [(1 << 20, &["sections_large"][..]), ((1 << 20) - 200, &[])] {
+        let large = [&described[..], &custom("other", &vec![0; bytes])].concat();
+        assert_eq!(notes(&large).await, expected, "{bytes}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Descriptions: what buyers and their agents choose by.
 
 use super::in_manifest;
-use tollgate_runtime::checks::Admissible;
+use tollgate_runtime::checks::{Admissible, Kind};
 use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Violation, quoted};
 
@@ -13,7 +13,8 @@ pub(super) fn notes(admissible: &Admissible, manifest: &Manifest) -> Vec<Violati
     }
     let functions = admissible.interface.functions().iter();
     // Of a command the manifest's description says all there is.
-    let silent = functions.filter(|it| manifest.command.is_none() && it.description.is_none());
+    let is_typed = admissible.kind == Kind::Typed;
+    let silent = functions.filter(|it| is_typed && it.description.is_none());
     notes.extend(silent.map(|function| {
         let message = format!(
             "the function `{}` has no doc comment in WIT",

@@ -1,4 +1,5 @@
-//! What protects buyers and sellers, one file each, in order. All of it is what the manifest says.
+//! What protects buyers and sellers, one file each, in order: what the manifest says, how the functions are described,
+//! what the file carries besides.
 
 mod credentials;
 mod documentation;
