@@ -49,19 +49,6 @@ mod tests {
     use super::*;
     use tollgate_runtime::Frame;
 
-    fn failure(kind: FailureKind) -> Failure {
-        Failure {
-            kind,
-            message: String::new(),
-            trap: None,
-            exit_code: None,
-            error: None,
-            limit: None,
-            backtrace: Vec::new(),
-            diagnostics: None,
-        }
-    }
-
     #[test]
     fn follows_what_is_known_of_the_failure() {
         let limits = Limits::default();
@@ -69,10 +56,10 @@ mod tests {
             memory_bytes: 64 * MIB,
             ..limits.clone()
         };
-        let memory = failure(FailureKind::MemoryLimit);
+        let memory = Failure::new(FailureKind::MemoryLimit, "");
         assert!(next_step(&memory, &low).contains("raise `[limits] memory`, to at most 128 MiB"));
         assert!(next_step(&memory, &limits).contains("at most 128 MiB: read"));
-        let mut trap = failure(FailureKind::Trap);
+        let mut trap = Failure::new(FailureKind::Trap, "");
         assert!(next_step(&trap, &limits).contains("build with names"));
         let frame = |line| Frame {
             offset: 1,

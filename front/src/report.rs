@@ -112,10 +112,10 @@ fn item_in(wit: &str, function: &str) -> Option<Range<usize>> {
     None
 }
 
-/// All that speaks against a tool, and what is to be known of it besides.
-pub(crate) fn show(sources: &Sources, violations: &[Violation], print: fn(String)) {
+/// All that speaks against a tool.
+pub(crate) fn show(sources: &Sources, violations: &[Violation]) {
     for violation in violations {
-        print(rendered(
+        terminal::result(rendered(
             sources,
             violation,
             terminal::is_coloured(),

@@ -1,8 +1,8 @@
 //! How an unchanged command-line program is called: its manifest's `[command]` with the input's fields put in.
 
-use crate::input_schema::InputSchema;
 use crate::manifest::DeclaredCommand;
 use crate::run::json_bytes;
+use crate::seller_schema::SellerSchema;
 use crate::violation::{Violation, quoted};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ struct Declared {
     stdin: Option<Template>,
     files: Vec<(String, Template)>,
     outputs: Vec<String>,
-    schema: InputSchema,
+    schema: SellerSchema,
 }
 
 /// One call of the program.
@@ -49,7 +49,7 @@ impl CommandPlan {
             return Ok(Self { declared: None });
         };
         let mut violations = Vec::new();
-        let schema = InputSchema::new(command.input.as_ref())
+        let schema = SellerSchema::new(command.input.as_ref())
             .map_err(|found| violations.extend(found))
             .ok();
         let fields = field_names(command);

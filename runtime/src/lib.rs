@@ -36,7 +36,6 @@ mod digest;
 pub mod docs;
 mod engine;
 mod execute;
-pub mod input_schema;
 mod interface;
 mod invoke;
 mod limiter;
@@ -53,6 +52,7 @@ mod profile;
 mod run;
 mod runtime;
 mod scheduler;
+pub mod seller_schema;
 pub mod source;
 mod surroundings;
 pub mod survey;
@@ -86,7 +86,7 @@ pub use tollgate_host_api::logs::{LogLine, LogStream, plain_text};
 pub use tollgate_host_api::spans::{Attribute, Span};
 pub use tool::{Rejected, Tool};
 pub use usage::Usage;
-pub use violation::{Place, Violation, quoted};
+pub use violation::{Place, Violation, pointer_part, quoted};
 /// The engine, for hosts that add imports of their own.
 pub use wasmtime;
 

@@ -25,17 +25,17 @@ const VIOLATIONS_MAX: usize = 20;
 /// The only dialect; others give keywords other meanings.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// A schema fit to judge strangers' input by.
+/// A schema fit to judge by: what strangers put in, and what examples put out.
 #[derive(Debug, Clone)]
-pub struct InputSchema {
+pub struct SellerSchema {
     json: Value,
     validator: Arc<Validator>,
     /// References written out.
     subschemas: u64,
 }
 
-impl InputSchema {
-    /// Checks and compiles a schema. Without one, the input is any object.
+impl SellerSchema {
+    /// A command's schema of its input. Without one, that is any object.
     pub fn new(schema: Option<&Value>) -> Result<Self, Vec<Violation>> {
         let json = schema.cloned().unwrap_or_else(|| json!({"type": "object"}));
         let refuse = |message: String| {
@@ -44,7 +44,7 @@ impl InputSchema {
         Self::compile(json).map_err(refuse)
     }
 
-    /// The same of a schema that stands anywhere, with the reason against it.
+    /// Checks and compiles a schema, or says the reason against it.
     pub fn compile(json: Value) -> Result<Self, String> {
         let length = json.to_string().len();
         if length > SCHEMA_BYTES_MAX {
@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn both_sides_of_a_schema_s_depth() {
-        assert!(InputSchema::compile(json!({"$defs": nested(15)})).is_ok());
-        assert!(InputSchema::compile(json!({"$defs": nested(16)})).is_err());
+        assert!(SellerSchema::compile(json!({"$defs": nested(15)})).is_ok());
+        assert!(SellerSchema::compile(json!({"$defs": nested(16)})).is_err());
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
             ),
         ];
         for (schema, expected) in cases {
-            let violations = InputSchema::new(Some(&schema)).expect_err(expected);
+            let violations = SellerSchema::new(Some(&schema)).expect_err(expected);
             assert_eq!(violations[0].code, "schema_invalid");
             assert!(
                 violations[0].message.contains(expected),
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_would_backtrack_is_judged_in_linear_time() {
-        let schema = InputSchema::new(Some(&json!({"pattern": "^(a+)+$"}))).expect("valid");
+        let schema = SellerSchema::new(Some(&json!({"pattern": "^(a+)+$"}))).expect("valid");
         let input = Value::String("a".repeat(200_000) + "b");
         assert!(schema.check(&input).is_err());
     }
@@ -278,7 +278,8 @@ mod tests {
     #[test]
     fn a_large_schema_on_a_large_input_is_refused_rather_than_judged() {
         let branches: Vec<_> = (0..4000).map(|it| json!({"const": it})).collect();
-        let schema = InputSchema::new(Some(&json!({"items": {"anyOf": branches}}))).expect("valid");
+        let schema =
+            SellerSchema::new(Some(&json!({"items": {"anyOf": branches}}))).expect("valid");
         assert!(schema.check(&json!([1, 2, 3])).is_ok());
         let violations = schema
             .check(&json!(vec![-1; 340_000]))
@@ -294,7 +295,7 @@ mod tests {
     fn an_input_s_violations_have_their_pointers() {
         let schema =
             json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["m"]});
-        let violations = InputSchema::new(Some(&schema))
+        let violations = SellerSchema::new(Some(&schema))
             .expect("valid")
             .check(&json!({"n": "x"}))
             .expect_err("two");

@@ -118,6 +118,11 @@ impl fmt::Display for Place {
     }
 }
 
+/// A name as a part of a JSON pointer.
+pub fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// A text of the seller's or caller's, bounded and without control characters, fit for a message.
 pub fn quoted(text: &str) -> String {
     quoted_within(text, QUOTED_BYTES_MAX)

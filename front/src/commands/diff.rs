@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tollgate_runtime::{NetworkConfig, Rejected, checks};
+use tollgate_runtime::{NetworkConfig, Rejected, checks, pointer_part};
 
 /// Parts of one schema that are shown.
 const PARTS_SHOWN: usize = 20;
@@ -159,7 +159,7 @@ fn parts_of(at: &str, old: &Value, new: &Value, parts: &mut Vec<(String, Value, 
                 .keys()
                 .chain(to.keys().filter(|it| !from.contains_key(*it)));
             for key in keys {
-                let inside = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let inside = format!("{at}/{}", pointer_part(key));
                 parts_of(&inside, &old[key], &new[key], parts);
             }
         }

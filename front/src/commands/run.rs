@@ -51,10 +51,10 @@ pub(super) async fn once(options: &RunOptions) -> anyhow::Result<End> {
     let Some(mut verdict) = interruptible(judge(&runtime, &wasm, &options.tool)).await? else {
         return Ok(End::Interrupted);
     };
-    if let Some(manifest) = Sources::of(&options.tool, Some(&wasm)).manifest() {
-        verdict.place_in(manifest);
-    }
-    let Some(tool) = verdict.tool else {
+    let Some(tool) = verdict.tool.take() else {
+        if let Some(manifest) = Sources::of(&options.tool, Some(&wasm)).manifest() {
+            verdict.place_in(manifest);
+        }
         return Ok(refuse(Problem::not_validated(verdict.violations), options));
     };
     let input = match input_text.map_or_else(|| Ok(no_input(&tool)), |text| parse(&text)) {

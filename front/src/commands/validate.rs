@@ -55,7 +55,7 @@ fn show(verdict: &Verdict, sources: &Sources, options: &JudgeOptions) {
             options.tool.display()
         )),
     }
-    report::show(sources, &verdict.violations, terminal::result);
+    report::show(sources, &verdict.violations);
     report::notes(&verdict.notes);
 }
 

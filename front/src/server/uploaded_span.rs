@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tollgate_runtime::{Violation, quoted};
+use tollgate_runtime::{Violation, pointer_part, quoted};
 use tollgate_store::Time;
 use utoipa::ToSchema;
 
@@ -160,7 +160,7 @@ impl Reading {
         };
         let mut kept = Map::new();
         for (name, value) in sent {
-            let pointer = format!("/attributes/{}", escaped(&plain(name)));
+            let pointer = format!("/attributes/{}", quoted(&pointer_part(&plain(name))));
             let key = plain(name);
             if !(1..=KEY_BYTES_MAX).contains(&key.len()) {
                 let what = format!("an attribute's name must be 1 to {KEY_BYTES_MAX} bytes");
@@ -206,9 +206,4 @@ fn scalar(value: &Value) -> Option<Value> {
 /// Text without its control characters.
 fn plain(text: &str) -> String {
     text.chars().filter(|it| !it.is_control()).collect()
-}
-
-/// A name as a part of a JSON pointer.
-fn escaped(name: &str) -> String {
-    quoted(&name.replace('~', "~0").replace('/', "~1"))
 }

@@ -53,8 +53,8 @@ pub(super) async fn send(
 /// What was decided of a request.
 struct Decided {
     to: Whither,
-    /// As recordings name it, where there are any.
-    asked: Option<String>,
+    /// As recordings name it; empty where there are none.
+    asked: String,
     /// Whether its answer is searched for secrets.
     is_searched: bool,
 }
@@ -105,7 +105,7 @@ fn prepare(state: &State, record: &Record, parts: &mut Parts) -> Result<Decided>
     parts.headers.remove(TE);
     Ok(Decided {
         to,
-        asked,
+        asked: asked.unwrap_or_default(),
         is_searched,
     })
 }
@@ -157,9 +157,9 @@ async fn exchange(
         let (state, record, place) = (Arc::clone(state), Arc::clone(record), Arc::clone(&place));
         Outgoing::new(body, declared, exchanging, state, record, place).boxed_unsync()
     });
-    let answered = match (&grant.recorded, &asked) {
-        (Some(recordings), Some(asked)) => recalled(recordings, asked, request, record).await,
-        _ => answered(state, request, options).await,
+    let answered = match &grant.recorded {
+        Some(recordings) => recalled(recordings, &asked, request, record).await,
+        None => answered(state, request, options).await,
     };
     // Over HTTP/2 the client does not say why a body was broken off.
     let response = answered.map_err(|error| record.broken_off().unwrap_or(error))?;

@@ -1,7 +1,7 @@
 //! From JSON to values of the component model, with every violation and its JSON pointer.
 
 use super::{Case, FLOAT32_MAX, Integer, Label, Parameter, Shape, Type};
-use crate::violation::{Violation, quoted};
+use crate::violation::{Violation, pointer_part, quoted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
@@ -310,8 +310,7 @@ impl Decoder {
     fn within<T>(&mut self, name: &str, walk: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let length = self.pointer.len();
         self.pointer.push('/');
-        self.pointer
-            .push_str(&name.replace('~', "~0").replace('/', "~1"));
+        self.pointer.push_str(&pointer_part(name));
         let value = walk(self);
         self.pointer.truncate(length);
         value

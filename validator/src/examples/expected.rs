@@ -1,10 +1,10 @@
 //! What an example expects, and how what came differs from it.
 
 use serde_json::Value;
-use tollgate_runtime::input_schema::InputSchema;
 use tollgate_runtime::manifest::Example;
+use tollgate_runtime::seller_schema::SellerSchema;
 use tollgate_runtime::value::is_equal;
-use tollgate_runtime::{Failure, FailureKind, Outcome, quoted};
+use tollgate_runtime::{Failure, FailureKind, Outcome, pointer_part, quoted};
 
 /// What an example may expect to fail with.
 const FAILURES: &[FailureKind] = &[
@@ -24,7 +24,7 @@ pub(crate) enum Expected<'e> {
     /// That it succeeds.
     Success,
     Output(&'e Value),
-    Schema(InputSchema),
+    Schema(SellerSchema),
     Failure(FailureKind),
 }
 
@@ -34,7 +34,7 @@ impl<'e> Expected<'e> {
         match (&example.output, &example.output_schema, &example.failure) {
             (None, None, None) => Ok(Self::Success),
             (Some(output), None, None) => Ok(Self::Output(output)),
-            (None, Some(schema), None) => InputSchema::compile(schema.clone())
+            (None, Some(schema), None) => SellerSchema::compile(schema.clone())
                 .map(Self::Schema)
                 .map_err(|reason| ("output_schema", reason)),
             (None, None, Some(failure)) => failure_kind(failure)
@@ -51,20 +51,12 @@ impl<'e> Expected<'e> {
     pub(crate) fn difference(&self, outcome: &Outcome) -> Option<(&'static str, String)> {
         match (self, &outcome.result) {
             (Self::Failure(kind), Err(failure)) if failure.kind == *kind => None,
-            (Self::Failure(kind), Err(failure)) => {
-                let message = format!(
-                    "a failure `{}` was expected, {}",
-                    kind.name(),
-                    told(failure)
-                );
-                Some(("/failure", message))
-            }
-            (Self::Failure(kind), Ok(output)) => {
-                let message = format!(
-                    "a failure `{}` was expected, but it succeeded with {}",
-                    kind.name(),
-                    shown(output)
-                );
+            (Self::Failure(kind), ended) => {
+                let came = match ended {
+                    Ok(output) => format!("but it succeeded with {}", shown(output)),
+                    Err(failure) => told(failure),
+                };
+                let message = format!("a failure `{}` was expected, {came}", kind.name());
                 Some(("/failure", message))
             }
             (_, Err(failure)) => Some(("", format!("it was to succeed, {}", told(failure)))),
@@ -137,8 +129,7 @@ fn difference(expected: &Value, got: &Value) -> Option<(String, String)> {
         return None;
     }
     let inside = |key: &str, (at, difference): (String, String)| {
-        let key = key.replace('~', "~0").replace('/', "~1");
-        (format!("/{key}{at}"), difference)
+        (format!("/{}{at}", pointer_part(key)), difference)
     };
     match (expected, got) {
         (Value::Object(expected), Value::Object(got)) => {
