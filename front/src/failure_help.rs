@@ -24,6 +24,13 @@ pub(crate) fn next_step(failure: &Failure, limits: &Limits) -> String {
 }
 
 fn trap(failure: &Failure) -> String {
+    let is_python = failure.backtrace.iter().any(|it| {
+        let function = it.function.as_deref().unwrap_or_default();
+        function.starts_with("_Py") || function.starts_with("Py")
+    });
+    if is_python {
+        return "Python ended itself, most often by an exception, whose traceback is on standard error above; raise `Err` for what callers should be told".to_owned();
+    }
     let is_named = failure.backtrace.iter().any(|it| it.function.is_some());
     let has_lines = failure.backtrace.iter().any(|it| it.line.is_some());
     let next = match (has_lines, is_named) {

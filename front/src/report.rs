@@ -9,9 +9,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tollgate_runtime::Violation;
 use tollgate_runtime::manifest::SECTION;
+use tollgate_validator::Places;
 use tollgate_validator::catalogue::entry_of;
 use tollgate_validator::source::{MANIFEST_FILE, manifest_in};
-use tollgate_validator::span_in;
 
 /// The narrowest that is written for.
 const COLUMNS_MIN: usize = 40;
@@ -65,7 +65,8 @@ impl Sources {
         let place = &violation.place;
         if let Some(manifest) = &self.manifest {
             let span = place.pointer.as_deref();
-            let span = span.and_then(|pointer| span_in(&manifest.text, pointer));
+            let places = Places::of(&manifest.text);
+            let span = span.and_then(|pointer| places?.span(pointer));
             let is_manifest_s = place.section.as_deref() == Some(SECTION);
             let line = place.line.filter(|_| is_manifest_s);
             let span = span.or_else(|| line_span(&manifest.text, usize::try_from(line?).ok()?));
@@ -73,8 +74,11 @@ impl Sources {
                 return Some((manifest, span));
             }
         }
-        let function = place.function.as_deref()?;
         let mut wit = self.wit.iter();
+        if violation.code == "documentation_unreadable" {
+            return wit.find_map(|text| Some((text, text.named_in(&violation.message)?)));
+        }
+        let function = place.function.as_deref()?;
         wit.find_map(|text| Some((text, item_in(&text.text, function)?)))
     }
 }
@@ -84,6 +88,20 @@ impl Text {
         let text = fs::read_to_string(path).ok()?;
         let name = path.display().to_string();
         Some(Self { name, text })
+    }
+
+    /// The line that a message is about which begins with the text's name, a line and a column.
+    fn named_in(&self, message: &str) -> Option<Range<usize>> {
+        let mut place = message.strip_prefix(&self.name)?.split(':').skip(1);
+        let (line, column) = (place.next()?.parse().ok()?, place.next()?.parse().ok()?);
+        let of_line = line_span(&self.text, line)?;
+        let begin = self.text[..of_line.start]
+            .rfind('\n')
+            .map_or(0, |at| at + 1);
+        let start = begin + usize::checked_sub(column, 1)?;
+        let rest = self.text.get(start..of_line.end)?;
+        let word = rest.find(|it: char| !it.is_alphanumeric() && it != '-');
+        Some(start..start + word.unwrap_or(rest.len()))
     }
 }
 
@@ -222,6 +240,13 @@ mod tests {
                     .in_section("import")
                     .at(7),
                 "offset 0x7",
+            ),
+            (
+                Violation::new(
+                    "documentation_unreadable",
+                    "greeter/wit/tool.wit:3:22: name `strin` does not exist",
+                ),
+                "greeter/wit/tool.wit:3:22",
             ),
             (Violation::new("unheard_of", "what"), "what"),
         ];

@@ -3,9 +3,9 @@
 use crate::manifest::DeclaredCommand;
 use crate::run::json_bytes;
 use crate::seller_schema::SellerSchema;
-use crate::violation::{Violation, quoted};
+use crate::violation::{Violation, pointer_part, quoted};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -41,6 +41,20 @@ pub(crate) struct Call {
     pub(crate) files: Vec<(String, Vec<u8>)>,
     /// Collected from there when it ended well.
     pub(crate) outputs: Vec<String>,
+}
+
+impl DeclaredCommand {
+    /// Fields of `[command.input]` that callers may give and the program never sees.
+    pub fn unused_fields(&self) -> Vec<String> {
+        let fields = field_names(self);
+        let texts = self.args.iter().chain(&self.stdin);
+        let templates = texts.chain(self.files.values());
+        let templates = templates.filter_map(|text| Template::parse(text, &fields).ok());
+        let used: HashSet<Part> = templates.flat_map(|it| it.0).collect();
+        let is_unused = |field: &&str| !used.contains(&Part::Field((*field).to_owned()));
+        let unused = fields.iter().copied().filter(is_unused);
+        unused.map(str::to_owned).collect()
+    }
 }
 
 impl CommandPlan {
@@ -79,7 +93,7 @@ impl CommandPlan {
             .filter_map(|(path, text)| {
                 Some((
                     path.clone(),
-                    template(text, format!("/command/files/{path}"))?,
+                    template(text, format!("/command/files/{}", pointer_part(path)))?,
                 ))
             })
             .collect();
@@ -246,9 +260,11 @@ fn check_paths(command: &DeclaredCommand) -> Vec<Violation> {
         let path = quoted(path);
         invalid(format!("`{path}` must be a file's path inside of /scratch: no `/` before it, no `..`, no control characters, names of at most {FILE_NAME_BYTES_MAX} bytes"))
     });
+    let all: BTreeSet<&str> = paths().map(String::as_str).collect();
     let is_folder_of = |folder: &String| {
         let inside = format!("{folder}/");
-        paths().any(|path| path.starts_with(&inside))
+        let mut after = all.range(inside.as_str()..);
+        after.next().is_some_and(|path| path.starts_with(&inside))
     };
     let folders = paths().filter(|path| is_folder_of(path)).map(|path| {
         invalid(format!(
@@ -272,7 +288,7 @@ fn is_plain_path(path: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Template(Vec<Part>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Part {
     Literal(String),
     Field(String),

@@ -11,6 +11,9 @@ pub const SECTION: &str = "package-docs";
 /// The most bytes of documentation read.
 const BYTES_MAX: usize = 256 * 1024;
 
+/// The most worlds and interfaces of which documentation is read.
+const INTERFACES_MAX: usize = 1000;
+
 /// Documentation of one WIT package.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -66,7 +69,14 @@ impl PackageDocs {
             .filter(|section| section.data.len() <= BYTES_MAX)
             .and_then(|section| section.data.get(1..))
             .and_then(|json| serde_json::from_slice(json).ok())
+            .filter(|docs: &Self| docs.interfaces() <= INTERFACES_MAX)
             .unwrap_or_default()
+    }
+
+    /// Worlds and interfaces, which are gone through for each function and type.
+    fn interfaces(&self) -> usize {
+        let of_world = |it: &World| 1 + it.interfaces.len() + it.interface_exports.len();
+        self.interfaces.len() + self.worlds.values().map(of_world).sum::<usize>()
     }
 
     /// Of a function, in an interface (as exported) or in a world.

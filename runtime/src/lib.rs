@@ -62,6 +62,8 @@ mod usage;
 pub mod value;
 mod violation;
 
+#[cfg(fuzzing)]
+pub use artifacts::fuzzing;
 pub use artifacts::{ArtifactCache, ArtifactKey, ArtifactRefusal};
 pub use compile::{CompileChild, CompileLimits, Compiler, compile_child};
 pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingReason};
@@ -86,7 +88,7 @@ pub use tollgate_host_api::logs::{LogLine, LogStream, plain_text};
 pub use tollgate_host_api::spans::{Attribute, Span};
 pub use tool::{Rejected, Tool};
 pub use usage::Usage;
-pub use violation::{Place, Violation, pointer_part, quoted};
+pub use violation::{Place, VIOLATIONS_MAX, Violation, pointer_part, quoted};
 /// The engine, for hosts that add imports of their own.
 pub use wasmtime;
 

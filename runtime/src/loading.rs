@@ -179,6 +179,14 @@ impl Runtime {
         .await
     }
 
+    /// Does some work where nobody waits for the thread it takes. Work that panics could not be done.
+    pub async fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Rejected> + Send + 'static,
+    ) -> Result<T, Rejected> {
+        on_a_thread(&self.shared, work).await
+    }
+
     /// Compiles a tool that was judged, unless it is loaded or kept. `owner` is whom turns are shared by.
     pub async fn compile(&self, owner: impl AsRef<str>, judged: Judged) -> Result<Tool, Rejected> {
         let owner = Arc::from(owner.as_ref());

@@ -1,5 +1,7 @@
 //! What a tool says of itself: `tool.toml` while developing, the custom section `tollgate.manifest` in the file.
 
+mod words;
+
 use crate::limits::Limits;
 use crate::violation::{Violation, quoted, quoted_within};
 use serde::{Deserialize, Deserializer};
@@ -23,6 +25,7 @@ pub struct Manifest {
     /// Unique in a project.
     pub name: String,
     /// Released once. Without one the platform counts 0.0.N.
+    #[serde(default, deserialize_with = "version")]
     pub version: Option<semver::Version>,
     /// For buyers.
     #[serde(default)]
@@ -234,6 +237,11 @@ pub struct DeclaredCommand {
 }
 
 impl Manifest {
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Reads a manifest's text. An error names the key or value and its line.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.len() > MANIFEST_BYTES_MAX {
@@ -247,12 +255,14 @@ impl Manifest {
             text: text.to_owned(),
             ..manifest
         });
+        // As TOML alone, too, whose integers are smaller than some of JSON's: it is packed as such.
+        let read = read.and_then(|it| toml::from_str::<toml::Table>(text).map(|_| it));
         read.map_err(|error| {
             let violation = Violation::new(
                 "manifest_invalid",
                 format!(
                     "tool.toml: {}",
-                    quoted_within(error.message(), MESSAGE_BYTES_MAX)
+                    quoted_within(&words::plain(error.message()), MESSAGE_BYTES_MAX)
                 ),
             );
             let line = error
@@ -266,6 +276,9 @@ impl Manifest {
 
 /// The name a manifest gives its tool, whatever else is wrong with it.
 pub fn name_in(text: &str) -> Option<String> {
+    if text.len() > MANIFEST_BYTES_MAX {
+        return None;
+    }
     let table: toml::Table = toml::from_str(text).ok()?;
     table.get("name")?.as_str().map(str::to_owned)
 }
@@ -278,6 +291,18 @@ pub fn packed_text(text: &str) -> Result<String, Violation> {
         toml::from_str(text).map_err(|error| invalid(error.message().to_owned()))?;
     table.remove("build");
     toml::to_string(&table).map_err(|error| invalid(error.to_string()))
+}
+
+fn version<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<semver::Version>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|_| {
+        serde::de::Error::custom(format!(
+            "`{}` is not a version; write three numbers, such as `1.0.0`",
+            quoted(&text)
+        ))
+    })
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

@@ -35,6 +35,9 @@ pub struct Place {
     pub line: Option<u64>,
 }
 
+/// The most violations that one check names: who has more mends these first.
+pub const VIOLATIONS_MAX: usize = 100;
+
 /// The most bytes of a name or text of the seller's in one message.
 const QUOTED_BYTES_MAX: usize = 120;
 

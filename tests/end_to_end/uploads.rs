@@ -2,6 +2,7 @@
 
 mod bombs;
 mod foreign;
+mod lists;
 mod manifests;
 mod types;
 

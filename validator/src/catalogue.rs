@@ -54,6 +54,11 @@ pub const VIOLATIONS: &[Entry] = &[
         "Mend the file; toolchains read the same text.",
     ),
     entry(
+        "entries_too_many",
+        "The file lists more than 100,000 imports, exports, memories, tables, aliases and sections.",
+        "Link it so that it exports and imports only what it uses; strip its custom sections.",
+    ),
+    entry(
         "example_failed",
         "An example did not end as the manifest says.",
         "Mend the tool or the example; `tollgate run` with the example's input shows more.",
@@ -186,6 +191,11 @@ pub const NOTES: &[Entry] = &[
         "import_denied",
         "The tool imports sockets, or outgoing HTTP without `[egress]`: every use is refused inside the tool.",
         "Declare `[egress] allow` for HTTP; many toolchains import sockets without using them.",
+    ),
+    entry(
+        "input_unused",
+        "`[command.input]` has a field that no template uses: callers may give it, and the program never sees it.",
+        "Put `{field}` into `args`, `stdin` or `files`, or leave the field out.",
     ),
     entry(
         "sections_large",

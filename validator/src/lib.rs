@@ -6,6 +6,8 @@
 pub mod catalogue;
 mod checks;
 mod examples;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod pack;
 mod place;
 pub mod source;
@@ -14,13 +16,13 @@ pub mod upload;
 use bytes::Bytes;
 use checks::check_manifest;
 pub use checks::{is_credential_name, is_host, is_tool_name};
-pub use place::{line_in, span_in};
+pub use place::Places;
 use serde::Serialize;
 use source::manifest_in;
 use std::time::Duration;
 use tollgate_runtime::checks::Admissible;
 use tollgate_runtime::manifest::Manifest;
-use tollgate_runtime::{Rejected, Runtime, Tool, Violation};
+use tollgate_runtime::{Judged, Limits, Rejected, Runtime, Tool, Violation};
 
 /// How long the examples of a tool may take in all, before another is started.
 const EXAMPLES_FOR: Duration = Duration::from_secs(60);
@@ -64,24 +66,22 @@ impl Verdict {
         }
     }
 
-    /// What was found in the manifest has its line there.
-    fn rejected(violations: Vec<Violation>, wasm: &[u8]) -> Self {
-        let mut verdict = Self {
+    fn rejected(Rejected { violations }: Rejected) -> Self {
+        Self {
             tool: None,
             violations,
             notes: Vec::new(),
-        };
-        if let Some(manifest) = manifest_in(wasm) {
-            verdict.place_in(&manifest);
         }
-        verdict
     }
 
     /// Gives what is said of the manifest its line in that text, which may be another than the one in the file.
     pub fn place_in(&mut self, manifest: &str) {
+        let Some(places) = Places::of(manifest) else {
+            return;
+        };
         for it in self.violations.iter_mut().chain(&mut self.notes) {
             let pointer = it.place.pointer.as_deref();
-            if let Some(line) = pointer.and_then(|pointer| line_in(manifest, pointer)) {
+            if let Some(line) = pointer.and_then(|pointer| places.line(pointer)) {
                 it.place.line = Some(line as u64);
             }
         }
@@ -95,17 +95,23 @@ pub async fn validate(runtime: &Runtime, wasm: &[u8]) -> Verdict {
 
 /// The same for somebody: `owner` is whom turns at the compiler, and of the examples, are shared by.
 pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
-    let mut verdict = admit(runtime, owner, wasm.clone(), checks::check_examples).await;
-    if let Some(tool) = &verdict.tool {
-        let ran = examples::run(tool, owner, EXAMPLES_FOR).await;
-        if !ran.violations.is_empty() {
-            let rejected = Verdict::rejected(ran.violations, &wasm);
-            return Verdict {
-                notes: ran.notes,
-                ..rejected
-            };
-        }
+    let mut verdict = admit(runtime, owner, wasm, checks::check_examples).await;
+    let Some(tool) = verdict.tool.take() else {
+        return verdict;
+    };
+    let ran = examples::run(&tool, owner, EXAMPLES_FOR).await;
+    if ran.violations.is_empty() {
         verdict.notes.extend(ran.notes);
+        verdict.tool = Some(tool);
+        return verdict;
+    }
+    let mut verdict = Verdict {
+        tool: None,
+        violations: ran.violations,
+        notes: ran.notes,
+    };
+    if let Some(manifest) = tool.manifest() {
+        verdict.place_in(manifest.text());
     }
     verdict
 }
@@ -115,34 +121,60 @@ pub async fn judge(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdict {
     admit(runtime, owner, wasm, |_| Vec::new()).await
 }
 
+/// Some checks of one's own.
+type Also = fn(&Admissible) -> Vec<Violation>;
+
 /// Every check in order, with some of one's own, and compiles what passed.
-async fn admit(
-    runtime: &Runtime,
-    owner: &str,
-    wasm: Bytes,
-    also: fn(&Admissible) -> Vec<Violation>,
-) -> Verdict {
-    let limits = &runtime.rules().limits;
-    let judged = match runtime.judge(wasm.clone()).await {
-        Ok(judged) => judged,
-        Err(Rejected { mut violations }) => {
-            let manifest = manifest_in(&wasm).and_then(|text| Manifest::parse(&text).ok());
-            violations.extend(manifest.iter().flat_map(|it| check_manifest(it, limits)));
-            return Verdict::rejected(violations, &wasm);
-        }
+async fn admit(runtime: &Runtime, owner: &str, wasm: Bytes, also: Also) -> Verdict {
+    let judged = runtime.judge(wasm.clone()).await;
+    let limits = runtime.rules().limits.clone();
+    // What strangers wrote may take a while to read: on a thread where nobody waits for it.
+    let checked = move || Ok(check(judged, &wasm, &limits, also));
+    let (judged, notes) = match runtime.on_a_thread(checked).await {
+        Ok(Ok(passed)) => passed,
+        Ok(Err(rejected)) => return rejected,
+        Err(rejected) => return Verdict::rejected(rejected),
     };
-    let mut violations = checks::check(judged.admissible(), limits);
-    violations.extend(also(judged.admissible()));
-    if !violations.is_empty() {
-        return Verdict::rejected(violations, &wasm);
-    }
-    let notes = checks::notes(judged.admissible(), &wasm);
     match runtime.compile(owner, judged).await {
         Ok(tool) => Verdict {
             tool: Some(tool),
             violations: Vec::new(),
             notes,
         },
-        Err(Rejected { violations }) => Verdict::rejected(violations, &wasm),
+        Err(rejected) => Verdict::rejected(rejected),
     }
+}
+
+/// What there is to say before compiling: with what passed its notes, or why not. What was found in the manifest has
+/// its line there.
+fn check(
+    judged: Result<Judged, Rejected>,
+    wasm: &[u8],
+    limits: &Limits,
+    also: Also,
+) -> Result<(Judged, Vec<Violation>), Verdict> {
+    let (violations, text) = match judged {
+        Ok(judged) => {
+            let admissible = judged.admissible();
+            let mut violations = checks::check(admissible, limits);
+            violations.extend(also(admissible));
+            if violations.is_empty() {
+                let notes = checks::notes(admissible, wasm);
+                return Ok((judged, notes));
+            }
+            let manifest = admissible.manifest.as_ref();
+            (violations, manifest.map(|it| it.text().to_owned()))
+        }
+        Err(Rejected { mut violations }) => {
+            let text = manifest_in(wasm);
+            let manifest = text.as_deref().and_then(|text| Manifest::parse(text).ok());
+            violations.extend(manifest.iter().flat_map(|it| check_manifest(it, limits)));
+            (violations, text)
+        }
+    };
+    let mut verdict = Verdict::rejected(Rejected { violations });
+    if let Some(text) = text {
+        verdict.place_in(&text);
+    }
+    Err(verdict)
 }

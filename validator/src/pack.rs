@@ -2,12 +2,13 @@
 //! documentation become custom sections, so that one digest covers all.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::path::Path;
 use tollgate_runtime::manifest::{self, packed_text};
 use tollgate_runtime::{Violation, docs, quoted};
 use wasm_encoder::{CustomSection, Section};
 use wasmparser::{Parser, Payload};
-use wit_parser::{PackageMetadata, Resolve};
+use wit_parser::{PackageMetadata, ParseError, Resolve, ResolveError, Span};
 
 /// The file with the manifest in it; one that is there already is replaced. The manifest is only read here: that
 /// its values make sense is judged with the rest of the tool.
@@ -30,17 +31,32 @@ pub fn pack(
 
 /// The doc comments of a folder of WIT, as a `package-docs` section. Toolchains drop them from components.
 pub fn documentation(wit: &Path) -> Result<Vec<u8>, Violation> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        let message = format!("{}: {}", wit.display(), quoted(&error.to_string()));
-        Violation::new("documentation_unreadable", message).in_section(docs::SECTION)
+    let unreadable = |place: String, why: String| {
+        let message = format!("{place}: {}", quoted(&why));
+        Violation::new("documentation_unreadable", message)
     };
     let mut resolve = Resolve::default();
-    let (package, _) = resolve
-        .push_path(wit)
-        .map_err(|error| unreadable(&error.root_cause()))?;
+    let (package, _) = resolve.push_path(wit).map_err(|error| {
+        let place = match span_of(error.chain()) {
+            Some(span) => resolve.render_location(span),
+            None => wit.display().to_string(),
+        };
+        unreadable(place, error.root_cause().to_string())
+    })?;
     PackageMetadata::extract(&resolve, package)
         .encode()
-        .map_err(|error| unreadable(&error))
+        .map_err(|error| unreadable(wit.display().to_string(), error.to_string()))
+}
+
+/// Where in the text something is wrong, if it is said.
+fn span_of<'e>(mut layers: impl Iterator<Item = &'e (dyn Error + 'static)>) -> Option<Span> {
+    let span = layers.find_map(|layer| {
+        let parsing = layer.downcast_ref::<ParseError>();
+        let resolving = layer.downcast_ref::<ResolveError>();
+        let parsing = parsing.map(|it| it.kind().span());
+        parsing.or_else(|| resolving.map(|it| it.kind().span()))
+    });
+    span.filter(Span::is_known)
 }
 
 fn append(wasm: &mut Vec<u8>, name: &str, data: &[u8]) {

@@ -4,32 +4,45 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The bytes of the thing that a pointer names or, where that is not there, of the nearest thing around it. `None` for a
-/// text that is no TOML, and where not even the first part is there.
-pub fn span_in(text: &str, pointer: &str) -> Option<Range<usize>> {
-    let table = DeTable::parse(text).ok()?;
-    let parts = pointer.strip_prefix('/')?.split('/');
-    let parts = parts.map(|part| part.replace("~1", "/").replace("~0", "~"));
-    let mut found: Option<Range<usize>> = None;
-    let mut inside = Inside::Table(table.get_ref());
-    for part in parts {
-        let Some((span, value)) = inside.get(&part) else {
-            break;
-        };
-        found = Some(span);
-        inside = match value.get_ref() {
-            DeValue::Table(table) => Inside::Table(table),
-            DeValue::Array(array) => Inside::Array(array),
-            _ => break,
-        };
-    }
-    found
+/// A manifest's text, read once, with the places of everything in it.
+pub struct Places<'t> {
+    text: &'t str,
+    table: Spanned<DeTable<'t>>,
 }
 
-/// Its line, from 1.
-pub fn line_in(text: &str, pointer: &str) -> Option<usize> {
-    let span = span_in(text, pointer)?;
-    Some(1 + text[..span.start].matches('\n').count())
+impl<'t> Places<'t> {
+    /// `None` for a text that is no TOML.
+    pub fn of(text: &'t str) -> Option<Self> {
+        let table = DeTable::parse(text).ok()?;
+        Some(Self { text, table })
+    }
+
+    /// The bytes of the thing that a pointer names or, where that is not there, of the nearest thing around it. `None`
+    /// where not even the first part is there.
+    pub fn span(&self, pointer: &str) -> Option<Range<usize>> {
+        let parts = pointer.strip_prefix('/')?.split('/');
+        let parts = parts.map(|part| part.replace("~1", "/").replace("~0", "~"));
+        let mut found: Option<Range<usize>> = None;
+        let mut inside = Inside::Table(self.table.get_ref());
+        for part in parts {
+            let Some((span, value)) = inside.get(&part) else {
+                break;
+            };
+            found = Some(span);
+            inside = match value.get_ref() {
+                DeValue::Table(table) => Inside::Table(table),
+                DeValue::Array(array) => Inside::Array(array),
+                _ => break,
+            };
+        }
+        found
+    }
+
+    /// Its line, from 1.
+    pub fn line(&self, pointer: &str) -> Option<usize> {
+        let span = self.span(pointer)?;
+        Some(1 + self.text[..span.start].matches('\n').count())
+    }
 }
 
 enum Inside<'v, 't> {
@@ -82,6 +95,7 @@ request = "GET x"
 
     #[test]
     fn a_pointer_has_its_line() {
+        let places = Places::of(TEXT).expect("TOML");
         for (pointer, line, text) in [
             ("/price", 2, "price = 5"),
             ("/limits/timeout", 5, "timeout = \"60s\""),
@@ -92,16 +106,16 @@ request = "GET x"
             ("/examples/1/http/0/request", 15, "request = \"GET x\""),
             ("/examples/0/input/a", 11, "a = 1"),
         ] {
-            let span = span_in(TEXT, pointer).unwrap_or_else(|| panic!("{pointer}"));
+            let span = places.span(pointer).unwrap_or_else(|| panic!("{pointer}"));
             assert_eq!(
-                (line_in(TEXT, pointer), &TEXT[span]),
+                (places.line(pointer), &TEXT[span]),
                 (Some(line), text),
                 "{pointer}"
             );
         }
         for pointer in ["", "price", "/nothing", "/nothing/at/all"] {
-            assert_eq!(line_in(TEXT, pointer), None, "{pointer}");
+            assert_eq!(places.line(pointer), None, "{pointer}");
         }
-        assert_eq!(line_in("name = ", "/name"), None);
+        assert!(Places::of("name = ").is_none());
     }
 }

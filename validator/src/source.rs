@@ -4,7 +4,7 @@ use crate::pack::{documentation, pack};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use tollgate_runtime::manifest::{Build, Manifest, SECTION};
+use tollgate_runtime::manifest::{Build, MANIFEST_BYTES_MAX, Manifest, SECTION};
 use tollgate_runtime::{TOOL_BYTES_MAX, Violation, quoted};
 
 /// The manifest's name while developing.
@@ -65,6 +65,9 @@ pub fn manifest_in(wasm: &[u8]) -> Option<String> {
     let survey = tollgate_runtime::checks::readable(wasm).ok()?;
     let mut sections = survey.custom_sections.iter();
     let section = sections.find(|it| it.name == SECTION)?;
+    if section.data.len() > MANIFEST_BYTES_MAX {
+        return None;
+    }
     String::from_utf8(section.data.to_vec()).ok()
 }
 

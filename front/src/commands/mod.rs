@@ -17,7 +17,7 @@ mod spans;
 pub(crate) mod validate;
 mod watch;
 
-use crate::compiled;
+use crate::{compiled, terminal};
 use anyhow::Context;
 use bytes::Bytes;
 use std::num::NonZeroUsize;
@@ -60,9 +60,12 @@ async fn judge(runtime: &Runtime, wasm: &[u8], tool: &Path) -> Verdict {
 }
 
 async fn with_progress<T>(judging: impl Future<Output = T>, wasm: &[u8], tool: &Path) -> T {
+    // `.` says nothing of what it is.
+    let whole = tool.canonicalize().unwrap_or_else(|_| tool.to_owned());
+    let name = whole.file_name().unwrap_or(whole.as_os_str());
     let progress = crate::terminal::progress(format!(
-        "compiling {} ({} KiB)",
-        tool.display(),
+        "judging {} ({} KiB)",
+        terminal::plain_lines(&name.to_string_lossy()),
         wasm.len() / 1024
     ));
     let verdict = judging.await;

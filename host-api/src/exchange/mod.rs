@@ -1,6 +1,8 @@
 //! The exchange of a run's placeholders for its buyer's secrets. A tool never holds a secret: it puts the placeholder
 //! where the secret belongs, and on the way out, only there, the host puts the secret in its place.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod incoming;
 pub(crate) mod outgoing;
 mod rewrite;

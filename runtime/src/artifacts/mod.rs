@@ -6,6 +6,8 @@
 
 mod facts;
 mod folder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identity;
 mod seal;
 

@@ -8,7 +8,8 @@ use crate::interface::{Function, Interface, Signature};
 use crate::manifest::Manifest;
 use crate::survey::Survey;
 use crate::value::{Describer, Parameter};
-use crate::violation::{Violation, quoted};
+use crate::violation::{VIOLATIONS_MAX, Violation, quoted};
+use std::collections::HashSet;
 use wasmparser::component_types::{
     ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentFuncTypeId,
     ComponentValType,
@@ -125,15 +126,24 @@ fn typed(
     let found = found(survey, types);
     let world_functions = found.iter().any(|it| it.interface.is_none());
     let mut describer = Describer::new(survey, types, PackageDocs::of(survey));
+    let chosen_names: Option<HashSet<&str>> =
+        chosen.map(|chosen| chosen.iter().map(String::as_str).collect());
     let mut functions = Vec::new();
     let mut violations = Vec::new();
+    let mut offered = 0;
     for export in &found {
         let name = export.public_name();
-        let is_offered = match chosen {
-            Some(chosen) => chosen.contains(&name) || chosen.contains(&export.function),
+        let is_offered = match &chosen_names {
+            Some(chosen) => {
+                chosen.contains(name.as_str()) || chosen.contains(export.function.as_str())
+            }
             None => export.interface.is_none() == world_functions && !export.is_toolchain(),
         };
         if !is_offered {
+            continue;
+        }
+        offered += 1;
+        if offered > FUNCTIONS_MAX {
             continue;
         }
         match export.describe(types, &mut describer) {
@@ -147,11 +157,9 @@ fn typed(
         }
     }
     violations.extend(collisions(&functions));
-    if functions.len() > FUNCTIONS_MAX {
-        let message = format!(
-            "the tool offers {} functions; at most {FUNCTIONS_MAX} are allowed",
-            functions.len()
-        );
+    if offered > FUNCTIONS_MAX {
+        let message =
+            format!("the tool offers {offered} functions; at most {FUNCTIONS_MAX} are allowed");
         violations.push(Violation::new("functions_too_many", message).in_section("export"));
     }
     if functions.is_empty() && violations.is_empty() && chosen.is_none() {
@@ -283,7 +291,7 @@ fn short_name(interface: &str) -> &str {
 }
 
 fn collisions(functions: &[Function]) -> Vec<Violation> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let twice = functions
         .iter()
         .filter(|function| !seen.insert(function.name.as_str()));
@@ -308,6 +316,7 @@ fn choose(
         .enumerate()
         .filter(|(_, name)| interface.function(Some(name)).is_err());
     let violations: Vec<_> = unknown
+        .take(VIOLATIONS_MAX)
         .map(|(index, name)| {
             let message = format!(
                 "the manifest offers `{}`, which the tool does not export",

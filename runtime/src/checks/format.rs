@@ -51,6 +51,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<Survey<'_>, Vec<Violation>> {
                 let message = "components or types are nested too deep to be read";
                 Violation::new("nested_too_many", message).at(offset)
             }
+            Unreadable::TooMany { offset } => {
+                let message = "the file lists more imports, exports, memories, tables and sections than are read";
+                Violation::new("entries_too_many", message).at(offset)
+            }
         }]
     })
 }

@@ -5,7 +5,8 @@
 use super::Rules;
 use crate::manifest::Manifest;
 use crate::survey::{Import, Survey};
-use crate::violation::{Violation, quoted};
+use crate::violation::{VIOLATIONS_MAX, Violation, quoted};
+use std::collections::HashMap;
 use wasmparser::Encoding;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 use wasmparser::types::Types;
@@ -43,6 +44,9 @@ const INTERFACES: &[&str] = &[
     "wasi:sockets/udp-create-socket",
 ];
 
+/// Imports of one module that are named, each: a linker that found nothing leaves hundreds.
+const NAMED_MAX: usize = 3;
+
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 pub(super) fn check(survey: &Survey<'_>, types: Option<&Types>, rules: &Rules) -> Vec<Violation> {
@@ -53,12 +57,25 @@ pub(super) fn check(survey: &Survey<'_>, types: Option<&Types>, rules: &Rules) -
                 || types.is_none_or(|types| is_only_types(types, &import.module))
         }
     };
-    survey
-        .imports
-        .iter()
-        .filter(|import| !is_offered(import))
-        .map(violation)
-        .collect()
+    let unknown = survey.imports.iter().filter(|it| !is_offered(it));
+    let mut violations: Vec<Violation> = Vec::new();
+    // How many there are of each module, and where the last that is named is.
+    let mut named: HashMap<&str, (usize, Option<usize>)> = HashMap::new();
+    for import in unknown {
+        let (count, last) = named.entry(&import.module).or_default();
+        *count += 1;
+        if *count <= NAMED_MAX && violations.len() < VIOLATIONS_MAX {
+            *last = Some(violations.len());
+            violations.push(violation(import));
+        }
+    }
+    for (module, (count, last)) in named {
+        if let (more @ 1.., Some(last)) = (count.saturating_sub(NAMED_MAX), last) {
+            let text = format!("; it imports {more} more of `{}`", quoted(module));
+            violations[last].message.push_str(&text);
+        }
+    }
+    violations
 }
 
 fn is_linked(name: &str, rules: &Rules) -> bool {
@@ -153,4 +170,32 @@ pub(super) fn uses_files(survey: &Survey<'_>) -> bool {
         }
         Encoding::Component => import.module.starts_with("wasi:filesystem/preopens"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::survey;
+
+    #[test]
+    fn of_many_that_nobody_offers_some_are_named_and_the_rest_counted() {
+        let import =
+            |at| format!("(import \"env\" \"f{at}\" (func)) (import \"a\" \"g{at}\" (func))");
+        let text: String = (0..200).map(import).collect();
+        let bytes = wat::parse_str(format!("(module {text})")).expect("valid");
+        let survey = survey(&bytes).expect("readable");
+        let found = check(&survey, None, &Rules::default());
+        assert_eq!(found.len(), 2 * NAMED_MAX);
+        for module in ["env", "a"] {
+            let more = format!("it imports 197 more of `{module}`");
+            let told: Vec<_> = found
+                .iter()
+                .filter(|it| it.message.ends_with(&more))
+                .collect();
+            assert!(
+                matches!(told[..], [it] if it.message.contains(&format!("`{module}::"))),
+                "{found:?}"
+            );
+        }
+    }
 }

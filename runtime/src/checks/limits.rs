@@ -2,7 +2,7 @@
 
 use super::Rules;
 use crate::survey::Survey;
-use crate::violation::Violation;
+use crate::violation::{VIOLATIONS_MAX, Violation};
 
 pub(super) fn check(survey: &Survey<'_>, rules: &Rules) -> Vec<Violation> {
     let (counts, fixed, memory_max) = (survey.counts, &rules.fixed, rules.limits.memory_bytes);
@@ -27,7 +27,7 @@ pub(super) fn check(survey: &Survey<'_>, rules: &Rules) -> Vec<Violation> {
         .memories
         .iter()
         .filter(|memory| memory.bytes_min > memory_max);
-    violations.extend(too_large.map(|memory| {
+    violations.extend(too_large.take(VIOLATIONS_MAX).map(|memory| {
         let message = format!(
             "a memory starts with {} bytes; a run has at most {memory_max}",
             memory.bytes_min
@@ -48,7 +48,7 @@ pub(super) fn check(survey: &Survey<'_>, rules: &Rules) -> Vec<Violation> {
         .tables
         .iter()
         .filter(|table| table.elements_min > fixed.table_elements);
-    violations.extend(too_large.map(|table| {
+    violations.extend(too_large.take(VIOLATIONS_MAX).map(|table| {
         let (elements, max) = (table.elements_min, fixed.table_elements);
         let message = format!("a table starts with {elements} elements; at most {max} are allowed");
         Violation::new("table_too_large", message)

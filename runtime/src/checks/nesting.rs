@@ -53,11 +53,11 @@ pub(super) fn check(survey: &Survey<'_>, fixed: &StaticLimits) -> Vec<Violation>
         }
     }
     // One is enough to know: what is passed around could be instantiated any number of times.
-    if let Some((offset, how)) = survey.passed.first() {
+    if let Some((offset, how)) = survey.passed {
         let message = format!(
             "a component {how} a whole component or module; compose it into one that does not"
         );
-        violations.push(Violation::new("component_passed", message).at(*offset));
+        violations.push(Violation::new("component_passed", message).at(offset));
     }
     violations
 }

@@ -1,8 +1,8 @@
 //! One definition of a file, component or module, section by section.
 
 use super::{
-    Counts, CustomSection, DEPTH_READ_MAX, Export, Import, Memory, Survey, Table, Unreadable,
-    type_depth,
+    Counts, CustomSection, DEPTH_READ_MAX, ENTRIES_READ_MAX, Export, Import, Memory, Survey, Table,
+    Unreadable, type_depth,
 };
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
@@ -26,6 +26,7 @@ impl<'a> Survey<'a> {
         payload: Payload<'a>,
         open: &mut Vec<Definition>,
     ) -> Result<(), Unreadable> {
+        self.count_entries(&payload, open.len() == 1)?;
         match payload {
             Payload::Version {
                 encoding, range, ..
@@ -62,6 +63,27 @@ impl<'a> Survey<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Counts what a place is kept for, before it is read.
+    fn count_entries(&mut self, payload: &Payload<'a>, is_top: bool) -> Result<(), Unreadable> {
+        let (count, offset) = match payload {
+            Payload::Version { range, .. } => (1, range.start),
+            Payload::CustomSection(section) if is_top => (1, section.data_offset()),
+            Payload::ImportSection(it) if is_top => (it.count(), it.range().start),
+            Payload::ExportSection(it) if is_top => (it.count(), it.range().start),
+            Payload::MemorySection(it) => (it.count(), it.range().start),
+            Payload::TableSection(it) => (it.count(), it.range().start),
+            Payload::ComponentAliasSection(it) => (it.count(), it.range().start),
+            Payload::ComponentImportSection(it) => (it.count(), it.range().start),
+            Payload::ComponentExportSection(it) => (it.count(), it.range().start),
+            _ => return Ok(()),
+        };
+        self.entries += u64::from(count);
+        match self.entries > ENTRIES_READ_MAX {
+            true => Err(Unreadable::TooMany { offset }),
+            false => Ok(()),
+        }
     }
 
     /// The end of a definition: it becomes an entry of the one around it.
@@ -334,7 +356,7 @@ impl<'a> Survey<'a> {
             kind,
             ComponentExternalKind::Module | ComponentExternalKind::Component
         ) {
-            self.passed.push((offset, how));
+            self.passed.get_or_insert((offset, how));
         }
     }
 }

@@ -39,10 +39,12 @@ pub struct Survey<'a> {
     pub component_types: u64,
     /// The deepest nesting of components; 1 for a component without any.
     pub component_depth: u64,
-    /// Where whole components or modules are passed around as values: offset and what is done.
-    pub passed: Vec<(usize, &'static str)>,
+    /// Where a whole component or module is first passed around as a value: offset and what is done.
+    pub passed: Option<(usize, &'static str)>,
     /// Custom sections of the file itself.
     pub custom_sections: Vec<CustomSection<'a>>,
+    /// What places are kept for above.
+    entries: u64,
 }
 
 /// An import of the file.
@@ -129,6 +131,10 @@ impl Counts {
 /// time for each level. Honest tools have three or four.
 const DEPTH_READ_MAX: usize = 100;
 
+/// Imports, exports, memories, tables, aliases, definitions and custom sections: more are not read, since each takes a
+/// place in memory that is many times its three bytes in the file. Honest tools have some hundreds.
+const ENTRIES_READ_MAX: u64 = 100_000;
+
 /// Why a file could not be surveyed.
 #[derive(Debug)]
 pub enum Unreadable {
@@ -137,6 +143,11 @@ pub enum Unreadable {
     /// It nests deeper than anybody should read.
     TooDeep {
         /// Where.
+        offset: usize,
+    },
+    /// It lists more things than anybody should read.
+    TooMany {
+        /// Where the list begins that is too long.
         offset: usize,
     },
 }
@@ -162,8 +173,9 @@ pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, Unreadable> {
         instantiations: 0,
         component_types: 0,
         component_depth: 0,
-        passed: Vec::new(),
+        passed: None,
         custom_sections: Vec::new(),
+        entries: 0,
     };
     // The innermost definition being read is last.
     let mut open: Vec<Definition> = Vec::new();
@@ -208,6 +220,30 @@ mod tests {
                 tables: 10,
             }
         );
+    }
+
+    #[test]
+    fn both_sides_of_what_is_read() {
+        let module = |memories: u64| {
+            let mut count = memories;
+            let mut section = Vec::new();
+            while count >= 0x80 {
+                section.push(count as u8 | 0x80);
+                count >>= 7;
+            }
+            section.push(count as u8);
+            section.extend([0, 1].repeat(memories as usize));
+            let mut module = wasm_encoder::Module::new();
+            module.section(&wasm_encoder::RawSection {
+                id: 5,
+                data: &section,
+            });
+            module.finish()
+        };
+        // The module itself is one.
+        assert!(survey(&module(ENTRIES_READ_MAX - 1)).is_ok());
+        let one_more = module(ENTRIES_READ_MAX);
+        assert!(matches!(survey(&one_more), Err(Unreadable::TooMany { .. })));
     }
 
     #[test]

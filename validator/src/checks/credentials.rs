@@ -2,7 +2,7 @@
 
 use super::{in_manifest, invalid};
 use tollgate_runtime::manifest::Manifest;
-use tollgate_runtime::{Allow, Host, Violation, quoted};
+use tollgate_runtime::{Allow, Host, VIOLATIONS_MAX, Violation, pointer_part, quoted};
 
 const NAME_BYTES_MAX: usize = 128;
 const CREDENTIALS_MAX: usize = 32;
@@ -16,7 +16,10 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
         ));
     }
     for (name, credential) in &manifest.credentials {
-        let pointer = format!("/credentials/{name}");
+        if violations.len() >= VIOLATIONS_MAX {
+            break;
+        }
+        let pointer = format!("/credentials/{}", pointer_part(name));
         if !is_credential_name(name) {
             let message = format!(
                 "`{}` must be A-Z, 0-9 and `_`, beginning with a letter: it becomes an environment variable",
@@ -33,6 +36,7 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
             .iter()
             .enumerate()
             .filter(|(_, host)| !is_host(host))
+            .take(VIOLATIONS_MAX)
         {
             let message = format!(
                 "`{}` must be an exact `host` or `host:port`, in lower case, without scheme or wildcard",
@@ -57,7 +61,8 @@ pub(super) fn notes(manifest: &Manifest) -> Vec<Violation> {
             message,
         )
     };
-    exposed.map(note).chain(unreachable(manifest)).collect()
+    let notes = exposed.map(note).chain(unreachable(manifest));
+    notes.take(VIOLATIONS_MAX).collect()
 }
 
 /// Hosts that a credential is for and no request can go to.

@@ -2,7 +2,7 @@
 
 use super::invalid;
 use tollgate_runtime::manifest::Manifest;
-use tollgate_runtime::{Allow, Violation, quoted};
+use tollgate_runtime::{Allow, VIOLATIONS_MAX, Violation, quoted};
 
 const RULES_MAX: usize = 64;
 
@@ -15,6 +15,9 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
         ));
     }
     for (index, rule) in manifest.egress.allow.iter().enumerate() {
+        if violations.len() >= VIOLATIONS_MAX {
+            break;
+        }
         if let Err(reason) = rule.parse::<Allow>() {
             let message = format!(
                 "`{}`: {reason}; write `GET https://api.example.com/v1`",

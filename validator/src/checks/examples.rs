@@ -16,7 +16,7 @@ pub(super) fn check(manifest: &Manifest, interface: &Interface) -> Vec<Violation
             format!("at most {EXAMPLES_MAX} examples are run"),
         ));
     }
-    for (index, example) in manifest.examples.iter().enumerate() {
+    for (index, example) in manifest.examples.iter().enumerate().take(EXAMPLES_MAX) {
         if let Err((key, message)) = check_example(example, interface) {
             violations.push(invalid(format!("/examples/{index}/{key}"), message));
         }

@@ -1,6 +1,7 @@
 //! What protects buyers and sellers, one file each, in order: what the manifest says, how the functions are described,
 //! what the file carries besides.
 
+mod command;
 mod credentials;
 mod documentation;
 mod egress;
@@ -42,6 +43,7 @@ pub(crate) fn notes(admissible: &Admissible, wasm: &[u8]) -> Vec<Violation> {
     if let Some(manifest) = &admissible.manifest {
         notes.extend(credentials::notes(manifest));
         notes.extend(documentation::notes(admissible, manifest));
+        notes.extend(command::notes(manifest));
     }
     notes.extend(sections::notes(wasm));
     notes

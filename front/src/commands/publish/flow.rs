@@ -1,10 +1,11 @@
 //! From a file to a release: upload, verdict, publish.
 
 use super::api::{Answer, Api};
-use super::lines;
+use super::found;
+use crate::report;
 use crate::terminal;
 use anyhow::anyhow;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 use tollgate_validator::is_tool_name;
@@ -16,6 +17,8 @@ const VERDICT: Duration = Duration::from_secs(10 * 60);
 pub(super) struct Publishing<'a> {
     api: &'a Api,
     name: &'a str,
+    /// As its manifest has it.
+    version: Option<&'a str>,
     wasm: &'a [u8],
     /// How often the verdict is asked for.
     poll: Duration,
@@ -49,10 +52,16 @@ impl From<anyhow::Error> for Stop {
 }
 
 impl<'a> Publishing<'a> {
-    pub(super) fn new(api: &'a Api, name: &'a str, wasm: &'a [u8], poll: Duration) -> Self {
+    pub(super) fn new(
+        api: &'a Api,
+        (name, version): (&'a str, Option<&'a str>),
+        wasm: &'a [u8],
+        poll: Duration,
+    ) -> Self {
         Self {
             api,
             name,
+            version,
             wasm,
             poll,
         }
@@ -93,6 +102,10 @@ impl<'a> Publishing<'a> {
         };
         let path = format!("/v1/artifacts/{id}");
         let artifact = self.expect(200, self.api.get(&path)?, &path)?;
+        let released = artifact["active_release"]["version"].as_str();
+        if let Some(version) = released.filter(|it| Some(*it) == self.version) {
+            return Err(Stop::Refused(version_exists(version)));
+        }
         let digest = format!("sha256:{:x}", Sha256::digest(self.wasm));
         let path = format!("{path}/draft");
         match artifact["draft"]["digest"].as_str() {
@@ -133,8 +146,7 @@ impl<'a> Publishing<'a> {
         let verdict = verdict?;
         match verdict["status"].as_str() {
             Some("ADMITTED") => {
-                lines(&verdict["notes"])
-                    .for_each(|note| terminal::note(format_args!("  note: {note}")));
+                report::notes(&found(&verdict["notes"]));
                 Ok(())
             }
             Some("REJECTED") => Err(Stop::Rejected(verdict)),
@@ -193,4 +205,13 @@ impl<'a> Publishing<'a> {
     fn unexpected(&self, what: &str) -> Stop {
         Stop::Failed(anyhow!("{} answers {what}", self.api.server()))
     }
+}
+
+/// What the server would say to the draft, said before it is sent.
+fn version_exists(version: &str) -> Value {
+    json!({
+        "code": "version_exists",
+        "detail": format!("version {version} is released already"),
+        "hint": "Raise `version` in tool.toml, or leave it out and the server counts. `tollgate diff OLD NEW` shows what the release changes.",
+    })
 }

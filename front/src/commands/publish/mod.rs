@@ -8,6 +8,7 @@ mod tests;
 use super::read;
 use crate::exit::End;
 use crate::options::PublishOptions;
+use crate::report::{self, Sources};
 use crate::terminal;
 use anyhow::bail;
 use api::Api;
@@ -15,7 +16,10 @@ use flow::{Published, Publishing, Stop};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Place, Violation};
+use tollgate_validator::catalogue::entry_of;
+use tollgate_validator::source::manifest_in;
 use tollgate_validator::upload::{self, Upload};
 
 const KEY_VARIABLE: &str = "TOLLGATE_API_KEY";
@@ -36,20 +40,23 @@ pub(crate) async fn publish(options: PublishOptions) -> anyhow::Result<End> {
             name: Some(name),
         }) => (wasm, name),
         Ok(Upload { name: None, .. }) => return Ok(nameless(&options)),
-        Err(violations) => return Ok(no_tool(&violations, &options)),
+        Err(violations) => return Ok(no_tool(violations, &options)),
     };
     if is_overheard(&options.server) {
         terminal::note("note: over plain http others on the way can read the key; use https");
     }
+    let sources = Sources::of(&options.tool, Some(&wasm));
+    let manifest = manifest_in(&wasm).and_then(|text| Manifest::parse(&text).ok());
+    let version = manifest.and_then(|it| it.version).map(|it| it.to_string());
     let ended = tokio::task::spawn_blocking(move || {
-        let publishing = Publishing::new(&api, &name, &wasm, POLL);
-        let ended = publishing.publish();
+        let named = (name.as_str(), version.as_deref());
+        let ended = Publishing::new(&api, named, &wasm, POLL).publish();
         (ended, name)
     });
     let (ended, name) = ended.await?;
     match ended {
         Ok(published) => Ok(show(&published, &name, &options)),
-        Err(Stop::Rejected(verdict)) => Ok(rejected(&verdict, &name, &options)),
+        Err(Stop::Rejected(verdict)) => Ok(rejected(&verdict, &name, &sources, &options)),
         Err(Stop::Refused(problem)) => Ok(refused(&problem, &name, &options)),
         Err(Stop::Failed(error)) => Err(error),
     }
@@ -81,14 +88,13 @@ fn nameless(options: &PublishOptions) -> End {
     End::Refused
 }
 
-fn no_tool(violations: &[Violation], options: &PublishOptions) -> End {
+fn no_tool(violations: Vec<Violation>, options: &PublishOptions) -> End {
     terminal::error(&format!(
         "{} is no tool that could be published; nothing was sent",
         options.tool.display()
     ));
-    violations
-        .iter()
-        .for_each(|violation| terminal::note(terminal::violation(violation)));
+    let sources = Sources::of(&options.tool, None);
+    report::show(&sources, &violations);
     End::Refused
 }
 
@@ -104,6 +110,17 @@ fn show(published: &Published, name: &str, options: &PublishOptions) -> End {
         published.artifact_id,
         text("id")
     ));
+    let widens = published.release["widens"].as_array();
+    for widening in widens.into_iter().flatten() {
+        terminal::text(&format!(
+            "  {} {}",
+            terminal::bad("widens"),
+            asked(widening)
+        ));
+    }
+    if widens.is_some_and(|it| !it.is_empty()) {
+        terminal::text("  subscribers run the release before until they accept");
+    }
     terminal::text(&curl(published, &options.server));
     End::Good
 }
@@ -132,14 +149,22 @@ fn curl(published: &Published, server: &str) -> String {
     )
 }
 
-fn rejected(verdict: &Value, name: &str, options: &PublishOptions) -> End {
+/// What a release asks of subscribers beyond the one before.
+fn asked(widening: &Value) -> String {
+    let part = |key: &str| widening[key].as_str().unwrap_or_default().to_owned();
+    let (from, to) = (&widening["from"], &widening["to"]);
+    let what = format!("{} {}", part("what"), part("name"));
+    terminal::plain_lines(&format!("{}: {from} → {to}", what.trim()))
+}
+
+fn rejected(verdict: &Value, name: &str, sources: &Sources, options: &PublishOptions) -> End {
     if options.json {
         terminal::result(verdict);
         return End::ToolFailed;
     }
     terminal::result(format_args!("{} {name}", terminal::bad("REJECTED")));
-    lines(&verdict["violations"]).for_each(|line| terminal::text(&format!("  {line}")));
-    lines(&verdict["notes"]).for_each(|line| terminal::text(&format!("  note: {line}")));
+    report::show(sources, &found(&verdict["violations"]));
+    report::notes(&found(&verdict["notes"]));
     End::ToolFailed
 }
 
@@ -152,37 +177,42 @@ fn refused(problem: &Value, name: &str, options: &PublishOptions) -> End {
     terminal::error(&terminal::plain_lines(&format!(
         "{name} is not published: {detail}"
     )));
-    lines(&problem["violations"]).for_each(|line| terminal::note(format_args!("  {line}")));
+    found(&problem["violations"])
+        .iter()
+        .for_each(|violation| terminal::note(terminal::violation(violation)));
     if let Some(hint) = problem["hint"].as_str() {
         terminal::note(format_args!("hint: {}", terminal::plain_lines(hint)));
     }
     End::Refused
 }
 
-/// What a verdict or a problem lists, one line each, as violations found here are shown.
-fn lines(list: &Value) -> impl Iterator<Item = String> {
-    list.as_array().into_iter().flatten().map(line)
+/// What a verdict or a problem lists, as if it had been found here. A line of the manifest is one of the packed text's:
+/// its pointer finds the one that the seller wrote.
+fn found(list: &Value) -> Vec<Violation> {
+    let violations = list.as_array().into_iter().flatten();
+    violations.map(violation).collect()
 }
 
-fn line(violation: &Value) -> String {
-    if let Some(text) = violation.as_str() {
-        return terminal::plain_lines(text);
+fn violation(sent: &Value) -> Violation {
+    let text = |value: &Value| value.as_str().map(terminal::plain_lines);
+    let message = text(&sent["message"]).or_else(|| text(sent));
+    let mut message = message.unwrap_or_default();
+    let code = sent["code"].as_str().unwrap_or_default();
+    let known = entry_of(code).map(|it| it.code);
+    if known.is_none() && !code.is_empty() {
+        message = format!("{}: {message}", terminal::plain_lines(code));
     }
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let message = text(&violation["message"]).unwrap_or_default();
-    let place = &violation["place"];
-    let place = Place {
-        // Messages about a value begin with its pointer already.
-        pointer: text(&place["pointer"]).filter(|it| !message.starts_with(it)),
-        section: text(&place["section"]),
-        function: text(&place["function"]),
-        offset: place["offset"].as_u64(),
-        line: place["line"].as_u64(),
-    };
-    let code = violation["code"].as_str().unwrap_or("violation");
-    let place = match place == Place::default() {
-        true => String::new(),
-        false => format!(" ({place})"),
-    };
-    terminal::plain_lines(&format!("{code}: {message}{place}"))
+    let place = &sent["place"];
+    let pointer = text(&place["pointer"]);
+    Violation {
+        code: known.unwrap_or("violation"),
+        place: Place {
+            line: place["line"].as_u64().filter(|_| pointer.is_none()),
+            pointer,
+            section: text(&place["section"]),
+            function: text(&place["function"]),
+            offset: place["offset"].as_u64(),
+        },
+        message,
+    }
 }

@@ -68,7 +68,8 @@ fn serve(stream: TcpStream, request: &str, status: u16, body: &Value) -> Vec<u8>
 
 fn publish_to(url: &str) -> Result<Published, Stop> {
     let api = Api::new(url, &KEY.to_owned().into()).expect("a key");
-    Publishing::new(&api, "weather", WASM, Duration::from_millis(1)).publish()
+    let named = ("weather", Some("1.2.0"));
+    Publishing::new(&api, named, WASM, Duration::from_millis(1)).publish()
 }
 
 /// Publishes to a server that expects exactly these requests; gives their bodies too.
@@ -115,21 +116,24 @@ fn with_rest(mut steps: Vec<Step>) -> Vec<Step> {
 }
 
 /// What the server finds by the tool's name.
-fn found(items: Value) -> Step {
+fn found_on_server(items: Value) -> Step {
     let search = "GET /v1/artifacts?mine=true&q=weather";
     (search, 200, json!({"items": items, "next_cursor": null}))
 }
 
 /// Nothing; then the file is uploaded, and that answered.
 fn uploaded(status: u16, body: Value) -> Vec<Step> {
-    vec![found(json!([])), ("POST /v1/artifacts", status, body)]
+    vec![
+        found_on_server(json!([])),
+        ("POST /v1/artifacts", status, body),
+    ]
 }
 
 /// The server has an artifact of that name, with that draft.
 fn with_draft(draft: Value) -> Vec<Step> {
     let others = json!({"id": "art_2", "name": "weather-2"});
     vec![
-        found(json!([others, {"id": "art_1", "name": "weather"}])),
+        found_on_server(json!([others, {"id": "art_1", "name": "weather"}])),
         (
             "GET /v1/artifacts/art_1",
             200,
@@ -273,8 +277,26 @@ fn violations_look_as_those_found_here() {
         .in_section("import")
         .at(16);
     let sent = serde_json::to_value(&found).expect("JSON");
-    assert_eq!(line(&sent), found.to_string());
-    assert_eq!(line(&json!("a note")), "a note");
+    assert_eq!(violation(&sent), found);
+    let newer = violation(&json!({"code": "of_tomorrow", "message": "a\u{1b}[31m"}));
+    assert_eq!(
+        (newer.code, newer.message.as_str()),
+        ("violation", "of_tomorrow: a\u{fffd}[31m")
+    );
+}
+
+#[test]
+fn a_version_that_runs_is_refused_before_anything_is_sent() {
+    let release = json!({"version": "1.2.0", "digest": "sha256:0"});
+    let (ended, _) = publish(vec![
+        found_on_server(json!([{"id": "art_1", "name": "weather"}])),
+        (
+            "GET /v1/artifacts/art_1",
+            200,
+            json!({"id": "art_1", "draft": null, "active_release": release}),
+        ),
+    ]);
+    assert!(matches!(ended, Err(Stop::Refused(it)) if it["code"] == "version_exists"));
 }
 
 #[test]
