@@ -151,17 +151,17 @@ impl Collected {
     }
 }
 
-/// `text` without what could steer a terminal or forge a line: control characters other than tab become U+FFFD.
+/// `text` without what could steer a terminal or forge a line: control characters other than tab, and those that turn
+/// the text after them around, become U+FFFD.
 pub fn plain_text(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
+    let plain = |c: char| match c {
+        '\t' => c,
+        // Embeddings, overrides and isolates; right-to-left text needs none of them.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        _ if c.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    };
+    text.chars().map(plain).collect()
 }
 
 #[cfg(test)]

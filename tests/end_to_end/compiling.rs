@@ -3,6 +3,9 @@
 mod bombs;
 mod child;
 
+pub(crate) use bombs::nested_loops;
+pub(crate) use child::Seen;
+
 use std::time::Duration;
 use tollgate_runtime::{
     CompileChild, CompileLimits, Compiler, ProcessLimits, Runtime, RuntimeConfig, Violation,

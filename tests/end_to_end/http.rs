@@ -3,6 +3,7 @@
 mod actions;
 mod async_runs;
 mod bodies;
+mod bombs;
 mod budgets;
 mod catalogue;
 mod clients;

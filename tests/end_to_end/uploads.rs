@@ -4,8 +4,10 @@ mod bombs;
 mod foreign;
 mod lists;
 mod manifests;
+mod names;
 mod types;
 
+use crate::crowds::Canary;
 use std::time::{Duration, Instant};
 use tollgate_runtime::{Place, Violation};
 use tollgate_tests::runtime;
@@ -17,7 +19,29 @@ async fn judged(bytes: &[u8]) -> Verdict {
 
 /// The violations of a file that must not be admitted.
 async fn violations(label: &str, bytes: &[u8]) -> Vec<Violation> {
-    let verdict = judged(bytes).await;
+    reasons(label, judged(bytes).await)
+}
+
+/// The verdict of a file, judged in time beside a neighbour who waits for nothing of it.
+async fn judged_beside_a_neighbour(label: &str, time: Duration, bytes: Vec<u8>) -> Verdict {
+    let canary = Canary::new(runtime()).await;
+    let judging = tokio::spawn(async move { judged(&bytes).await });
+    let verdict = within(label, time, judging).await.expect("judged");
+    canary.survives(label).await;
+    verdict
+}
+
+/// The violations of one that must not be admitted, likewise.
+async fn violations_beside_a_neighbour(
+    label: &str,
+    time: Duration,
+    bytes: Vec<u8>,
+) -> Vec<Violation> {
+    reasons(label, judged_beside_a_neighbour(label, time, bytes).await)
+}
+
+/// Why a file is not admitted.
+fn reasons(label: &str, verdict: Verdict) -> Vec<Violation> {
     assert!(!verdict.is_admitted(), "{label} is admitted");
     assert!(
         !verdict.violations.is_empty(),

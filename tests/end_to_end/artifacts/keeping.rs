@@ -1,6 +1,7 @@
 //! Compiled once, whoever asks and however often; kept within a bound.
 
 use super::*;
+use crate::bytes::{MODULE, custom};
 use std::os::unix::fs::PermissionsExt;
 use tollgate_validator::validate;
 
@@ -161,6 +162,36 @@ async fn a_tool_that_was_kept_is_judged_by_the_rules_that_hold_now() {
     };
     assert_eq!(rejected.violations[0].code, "memory_too_large");
     assert_eq!(lower.seen(), Seen::default());
+}
+
+/// It is native code, which nobody has judged where it comes from a seller.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_file_that_is_sent_as_a_tool_is_never_loaded() {
+    let (kept, tool) = (Kept::new(), Guest::new(30));
+    kept.runtime().runs(&tool).await;
+    let native = std::fs::read(kept.file(&tool.wasm)).expect("a file");
+    assert!(native.starts_with(b"\x7fELF"), "the engine's code is first");
+    let behind_a_header = [MODULE, &native].concat();
+    let next = kept.runtime();
+    for (label, bytes, code) in [
+        ("as it is", &native, "format_unknown"),
+        ("behind a header", &behind_a_header, "format_malformed"),
+    ] {
+        let violations = validate(&next.runtime, bytes).await.violations;
+        assert_eq!(violations[0].code, code, "{label}: {}", violations[0]);
+        let rejected = next.runtime.load(bytes).await.expect_err(label);
+        assert_eq!(rejected.violations[0].code, code, "{label}: {rejected}");
+        assert!(!next.runtime.is_kept(&ToolDigest::of(bytes)), "{label}");
+    }
+    assert_eq!(next.seen(), Seen::default());
+
+    let command = wat_bytes(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+    let ballast = [&command[..], &custom("ballast", &native)].concat();
+    let verdict = validate(&next.runtime, &ballast).await;
+    let carries = verdict.tool.expect("admitted");
+    let run = Run::only(serde_json::Value::Null);
+    assert_eq!(output(carries.run(run).await), json!(""));
+    assert_eq!(next.seen(), COMPILED, "it is compiled as if it were alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ fn body(instructions: &str) -> Vec<u8> {
 }
 
 /// A function of loops in loops.
-pub(super) fn nested_loops(count: usize) -> Vec<u8> {
+pub(crate) fn nested_loops(count: usize) -> Vec<u8> {
     body(&("loop ".repeat(count) + &"end ".repeat(count)))
 }
 

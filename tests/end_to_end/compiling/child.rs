@@ -135,7 +135,7 @@ async fn a_limit_that_is_passed_is_named() {
 }
 
 /// A compile child of somebody's, as the kernel tells.
-struct Seen {
+pub(crate) struct Seen {
     id: u32,
 }
 
@@ -157,7 +157,7 @@ impl Seen {
     }
 
     /// The compile child that a process has started.
-    fn below(parent: u32) -> Self {
+    pub(crate) fn below(parent: u32) -> Self {
         let mut found = None;
         let is_there = holds_within(SOON, || {
             found = ids().find(|id| Self { id: *id }.field(1) == parent.to_string());

@@ -6,9 +6,9 @@ use tollgate_tests::holds_within;
 use tollgate_tests::server::{Caller, JSON, Server};
 
 const OF_EACH: usize = 8;
-const ROUNDS: usize = 3;
+pub(super) const ROUNDS: usize = 3;
 const CALLS: usize = 80;
-const WORST: Duration = Duration::from_millis(500);
+pub(super) const WORST: Duration = Duration::from_millis(500);
 
 #[test]
 fn calls_are_answered_at_once_while_another_org_spins_and_sleeps() {
@@ -46,7 +46,7 @@ fn calls_are_answered_at_once_while_another_org_spins_and_sleeps() {
 }
 
 /// Median and worst time of calls, one after another.
-fn round(caller: &Caller, tool: &str) -> (Duration, Duration) {
+pub(super) fn round(caller: &Caller, tool: &str) -> (Duration, Duration) {
     let mut times: Vec<_> = (0..CALLS)
         .map(|number| call(caller, tool, number))
         .collect();
@@ -69,7 +69,7 @@ fn running(caller: &Caller) -> usize {
 }
 
 /// A run, or a look, and how long its answer took.
-fn call(caller: &Caller, tool: &str, number: usize) -> Duration {
+pub(super) fn call(caller: &Caller, tool: &str, number: usize) -> Duration {
     let asked_at = Instant::now();
     match number % 3 {
         0 | 1 => caller.run(tool, &json!({"input": {"markdown": "# Hello"}})),

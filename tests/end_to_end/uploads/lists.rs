@@ -1,13 +1,12 @@
 //! Lists without end: files of which each few bytes would become a record, a message or a comparison. Refused soon, with
 //! few violations, on a thread where nobody waits for it.
 
-use super::{has_code, judged, violations, within};
+use super::{has_code, judged_beside_a_neighbour, violations_beside_a_neighbour};
 use crate::bytes::{MODULE, custom, leb, section};
-use crate::crowds::Canary;
 use std::time::Duration;
 use tollgate_runtime::manifest::SECTION;
 use tollgate_runtime::{VIOLATIONS_MAX, docs};
-use tollgate_tests::{runtime, wat_bytes};
+use tollgate_tests::wat_bytes;
 
 /// An engine and a gate that are not optimised, the rest of the suite beside them.
 const SOON: Duration = Duration::from_secs(5);
@@ -134,10 +133,7 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn are_refused_soon_beside_a_neighbour_who_waits_for_nothing() {
     for (label, bytes, code) in files() {
-        let canary = Canary::new(runtime()).await;
-        let judging = tokio::spawn(async move { violations(label, &bytes).await });
-        let found = within(label, SOON, judging).await.expect("judged");
-        canary.survives(label).await;
+        let found = violations_beside_a_neighbour(label, SOON, bytes).await;
         assert!(has_code(&found, code), "{label}: {}", found[0]);
         assert!(found.len() <= SAID_MAX, "{label}: {} are said", found.len());
     }
@@ -182,10 +178,7 @@ async fn of_documentation_are_not_read() {
             &custom(docs::SECTION, &[&[1], json.as_bytes()].concat()),
         ]
         .concat();
-        let canary = Canary::new(runtime()).await;
-        let judging = tokio::spawn(async move { judged(&bytes).await });
-        let verdict = within(label, SOON, judging).await.expect("judged");
-        canary.survives(label).await;
+        let verdict = judged_beside_a_neighbour(label, SOON, bytes).await;
         let tool = verdict
             .tool
             .unwrap_or_else(|| panic!("{label}: {:?}", verdict.violations));

@@ -1,7 +1,8 @@
 //! Uploads that are no tool, and drafts that no verdict admits.
 
-use crate::http::rows::{BAD_REQUEST, NOT_VALIDATED, UNPROCESSABLE, violations};
-use crate::http::small::{admitted, quick, rejected, uploaded};
+use crate::bytes::{MODULE, section};
+use crate::http::rows::{BAD_REQUEST, NOT_VALIDATED, UNPROCESSABLE};
+use crate::http::small::{admitted, quick, rejected, text, uploaded};
 use serde_json::json;
 use tollgate_tests::server::{JSON, Server, WASM};
 
@@ -20,28 +21,52 @@ fn what_is_no_tool_at_all_is_refused_at_once_with_the_reason() {
     let seller = server.org("seller");
     let half = quick("half", "1.0.0");
     let half = &half[..half.len() / 2];
-    let rows: &[(&str, &[u8])] = &[
+    let rows: &[(&str, &[u8], &str)] = &[
         (
             "an ELF program",
             b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0",
+            "format_unknown",
         ),
         (
             "a web page",
             b"<!DOCTYPE html><html><body>404</body></html>",
+            "format_unknown",
         ),
-        ("a ZIP archive", b"PK\x03\x04\x14\0\0\0\x08\0"),
-        ("nothing", b""),
-        ("half of a tool", half),
-        ("a header of another version", b"\0asm\x02\0\0\0"),
-        ("WebAssembly text", b"(module)"),
+        (
+            "a ZIP archive",
+            b"PK\x03\x04\x14\0\0\0\x08\0",
+            "format_unknown",
+        ),
+        ("gzip", b"\x1f\x8b\x08\0\0\0\0\0", "format_unknown"),
+        ("nothing", b"", "file_empty"),
+        ("seven bytes", &MODULE[..7], "format_unknown"),
+        ("half of a tool", half, "format_malformed"),
+        (
+            "a header of another version",
+            b"\0asm\x02\0\0\0",
+            "format_unknown",
+        ),
+        ("WebAssembly text", b"(module)", "format_unknown"),
     ];
-    for (label, bytes) in rows {
+    for (label, bytes, violation) in rows {
         let answer = seller.send("POST", "/v1/artifacts?name=tool", WASM, bytes);
-        let body = BAD_REQUEST.is(label, answer);
-        assert!(!violations(&body).is_empty(), "{label}: {body}");
+        BAD_REQUEST.is_for(violation, label, answer);
     }
     let listed = seller.get("/v1/artifacts?mine=true").expect(200);
     assert_eq!(listed["items"], json!([]), "something was kept");
+}
+
+/// Where sections begin and end can be read: what is in them takes longer than a sender waits.
+#[test]
+fn what_is_no_tool_though_it_can_be_read_is_refused_by_its_verdict() {
+    let server = Server::start();
+    let seller = server.org("seller");
+    let unknown = [MODULE, &section(99, &[0])].concat();
+    let made = seller.send("POST", "/v1/artifacts?name=tool", WASM, &unknown);
+    let verdict = seller.validate(&text(&made.expect(201), "id"));
+    assert_eq!(verdict["status"], "REJECTED", "{verdict}");
+    let first = &verdict["violations"][0];
+    assert_eq!(first["code"], "format_malformed", "{verdict}");
 }
 
 #[test]
