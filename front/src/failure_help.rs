@@ -76,6 +76,12 @@ mod tests {
         };
         trap.backtrace = vec![frame(None)];
         assert!(next_step(&trap, &limits).contains("line tables"));
+        let python = Frame {
+            function: Some("_PyErr_Print".to_owned()),
+            ..frame(None)
+        };
+        trap.backtrace = vec![python];
+        assert!(next_step(&trap, &limits).contains("traceback"));
         trap.backtrace = vec![frame(Some(3))];
         assert!(next_step(&trap, &limits).ends_with("look there"));
     }

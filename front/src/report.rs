@@ -133,25 +133,30 @@ fn item_in(wit: &str, function: &str) -> Option<Range<usize>> {
 /// All that speaks against a tool.
 pub(crate) fn show(sources: &Sources, violations: &[Violation]) {
     for violation in violations {
-        terminal::result(rendered(
-            sources,
-            violation,
-            terminal::is_coloured(),
-            columns(),
-        ));
+        terminal::result(shown(sources, violation));
     }
+}
+
+/// One thing that speaks against it.
+pub(crate) fn shown(sources: &Sources, violation: &Violation) -> String {
+    rendered(sources, violation, terminal::is_coloured(), columns())
 }
 
 /// Notes, a line or two each.
 pub(crate) fn notes(notes: &[Violation]) {
     for note in notes {
-        let is_done = note.code == "example_ran";
-        let (sign, code) = match is_done {
-            true => (terminal::good("✓"), String::new()),
-            false => ("note:".to_owned(), format!(" [{}]", note.code)),
-        };
-        terminal::result(format_args!("  {sign} {}{code}", note.message));
+        terminal::result(shown_note(note));
     }
+}
+
+/// One note.
+pub(crate) fn shown_note(note: &Violation) -> String {
+    let is_done = note.code == "example_ran";
+    let (sign, code) = match is_done {
+        true => (terminal::good("✓"), String::new()),
+        false => ("note:".to_owned(), format!(" [{}]", note.code)),
+    };
+    format!("  {sign} {}{code}", note.message)
 }
 
 fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns: usize) -> String {

@@ -146,7 +146,10 @@ impl<'a> Publishing<'a> {
         let verdict = verdict?;
         match verdict["status"].as_str() {
             Some("ADMITTED") => {
-                report::notes(&found(&verdict["notes"]));
+                let notes = found(&verdict["notes"]);
+                notes
+                    .iter()
+                    .for_each(|note| terminal::note(report::shown_note(note)));
                 Ok(())
             }
             Some("REJECTED") => Err(Stop::Rejected(verdict)),

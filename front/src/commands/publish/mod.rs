@@ -40,7 +40,7 @@ pub(crate) async fn publish(options: PublishOptions) -> anyhow::Result<End> {
             name: Some(name),
         }) => (wasm, name),
         Ok(Upload { name: None, .. }) => return Ok(nameless(&options)),
-        Err(violations) => return Ok(no_tool(violations, &options)),
+        Err(violations) => return Ok(no_tool(&violations, &options)),
     };
     if is_overheard(&options.server) {
         terminal::note("note: over plain http others on the way can read the key; use https");
@@ -88,13 +88,15 @@ fn nameless(options: &PublishOptions) -> End {
     End::Refused
 }
 
-fn no_tool(violations: Vec<Violation>, options: &PublishOptions) -> End {
+fn no_tool(violations: &[Violation], options: &PublishOptions) -> End {
     terminal::error(&format!(
         "{} is no tool that could be published; nothing was sent",
         options.tool.display()
     ));
     let sources = Sources::of(&options.tool, None);
-    report::show(&sources, &violations);
+    violations
+        .iter()
+        .for_each(|violation| terminal::note(report::shown(&sources, violation)));
     End::Refused
 }
 
