@@ -8,6 +8,7 @@ mod interrupted;
 mod json;
 mod packing;
 mod profile;
+mod publishing;
 mod rotation;
 mod secrets;
 mod sellers;
