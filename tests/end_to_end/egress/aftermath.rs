@@ -41,13 +41,16 @@ impl Case {
     }
 
     async fn ends_as_expected(&self, courier: &Courier) {
+        // What ends by itself may take its time beside 31 others, with code that is not optimised.
+        let limit = if self.end == "timeout" { 1.0 } else { 20.0 };
         let started = Instant::now();
-        let outcome = courier.run_within(self.function, self.input(), seconds(1.0));
+        let outcome = courier.run_within(self.function, self.input(), seconds(limit));
         let outcome = outcome.await;
         assert_eq!(end(&outcome), self.end, "{outcome:?}");
         let took = started.elapsed();
         // A second more would do, were this the only process.
-        assert!(took < Duration::from_secs(10), "{took:?} to {}", self.end);
+        let most = Duration::from_secs_f64(limit + 9.0);
+        assert!(took < most, "{took:?} to {}", self.end);
     }
 }
 
