@@ -20,14 +20,29 @@ pub(crate) struct Wasmtime {
 }
 
 impl Wasmtime {
-    /// `None` where it is not installed.
+    /// With a guest that answers quickly or spins. `None` where it is not installed.
     pub(crate) fn start(references: &Path) -> anyhow::Result<Option<Self>> {
+        Self::with(references, guests::serve()?)
+    }
+
+    /// With a guest that Rust built, and that reads JSON and answers JSON as [`BareAxum`] does.
+    pub(crate) fn with_json(references: &Path) -> anyhow::Result<Option<Self>> {
+        let folder = tollgate_fixtures::folder("web-server");
+        Self::with(references, std::fs::read(folder.join("web-server.wasm"))?)
+    }
+
+    /// A request of JSON that is answered with JSON.
+    pub(crate) fn json(&self) -> Call {
+        json_call("/")
+    }
+
+    fn with(references: &Path, guest: Vec<u8>) -> anyhow::Result<Option<Self>> {
         let program = references.join("bin/wasmtime");
         if !program.is_file() {
             return Ok(None);
         }
         let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("serve.wasm"), guests::serve()?)?;
+        std::fs::write(folder.path().join("serve.wasm"), guest)?;
         let process = Self::process(&program, &folder)?;
         Ok(Some(Self {
             program,
@@ -39,7 +54,7 @@ impl Wasmtime {
     fn process(program: &Path, folder: &TempDir) -> anyhow::Result<Process> {
         let mut command = Command::new(program);
         command
-            .args(["serve", "--addr", "127.0.0.1:0", "-W", "timeout=30s"])
+            .args(["serve", "--addr", "127.0.0.1:0", "-W", "timeout=30s", "-S", "cli"])
             .arg(folder.path().join("serve.wasm"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -223,8 +238,12 @@ async fn json_handler(Json(request): Json<Value>) -> Json<Value> {
 impl BareAxum {
     /// A request of JSON that is answered with JSON.
     pub(crate) fn json(&self) -> Call {
-        Call::new(Method::POST, "/json").with_json(&json!({"input": {"value": 7}}))
+        json_call("/json")
     }
+}
+
+fn json_call(path: &str) -> Call {
+    Call::new(Method::POST, path).with_json(&json!({"input": {"value": 7}}))
 }
 
 impl Site for BareAxum {

@@ -19,6 +19,7 @@ use tollgate_runtime::Tool;
 pub(crate) const NAME: &str = "paid";
 const PAID: &str = "a paid run over HTTP with everything on";
 /// How many connections there are.
+const SERVE: &str = "`wasmtime serve`, a guest of JSON";
 const MANY: usize = 512;
 const SOME: usize = 32;
 const ONE: usize = 1;
@@ -33,7 +34,7 @@ pub(crate) fn measure(effort: Effort, references: &Path) -> anyhow::Result<Vec<R
         skip("paid: the program `tollgate` is not built beside this one");
         return Ok(Vec::new());
     };
-    let wasmtime = Wasmtime::start(references)?;
+    let wasmtime = Wasmtime::with_json(references)?;
     if wasmtime.is_none() {
         let place = references.display();
         skip(&format!("paid: `wasmtime serve`: not in {place}"));
@@ -110,7 +111,7 @@ impl Measured {
         figures.many.push(sustained.requests_per_s);
         figures.cpu.push(cpu);
         if let Some(wasmtime) = &self.wasmtime {
-            let (address, calls) = (wasmtime.address(), [wasmtime.quick()]);
+            let (address, calls) = (wasmtime.address(), [wasmtime.json()]);
             let sustained = sustain(address, &calls, MANY, time)?;
             figures.many_wasmtime.push(sustained.requests_per_s);
             let sustained = sustain(address, &calls, SOME, time)?;
@@ -176,9 +177,9 @@ impl Figures {
         let (many, some) = (middle(&self.many), middle(&self.some));
         let mut rows = Vec::new();
         if !self.many_wasmtime.is_empty() {
-            let reference = ("wasmtime serve".to_owned(), middle(&self.many_wasmtime));
+            let reference = (SERVE.to_owned(), middle(&self.many_wasmtime));
             rows.push(rate(by(PAID, MANY), many, reference, 1.6));
-            let reference = ("wasmtime serve".to_owned(), middle(&self.some_wasmtime));
+            let reference = (SERVE.to_owned(), middle(&self.some_wasmtime));
             rows.push(rate(by(PAID, SOME), some, reference, 0.9));
         }
         let axum = ("bare axum JSON handler".to_owned(), middle(&self.many_axum));

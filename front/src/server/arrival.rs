@@ -79,8 +79,8 @@ impl HttpBody for Arriving {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let arriving = &mut *self;
         let patience = arriving.patience;
-        let clock = arriving.clock.get_or_insert_with(|| Clock::new(patience));
         let Poll::Ready(frame) = Pin::new(&mut arriving.body).poll_frame(context) else {
+            let clock = arriving.clock.get_or_insert_with(|| Clock::new(patience));
             ready!(clock.late.as_mut().poll(context));
             arriving.is_late.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Err(Late.into())));
@@ -93,9 +93,11 @@ impl HttpBody for Arriving {
             arriving.is_whole.store(true, Ordering::Relaxed);
         }
         arriving.received += bytes as u64;
-        let earned = Duration::from_secs(arriving.received / BYTES_A_SECOND);
-        let late = clock.begun + patience + earned;
-        clock.late.as_mut().reset(late);
+        if let Some(clock) = &mut arriving.clock {
+            let earned = Duration::from_secs(arriving.received / BYTES_A_SECOND);
+            let late = clock.begun + patience + earned;
+            clock.late.as_mut().reset(late);
+        }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
