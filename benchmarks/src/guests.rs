@@ -31,6 +31,15 @@ pub(crate) fn serve() -> anyhow::Result<Vec<u8>> {
     assembled(include_str!("guests/serve.wat"))
 }
 
+/// A command of so many loops in each other: small, and hard to compile. It differs by a constant.
+pub(crate) fn nested_loops(count: usize, constant: usize) -> anyhow::Result<Vec<u8>> {
+    let (begin, end) = ("loop ".repeat(count), "end ".repeat(count));
+    assembled(&format!(
+        r#"(module (memory (export "memory") 1)
+        (func (export "_start") {begin}i32.const {constant} drop {end}))"#
+    ))
+}
+
 fn assembled(text: &str) -> anyhow::Result<Vec<u8>> {
     Ok(wat::parse_str(text)?)
 }

@@ -89,6 +89,9 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
         rows::neighbours::measure(effort)
     }),
     (rows::http::NAME, rows::http::measure),
+    (rows::compiling::NAME, |effort, _| {
+        rows::compiling::measure(effort)
+    }),
     (rows::paid::NAME, rows::paid::measure),
     (rows::past::NAME, |effort, _| rows::past::measure(effort)),
     (rows::flood::NAME, |effort, _| rows::flood::measure(effort)),

@@ -1,5 +1,6 @@
 //! A verdict for people: each violation with the line of tool.toml, or the item of WIT, that is at fault, and what to do.
 
+use crate::outline::hanging;
 use crate::terminal;
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
@@ -156,7 +157,15 @@ pub(crate) fn shown_note(note: &Violation) -> String {
         true => (terminal::good("✓"), String::new()),
         false => ("note:".to_owned(), format!(" [{}]", note.code)),
     };
-    format!("  {sign} {}{code}", note.message)
+    in_lines(&format!("  {sign} {}{code}", note.message))
+}
+
+/// Where a terminal would part words, what does not fit a line goes on in the next ones.
+pub(crate) fn in_lines(text: &str) -> String {
+    match terminal::is_coloured() {
+        true => hanging(text, columns()),
+        false => text.to_owned(),
+    }
 }
 
 fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns: usize) -> String {
@@ -180,10 +189,12 @@ fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns
             Report::new(diagnostic)
         }
     };
-    let theme = match is_coloured {
+    let mut theme = match is_coloured {
         true => GraphicalTheme::unicode(),
         false => GraphicalTheme::unicode_nocolor(),
     };
+    // Its own is bright cyan, which is not read on white.
+    theme.styles.link = theme.styles.linum;
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(columns)
         .with_links(false)

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tollgate_runtime::{Failure, Frame, LogLine, Missing, Violation, plain_text};
 
 const RED: &str = "\x1b[1;31m";
-const GREEN: &str = "\x1b[1;32m";
+/// Not bold, which many terminals make so bright that it is not read on white.
+const GREEN: &str = "\x1b[32m";
+const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
@@ -45,17 +47,22 @@ pub(crate) fn error(text: &str) {
 
 /// `text` in green, where stdout is a terminal.
 pub(crate) fn good(text: &str) -> String {
-    if std::io::stdout().is_terminal() {
-        format!("{GREEN}{text}{RESET}")
-    } else {
-        text.to_owned()
-    }
+    marked(GREEN, text)
 }
 
 /// `text` in red, where stdout is a terminal.
 pub(crate) fn bad(text: &str) -> String {
+    marked(RED, text)
+}
+
+/// `text` in bold, where stdout is a terminal.
+pub(crate) fn strong(text: &str) -> String {
+    marked(BOLD, text)
+}
+
+fn marked(by: &str, text: &str) -> String {
     if std::io::stdout().is_terminal() {
-        format!("{RED}{text}{RESET}")
+        format!("{by}{text}{RESET}")
     } else {
         text.to_owned()
     }

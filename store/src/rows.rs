@@ -8,14 +8,14 @@ use sqlx::{AssertSqlSafe, query};
 use std::sync::Arc;
 
 /// How many rows a statement has: few texts, so that each stays prepared.
-const AT_ONCE: [usize; 4] = [64, 16, 4, 1];
+const AT_ONCE: [usize; 5] = [64, 16, 4, 2, 1];
 
 /// A statement with values, and none of them bound.
 pub(crate) type Binding = Query<'static, Sqlite, SqliteArguments>;
 
 /// A statement in all its lengths.
 #[derive(Debug)]
-pub(crate) struct Rows([(usize, Arc<str>); 4]);
+pub(crate) struct Rows([(usize, Arc<str>); AT_ONCE.len()]);
 
 impl Rows {
     /// `head`, rows of so many columns, and `tail`. Postgres would number what is bound; SQLite looks numbers up one by

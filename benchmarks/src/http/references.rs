@@ -54,7 +54,15 @@ impl Wasmtime {
     fn process(program: &Path, folder: &TempDir) -> anyhow::Result<Process> {
         let mut command = Command::new(program);
         command
-            .args(["serve", "--addr", "127.0.0.1:0", "-W", "timeout=30s", "-S", "cli"])
+            .args([
+                "serve",
+                "--addr",
+                "127.0.0.1:0",
+                "-W",
+                "timeout=30s",
+                "-S",
+                "cli",
+            ])
             .arg(folder.path().join("serve.wasm"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -69,20 +69,27 @@ impl Server {
         Ok((text("id").context("an id")?, text("key").context("a key")?))
     }
 
-    /// A new listed artifact's id.
-    pub(super) fn publish(&self, key: &str, name: &str, wasm: Vec<u8>) -> anyhow::Result<String> {
+    /// A new artifact's id, once it was asked to judge its draft. The name, where there is none in the file, is in the
+    /// query.
+    pub(super) fn judge(&self, key: &str, query: &str, wasm: Vec<u8>) -> anyhow::Result<String> {
         let post = |path: String| Call::new(Method::POST, path).with_key(key);
         let upload = Call {
             content_type: "application/wasm",
             body: Bytes::from(wasm),
-            ..post(format!("/v1/artifacts{name}"))
+            ..post(format!("/v1/artifacts{query}"))
         };
         let id = self.ask(upload)?["id"]
             .as_str()
             .context("an id")?
             .to_owned();
+        self.ask(post(format!("/v1/artifacts/{id}/draft/validation")))?;
+        Ok(id)
+    }
+
+    /// A new listed artifact's id.
+    pub(super) fn publish(&self, key: &str, query: &str, wasm: Vec<u8>) -> anyhow::Result<String> {
+        let id = self.judge(key, query, wasm)?;
         let validation = format!("/v1/artifacts/{id}/draft/validation");
-        self.ask(post(validation.clone()))?;
         let given_up_at = Instant::now() + PATIENCE;
         loop {
             let verdict = self.ask(Call::new(Method::GET, &validation).with_key(key))?;
@@ -91,11 +98,12 @@ impl Server {
             }
             anyhow::ensure!(
                 verdict["status"] == "PENDING" && Instant::now() < given_up_at,
-                "`{name}` is not admitted: {verdict}"
+                "`{id}` is not admitted: {verdict}"
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        self.ask(post(format!("/v1/artifacts/{id}/publish")))?;
+        let publish = Call::new(Method::POST, format!("/v1/artifacts/{id}/publish"));
+        self.ask(publish.with_key(key))?;
         Ok(id)
     }
 

@@ -16,6 +16,9 @@ const UNLIMITED: [(&str, &str); 3] = [
     ("TOLLGATE_RATE__ORG_RUNS", "0"),
 ];
 
+/// How often it is looked whether a file is compiled.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// How long a neighbour spins until it asks to spin again.
 const SPIN: Duration = Duration::from_secs(2);
 
@@ -50,6 +53,36 @@ impl Tollgate {
             no_op,
             spin,
         }))
+    }
+}
+
+/// What is compiled for a neighbour.
+pub(crate) struct Compiling {
+    /// Of its verdict.
+    path: String,
+}
+
+impl Tollgate {
+    /// Asks to compile a file of a neighbour's.
+    pub(crate) fn compile(&self, name: &str, file: Vec<u8>) -> anyhow::Result<Compiling> {
+        let query = format!("?name={name}");
+        let id = self.server.judge(&self.neighbours[0], &query, file)?;
+        let path = format!("/v1/artifacts/{id}/draft/validation");
+        Ok(Compiling { path })
+    }
+
+    /// Whether it still is.
+    pub(crate) fn is_compiling(&self, compiling: &Compiling) -> anyhow::Result<bool> {
+        let ask = Call::new(Method::GET, &compiling.path).with_key(&self.neighbours[0]);
+        Ok(self.server.ask(ask)?["status"] == "PENDING")
+    }
+
+    /// Waits until it is not.
+    pub(crate) fn compiled(&self, compiling: &Compiling) -> anyhow::Result<()> {
+        while self.is_compiling(compiling)? {
+            thread::sleep(LOOK);
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! One file for each measurement.
 
+pub(crate) mod compiling;
 pub(crate) mod delivered;
 pub(crate) mod egress;
 pub(crate) mod flood;

@@ -3,6 +3,7 @@
 use super::{inspect, read, runtime};
 use crate::exit::End;
 use crate::options::DiffOptions;
+use crate::report::in_lines;
 use crate::terminal;
 use crate::terms::widens;
 use indicatif::HumanBytes;
@@ -228,10 +229,13 @@ fn show(old: &Value, new: &Value, changes: &[Change]) {
     changes.iter().for_each(show_change);
     match changes.iter().filter(|change| change.widens).count() {
         0 => terminal::result("\nsubscribers get it at once: nothing asks more of them"),
-        count => terminal::result(format_args!(
-            "\n{} {count} of these ask more of subscribers: they run the old release until they accept",
-            terminal::bad("widens:")
-        )),
+        count => {
+            let asks = if count == 1 { "asks" } else { "ask" };
+            let said = "more of subscribers: they run the old release until they accept";
+            let widens = terminal::bad("widens:");
+            let line = format!("{widens} {count} of these {asks} {said}");
+            terminal::result(format_args!("\n{}", in_lines(&line)));
+        }
     }
 }
 
@@ -256,8 +260,24 @@ fn show_change(change: &Change) {
         _ if of.len() + from.len() + to.len() < 60 => {
             terminal::result(format_args!("{sign} {of}: {from} → {to}{mark}"));
         }
+        (Value::Array(old), Value::Array(new)) if !is_same_set(old, new) => {
+            terminal::result(format_args!("{sign} {of}{mark}"));
+            for (sign, items) in [('-', without(old, new)), ('+', without(new, old))] {
+                for item in items {
+                    terminal::result(format_args!("    {sign} {}", shown(item)));
+                }
+            }
+        }
         _ => terminal::result(format_args!("{sign} {of}{mark}\n    {from}\n  → {to}")),
     }
+}
+
+fn is_same_set(old: &[Value], new: &[Value]) -> bool {
+    without(old, new).is_empty() && without(new, old).is_empty()
+}
+
+fn without<'v>(list: &'v [Value], others: &[Value]) -> Vec<&'v Value> {
+    list.iter().filter(|it| !others.contains(it)).collect()
 }
 
 fn shown(value: &Value) -> String {

@@ -79,18 +79,15 @@ fn show(admissible: &Admissible, description: &Value) {
     };
     terminal::result(format_args!(
         "{} {}",
-        terminal::good(&name),
+        terminal::strong(&name),
         text("version")
     ));
     if !text("description").is_empty() {
         terminal::result(text("description"));
     }
-    terminal::result(format_args!(
-        "{}, {} bytes, {}",
-        text("kind"),
-        description["size_bytes"],
-        text("digest")
-    ));
+    let (kind, digest) = (text("kind"), text("digest"));
+    let line = format!("{kind}, {} bytes, {digest}", description["size_bytes"]);
+    terminal::result(report::in_lines(&line));
     terminal::result(format_args!(
         "price {} a run, {} to subscribe",
         description["price"], description["subscription_price"]
@@ -114,7 +111,7 @@ fn show(admissible: &Admissible, description: &Value) {
 
 fn show_function(function: &Function) {
     let name = quoted(&function.name);
-    terminal::result(format_args!("\nfunction {}", terminal::good(&name)));
+    terminal::result(format_args!("\nfunction {}", terminal::strong(&name)));
     let documentation = function.description.as_deref().unwrap_or_default();
     for paragraph in terminal::plain_lines(documentation).lines() {
         print(wrapped(paragraph, "  ", columns()));

@@ -19,6 +19,9 @@ use tollgate_runtime::{
 };
 use tollgate_validator::source::MANIFEST_FILE;
 
+/// What a shell says of a program that is not there.
+const NOT_FOUND: i32 = 127;
+
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
     match options.watch {
         true => watch::watch(&options).await,
@@ -286,8 +289,11 @@ async fn build(folder: &Path) -> anyhow::Result<()> {
         .status()
         .await
         .context("--build: cannot start a shell")?;
-    if !status.success() {
-        bail!("the build failed ({status}); see above");
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(NOT_FOUND) => bail!(
+            "the build failed: a program that its command calls is not installed; see above, and what README.md says has to be there"
+        ),
+        _ => bail!("the build failed ({status}); see above"),
     }
-    Ok(())
 }

@@ -44,11 +44,10 @@ pub(crate) async fn validate(options: JudgeOptions) -> anyhow::Result<End> {
 
 fn show(verdict: &Verdict, sources: &Sources, options: &JudgeOptions) {
     match &verdict.tool {
-        Some(tool) => terminal::result(format_args!(
-            "{} {}",
-            terminal::good("ADMITTED"),
-            summary(tool, options)
-        )),
+        Some(tool) => {
+            let (admitted, summary) = (terminal::good("ADMITTED"), summary(tool, options));
+            terminal::result(report::in_lines(&format!("{admitted} {summary}")));
+        }
         None => terminal::result(format_args!(
             "{} {}",
             terminal::bad("REJECTED"),

@@ -113,6 +113,11 @@ fn a_build_that_fails_runs_nothing() {
     write(folder.path(), "tool.wat", guests::copies_to_stdout());
     for (label, build, named) in [
         ("it fails", "[build]\ncommand = \"exit 7\"", "exit 7"),
+        (
+            "it calls what is not there",
+            "[build]\ncommand = \"no-such-program\"",
+            "is not installed",
+        ),
         ("there is none", "", "[build].command"),
     ] {
         write(
