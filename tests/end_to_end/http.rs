@@ -21,6 +21,7 @@ mod run_path;
 mod secrets;
 mod sessions;
 mod small;
+mod sources;
 mod spans;
 mod strangers;
 mod suspensions;

@@ -7,6 +7,7 @@ mod command_line;
 mod compiling;
 mod crowds;
 mod deadlines;
+mod dwarf;
 mod egress;
 mod examples;
 mod fixtures;

@@ -20,6 +20,7 @@ pub(crate) const NAME: &str = "paid";
 const PAID: &str = "a paid run over HTTP with everything on";
 /// How many connections there are.
 const SERVE: &str = "`wasmtime serve`, a guest of JSON";
+const SERVE_NOTHING: &str = "`wasmtime serve`, a guest that answers nothing to GET";
 const MANY: usize = 512;
 const SOME: usize = 32;
 const ONE: usize = 1;
@@ -34,7 +35,10 @@ pub(crate) fn measure(effort: Effort, references: &Path) -> anyhow::Result<Vec<R
         skip("paid: the program `tollgate` is not built beside this one");
         return Ok(Vec::new());
     };
-    let wasmtime = Wasmtime::with_json(references)?;
+    let (wasmtime, nothing) = (
+        Wasmtime::with_json(references)?,
+        Wasmtime::start(references)?,
+    );
     if wasmtime.is_none() {
         let place = references.display();
         skip(&format!("paid: `wasmtime serve`: not in {place}"));
@@ -48,6 +52,7 @@ pub(crate) fn measure(effort: Effort, references: &Path) -> anyhow::Result<Vec<R
         figures: Figures::default(),
         paid,
         wasmtime,
+        nothing,
         ours,
         no_op,
     };
@@ -80,6 +85,8 @@ struct Measured {
     one_wallet: Vec<Call>,
     wallets: Vec<Call>,
     wasmtime: Option<Wasmtime>,
+    /// The least that it can do, for scale.
+    nothing: Option<Wasmtime>,
     axum: BareAxum,
     ours: Ours,
     no_op: Tool,
@@ -91,6 +98,7 @@ struct Measured {
 struct Figures {
     many: Vec<f64>,
     many_wasmtime: Vec<f64>,
+    many_nothing: Vec<f64>,
     many_axum: Vec<f64>,
     some: Vec<f64>,
     some_wasmtime: Vec<f64>,
@@ -116,6 +124,11 @@ impl Measured {
             figures.many_wasmtime.push(sustained.requests_per_s);
             let sustained = sustain(address, &calls, SOME, time)?;
             figures.some_wasmtime.push(sustained.requests_per_s);
+        }
+        if let Some(nothing) = &self.nothing {
+            let calls = [nothing.quick()];
+            let sustained = sustain(nothing.address(), &calls, MANY, time)?;
+            figures.many_nothing.push(sustained.requests_per_s);
         }
         let (axum, process) = (self.axum.address(), self.axum.process_id());
         let (sustained, cpu) = with_cpu(axum, process, &[self.axum.json()], MANY, time)?;
@@ -181,6 +194,9 @@ impl Figures {
             rows.push(rate(by(PAID, MANY), many, reference, 1.6));
             let reference = (SERVE.to_owned(), middle(&self.some_wasmtime));
             rows.push(rate(by(PAID, SOME), some, reference, 0.9));
+            let nothing = (SERVE_NOTHING.to_owned(), middle(&self.many_nothing));
+            let (what, unit) = (by(PAID, MANY), Unit::PerSecond);
+            rows.push(row(what, unit, many, nothing, Bar::None));
         }
         let axum = ("bare axum JSON handler".to_owned(), middle(&self.many_axum));
         rows.push(rate(by(PAID, MANY), many, axum, 0.23));

@@ -156,7 +156,7 @@ pub(crate) async fn get_run(
     caller.may_read_runs()?;
     let mut record = record;
     if query.source && record.run.is_own {
-        source::resolve(&server, &mut record).await?;
+        source::resolve(&server, std::slice::from_mut(&mut record)).await?;
     }
     Ok(Json(view(record)))
 }
@@ -284,9 +284,7 @@ pub(crate) async fn list_failures(
     let (before, limit) = (paging.before()?, paging.limit()?);
     let mut page = server.store.failures(artifact.id, before, limit).await?;
     if query.source {
-        for record in &mut page.items {
-            source::resolve(&server, record).await?;
-        }
+        source::resolve(&server, &mut page.items).await?;
     }
     Ok(Json(List::of(page, failure_row)))
 }

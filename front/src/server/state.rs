@@ -7,12 +7,14 @@ use super::jobs::Jobs;
 use super::live::Live;
 use super::offer::Offer;
 use super::rate::Rates;
+use super::source;
 use crate::config::Config;
 use crate::problem::{Kind, Problem};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tollgate_runtime::Runtime;
 use tollgate_store::{ReleaseId, Store, StoreError};
 
@@ -30,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) slots: Slots,
     pub(crate) bodies: Bodies,
     pub(crate) rates: Rates,
+    /// For reading debug sections.
+    pub(crate) sources: Arc<Semaphore>,
     /// By the active release, and the one whose terms were agreed to: what runs.
     pub(crate) within_terms: Cache<(ReleaseId, ReleaseId), Offer>,
     is_draining: AtomicBool,
@@ -48,6 +52,7 @@ impl Server {
             slots: Slots::default(),
             bodies: Bodies::new(config.body_bytes),
             rates: Rates::new(&config),
+            sources: Arc::new(Semaphore::new(source::AT_ONCE)),
             within_terms: Cache::new(OFFERS),
             is_draining: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),

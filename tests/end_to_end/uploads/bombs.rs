@@ -3,6 +3,7 @@
 use super::{has_code, judged, violations, violations_beside_a_neighbour, within};
 use crate::bytes::{COMPONENT, custom, section};
 use crate::compiling;
+use crate::dwarf::{ranges, sections};
 use std::fs;
 use std::time::Duration;
 use tollgate_runtime::{Run, source};
@@ -227,7 +228,7 @@ async fn of_debug_sections_stop_nobody_from_telling_where_a_trap_was() {
         ("rubbish", rubbish),
     ];
     for (label, content) in cases {
-        let sections = [
+        let all = [
             ".debug_info",
             ".debug_line",
             ".debug_abbrev",
@@ -239,7 +240,7 @@ async fn of_debug_sections_stop_nobody_from_telling_where_a_trap_was() {
             "name",
         ]
         .map(|name| custom(name, &content));
-        let bytes = [&trapping[..], &sections.concat()].concat();
+        let bytes = [&trapping[..], &all.concat()].concat();
         let verdict = within(label, COMPILE_BUDGET, judged(&bytes)).await;
         let tool = verdict.tool.expect("admitted");
         let mut failure = failure(tool.run(Run::only(serde_json::Value::Null)).await);
@@ -254,5 +255,46 @@ async fn of_debug_sections_stop_nobody_from_telling_where_a_trap_was() {
         })
         .await;
         assert_eq!(failure.backtrace[0].offset, offset, "{label}");
+    }
+}
+
+/// Sections of debugging whose units share what each of them reads, so that a small file stands for an enormous one,
+/// and one with as many lines as are read, which is.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_debug_sections_are_read_as_far_as_they_are_small() {
+    let none: &[&[u8]] = &[];
+    let cases = [
+        (
+            "4 MB of lines",
+            sections(1, 0, 4_000_000, none),
+            Some("a.rs"),
+        ),
+        ("more lines", sections(1, 0, 5_000_000, none), None),
+        (
+            "lines that are shared",
+            sections(100, 0, 1_000_000, none),
+            None,
+        ),
+        (
+            "abbreviations that are shared",
+            sections(5_000, 1_000_000, 10, none),
+            None,
+        ),
+        (
+            "ranges that are shared",
+            sections(2_000, 0, 10, &[&ranges(100_000)]),
+            None,
+        ),
+        ("600,000 units", sections(600_000, 0, 10, none), None),
+    ];
+    for (label, sections, file) in cases {
+        let bytes = [&body("unreachable")[..], &sections].concat();
+        let verdict = within(label, COMPILE_BUDGET, judged(&bytes)).await;
+        let tool = verdict.tool.expect("admitted");
+        let ended = failure(tool.run(Run::only(serde_json::Value::Null)).await);
+        let mut backtrace = ended.backtrace;
+        let reading = async { source::resolve(&bytes, &mut backtrace) };
+        within(label, SOON, reading).await;
+        assert_eq!(backtrace[0].file.as_deref(), file, "{label}");
     }
 }
