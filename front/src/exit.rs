@@ -1,7 +1,11 @@
 //! How the program ends: one code for each kind of end.
 
 use crate::terminal;
+use std::io;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tollgate_runtime::{FailureKind, Outcome, Refused};
 
 /// How a command ended.
@@ -76,10 +80,28 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// The work's output, or nothing where Ctrl-C came first. What was under way is dropped.
+/// The work's output, or nothing where Ctrl-C came first, also before there was this work. What was under way is
+/// dropped.
 pub(crate) async fn interruptible<T>(work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
+    let mut interrupted = interrupted()?;
     tokio::select! {
         output = work => Ok(Some(output)),
-        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None).map_err(Into::into),
+        _ = interrupted.wait_for(|it| *it) => Ok(None),
     }
+}
+
+/// Whether Ctrl-C was pressed since this was first asked: between two works nobody waits for it, and it counts.
+fn interrupted() -> io::Result<watch::Receiver<bool>> {
+    static INTERRUPTED: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+    if let Some(interrupted) = INTERRUPTED.get() {
+        return Ok(interrupted.clone());
+    }
+    let mut signals = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        while signals.recv().await.is_some() {
+            sender.send_replace(true);
+        }
+    });
+    Ok(INTERRUPTED.get_or_init(|| receiver).clone())
 }

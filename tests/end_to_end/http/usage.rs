@@ -96,7 +96,9 @@ fn usage_is_what_the_records_add_up_to_and_outlives_them() {
     let all = recorded(&buyer, |_| true);
     assert_eq!(
         (&all["runs"], &all["succeeded"], &all["charged"]),
-        (&json!(6), &json!(3), &json!(20))
+        (&json!(6), &json!(3), &json!(20)),
+        "{}",
+        buyer.get("/v1/runs?limit=100").expect(200)
     );
     assert!(
         all["cpu_us"].as_u64() > Some(0) && all["wall_us"].as_u64() >= Some(100_000),
