@@ -54,6 +54,12 @@ fn with(mut row: Value, field: &str, value: &Value) -> Value {
 
 /// Starts a run, and cancels it while it runs.
 fn cancelled(caller: &Caller, tool: &str) {
+    // One that was taken up, but whose guest had not started, used nothing.
+    let was_started = || started_and_cancelled(caller, tool)["started_at"].is_string();
+    assert!(holds_within(PATIENCE, was_started));
+}
+
+fn started_and_cancelled(caller: &Caller, tool: &str) -> Value {
     let headers = [JSON[0], ("prefer", "respond-async")];
     let body = json!({"input": 60_000}).to_string();
     let path = format!("/v1/artifacts/{tool}/run");
@@ -63,7 +69,9 @@ fn cancelled(caller: &Caller, tool: &str) {
     assert!(holds_within(PATIENCE, || run()["started_at"].is_string()));
     let cancel = format!("{path}/cancel");
     caller.send("POST", &cancel, &[], b"").expect(200);
-    assert_eq!(run()["status"], "CANCELLED");
+    let ended = run();
+    assert_eq!(ended["status"], "CANCELLED");
+    ended
 }
 
 #[test]
