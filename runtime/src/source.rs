@@ -1,163 +1,195 @@
 //! From offsets in a tool's file to source files and lines, when someone who may see them asks.
 //!
-//! Nothing of this is done while a tool runs: its debug sections are the seller's input too. Units of theirs may share
-//! tables, so that a small file stands for an enormous one: what all units have together is added up first, a table as
-//! often as it is read. What would take too much is not read at all.
+//! Nothing of this is done while a tool runs: its debug sections are the seller's input too. Only the line tables are
+//! read, each once, from the section's beginning to its end, and no row of them is kept. Of the units, which may share
+//! tables so that a small file stands for an enormous one, nothing is read. So a file's length bounds what it takes.
 
 use crate::outcome::Frame;
 use crate::violation::quoted;
-use addr2line::Context;
-use addr2line::gimli::{
-    self, DW_FORM_implicit_const, Dwarf, EndianSlice, LittleEndian, Reader, SectionId, UnitHeader,
+use gimli::{
+    AttributeValue, DebugLine, DebugLineOffset, EndianSlice, FileEntry, LineProgramHeader,
+    LittleEndian, Reader,
 };
 use std::collections::HashMap;
 use std::ops::Range;
 use wasmparser::{Parser, Payload};
 
-/// The most bytes of debug sections read.
-const DEBUG_BYTES_MAX: usize = 16 << 20;
-/// The most units read. Each takes about a KiB in memory.
-const UNITS_MAX: usize = 10_000;
-/// The most bytes of units' tables of abbreviations read. Five bytes can stand for one of 128 in memory.
-const ABBREVIATION_BYTES_MAX: usize = 4 << 20;
-/// The most ranges of addresses that units may have. Each takes some forty bytes in memory.
-const RANGES_MAX: usize = 1 << 20;
-/// The most bytes of line tables read: a byte can stand for a row, and a row takes some forty in memory.
+/// The most bytes of a module's line tables.
+const LINE_TABLES_BYTES_MAX: usize = 16 << 20;
+/// The most bytes of one line table.
 const LINE_TABLE_BYTES_MAX: usize = 4 << 20;
+/// The most bytes of its list of files. A byte can stand for an entry of a hundred.
+const FILES_BYTES_MAX: usize = 512 << 10;
+/// The most bytes of a file's name, and of its folder's.
+const NAME_BYTES_MAX: usize = 4096;
+/// The bytes of an address.
+const ADDRESS_BYTES: u8 = 4;
 
-/// Sets file and line of each frame that the tool's own debug sections know of.
+/// Sets file and line of each frame that the tool's own debug sections know of. A file's name is absolute, or
+/// relative to the folder that it was compiled in.
 pub fn resolve(wasm: &[u8], frames: &mut [Frame]) {
-    for module in modules(wasm) {
-        let is_in =
-            |frame: &Frame| usize::try_from(frame.offset).is_ok_and(|it| module.code.contains(&it));
-        if !frames.iter().any(is_in) {
-            continue;
-        }
-        let Some(lines) = module.lines() else {
-            continue;
-        };
-        for frame in frames.iter_mut().filter(|frame| is_in(frame)) {
-            let address = frame.offset - module.code.start as u64;
-            if let Ok(Some(location)) = lines.find_location(address) {
-                frame.file = location.file.map(quoted);
-                frame.line = location.line;
-            }
+    let mut offsets: Vec<u64> = frames.iter().map(|frame| frame.offset).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    let mut places = HashMap::new();
+    for_each_module(wasm, |module| module.find(&offsets, &mut places));
+    for frame in frames {
+        if let Some(place) = places.get(&frame.offset) {
+            frame.file.clone_from(&place.file);
+            frame.line = place.line;
         }
     }
+}
+
+struct Place {
+    file: Option<String>,
+    line: Option<u32>,
 }
 
 /// A core module in the file: where its code is, and its debug sections.
 #[derive(Default)]
 struct ModuleSections<'a> {
     code: Range<usize>,
-    debug: HashMap<&'a str, &'a [u8]>,
+    lines: Bytes<'a>,
+    line_names: Bytes<'a>,
+    names: Bytes<'a>,
 }
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
 impl<'a> ModuleSections<'a> {
-    /// Addresses in the debug sections of WebAssembly count from the start of the code section's content.
-    fn lines(&self) -> Option<Context<Bytes<'a>>> {
-        let bytes = self.debug.values().map(|section| section.len());
-        if bytes.sum::<usize>() > DEBUG_BYTES_MAX {
-            return None;
+    /// Finds those offsets, which are in order, that are of this module's code.
+    fn find(&self, offsets: &[u64], places: &mut HashMap<u64, Place>) {
+        // Addresses in the debug sections of WebAssembly count from the start of the code section's content.
+        let (start, end) = (self.code.start as u64, self.code.end as u64);
+        let from = offsets.partition_point(|offset| *offset < start);
+        let to = offsets.partition_point(|offset| *offset < end);
+        let mut addresses: Vec<u64> = offsets[from..to].iter().map(|it| it - start).collect();
+        let mut tables = self.lines;
+        if tables.len() > LINE_TABLES_BYTES_MAX {
+            return;
         }
-        let section = |id: SectionId| -> gimli::Result<Bytes<'a>> { Ok(self.section(id)) };
-        let dwarf = Dwarf::load(section).ok()?;
-        let (mut units, mut left) = (dwarf.units(), Left::default());
-        while let Ok(Some(unit)) = units.next() {
-            left.take(&dwarf, unit, self.section(SectionId::DebugAbbrev))?;
-        }
-        Context::from_dwarf(dwarf).ok()
-    }
-
-    fn section(&self, id: SectionId) -> Bytes<'a> {
-        let bytes = self.debug.get(id.name()).copied().unwrap_or_default();
-        EndianSlice::new(bytes, LittleEndian)
-    }
-}
-
-/// What may still be read.
-struct Left {
-    units: usize,
-    abbreviation_bytes: usize,
-    ranges: usize,
-    line_table_bytes: usize,
-}
-
-impl Default for Left {
-    fn default() -> Self {
-        Self {
-            units: UNITS_MAX,
-            abbreviation_bytes: ABBREVIATION_BYTES_MAX,
-            ranges: RANGES_MAX,
-            line_table_bytes: LINE_TABLE_BYTES_MAX,
+        while !addresses.is_empty()
+            && let Ok(table) = next_table(&mut tables)
+        {
+            // What cannot be read of one table says nothing of the next.
+            let _ = self.find_in(table, &mut addresses, |address, place| {
+                places.insert(start + address, place);
+            });
         }
     }
-}
 
-impl Left {
-    /// Takes what a unit has. `None` where there is not so much left.
-    fn take(
-        &mut self,
-        dwarf: &Dwarf<Bytes<'_>>,
-        header: UnitHeader<Bytes<'_>>,
-        abbreviations: Bytes<'_>,
-    ) -> Option<()> {
-        take(&mut self.units, 1)?;
-        let table = abbreviations.get(header.debug_abbrev_offset().0..)?;
-        let table = &table[..table.len().min(self.abbreviation_bytes + 1)];
-        take(&mut self.abbreviation_bytes, abbreviation_bytes(table))?;
-        let Ok(unit) = dwarf.unit(header) else {
-            return Some(());
-        };
-        if let Some(program) = &unit.line_program {
-            let header = program.header();
-            let bytes = header.header_length() + header.raw_program_buf().len();
-            take(&mut self.line_table_bytes, bytes)?;
+    /// Takes those addresses, which are in order, that the table has rows for.
+    fn find_in(
+        &self,
+        table: Bytes<'a>,
+        addresses: &mut Vec<u64>,
+        mut found: impl FnMut(u64, Place),
+    ) -> gimli::Result<()> {
+        if table.len() > LINE_TABLE_BYTES_MAX || files_bytes(table)? > FILES_BYTES_MAX {
+            return Ok(());
         }
-        let Ok(mut ranges) = dwarf.unit_ranges(&unit) else {
-            return Some(());
-        };
-        while let Ok(Some(_)) = ranges.next() {
-            take(&mut self.ranges, 1)?;
-        }
-        Some(())
-    }
-}
-
-fn take(left: &mut usize, amount: usize) -> Option<()> {
-    *left = left.checked_sub(amount)?;
-    Some(())
-}
-
-/// Of a table: all of them where it does not end.
-fn abbreviation_bytes(table: &[u8]) -> usize {
-    fn read(rest: &mut Bytes<'_>) -> gimli::Result<()> {
-        while rest.read_uleb128()? != 0 {
-            let (_tag, _has_children) = (rest.read_uleb128()?, rest.read_u8()?);
-            loop {
-                let (name, form) = (rest.read_uleb128()?, rest.read_uleb128()?);
-                if form == u64::from(DW_FORM_implicit_const.0) {
-                    rest.read_sleb128()?;
-                }
-                if (name, form) == (0, 0) {
-                    break;
+        let table = DebugLine::from(table);
+        let program = table.program(DebugLineOffset(0), ADDRESS_BYTES, None, None)?;
+        let mut rows = program.rows();
+        let mut previous: Option<Row> = None;
+        while let Some((header, row)) = rows.next_row()? {
+            let address = row.address();
+            if let Some(it) = &previous
+                && it.is_of_code
+            {
+                let from = addresses.partition_point(|one| *one < it.address);
+                let to = addresses.partition_point(|one| *one < address);
+                if from < to {
+                    for address in addresses.drain(from..to) {
+                        let file = self.file(header, it.file);
+                        found(
+                            address,
+                            Place {
+                                file,
+                                line: it.line,
+                            },
+                        );
+                    }
                 }
             }
+            previous = match row.end_sequence() {
+                true => None,
+                false => Some(Row {
+                    address,
+                    file: row.file_index(),
+                    line: row.line().and_then(|line| u32::try_from(line.get()).ok()),
+                    is_of_code: previous.map_or(address != 0, |it| it.is_of_code),
+                }),
+            };
         }
         Ok(())
     }
-    let mut rest = EndianSlice::new(table, LittleEndian);
-    match read(&mut rest) {
-        Ok(()) => table.len() - rest.len(),
-        Err(_) => table.len(),
+
+    fn file(&self, header: &LineProgramHeader<Bytes<'a>>, index: u64) -> Option<String> {
+        let file = header.file(index)?;
+        let name = self.text(file.path_name())?;
+        let path = match self.folder(header, file) {
+            Some(folder) if !name.starts_with('/') => format!("{folder}/{name}"),
+            _ => name,
+        };
+        Some(quoted(&path))
+    }
+
+    /// None is said of the folder that it was compiled in: of that each version of DWARF knows something else.
+    fn folder(
+        &self,
+        header: &LineProgramHeader<Bytes<'a>>,
+        file: &FileEntry<Bytes<'a>>,
+    ) -> Option<String> {
+        match file.directory_index() {
+            0 => None,
+            _ => self.text(file.directory(header)?),
+        }
+    }
+
+    fn text(&self, value: AttributeValue<Bytes<'a>>) -> Option<String> {
+        let (text, at) = match value {
+            AttributeValue::String(text) => (text, 0),
+            AttributeValue::DebugStrRef(it) => (self.names, it.0),
+            AttributeValue::DebugLineStrRef(it) => (self.line_names, it.0),
+            _ => return None,
+        };
+        let text = text.get(at..)?;
+        let text = &text[..text.len().min(NAME_BYTES_MAX)];
+        let name = text.split(|byte| *byte == 0).next()?;
+        Some(String::from_utf8_lossy(name).into_owned())
     }
 }
 
-fn modules(wasm: &[u8]) -> Vec<ModuleSections<'_>> {
-    let mut modules = Vec::new();
-    let mut open: Vec<ModuleSections<'_>> = Vec::new();
+/// A row of a line table: it is of the code until the next one's address.
+struct Row {
+    address: u64,
+    file: u64,
+    line: Option<u32>,
+    /// Code that the linker left out may be said to begin at 0, where there is none.
+    is_of_code: bool,
+}
+
+/// Takes the next of the tables, with its length before it.
+fn next_table<'a>(tables: &mut Bytes<'a>) -> gimli::Result<Bytes<'a>> {
+    let mut rest = *tables;
+    let (length, _format) = rest.read_initial_length()?;
+    rest.skip(length)?;
+    tables.split(tables.len() - rest.len())
+}
+
+/// Bytes of a table's header, which are those of its files but for a few.
+fn files_bytes(mut table: Bytes<'_>) -> gimli::Result<usize> {
+    let (_, format) = table.read_initial_length()?;
+    if table.read_u16()? >= 5 {
+        let _sizes_of_address_and_segment = table.read_u16()?;
+    }
+    table.read_length(format)
+}
+
+fn for_each_module<'a>(wasm: &'a [u8], mut found: impl FnMut(ModuleSections<'a>)) {
+    let mut open: Vec<ModuleSections<'a>> = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
         match payload {
             Ok(Payload::Version { .. }) => open.push(ModuleSections::default()),
@@ -166,16 +198,24 @@ fn modules(wasm: &[u8]) -> Vec<ModuleSections<'_>> {
                     module.code = range;
                 }
             }
-            Ok(Payload::CustomSection(section)) if section.name().starts_with(".debug_") => {
+            Ok(Payload::CustomSection(section)) => {
+                let data = EndianSlice::new(section.data(), LittleEndian);
                 if let Some(module) = open.last_mut() {
-                    module.debug.insert(section.name(), section.data());
+                    match section.name() {
+                        ".debug_line" => module.lines = data,
+                        ".debug_line_str" => module.line_names = data,
+                        ".debug_str" => module.names = data,
+                        _ => {}
+                    }
                 }
             }
-            Ok(Payload::End(_)) => modules.extend(open.pop()),
+            Ok(Payload::End(_)) => {
+                if let Some(module) = open.pop() {
+                    found(module);
+                }
+            }
             Ok(_) => {}
             Err(_) => break,
         }
     }
-    modules.retain(|module| !module.debug.is_empty());
-    modules
 }

@@ -22,7 +22,7 @@ pub(crate) fn sections(
     let unit = counted(&[b"\x04\0\0\0\0\0\x04\x01\0\0\0\0", place].concat());
     // Of each opcode the table has a row, for the next address and the next line.
     let about = b"\x01\x01\x01\xfb\x0e\x0d\0\x01\x01\x01\x01\0\0\0\x01\0\0\x01\0a.rs\0\0\0\0\0";
-    let begin = b"\0\x05\x02\0\0\0\0";
+    let begin = b"\0\x05\x02\x01\0\0\0";
     let program = [&begin[..], &vec![0x21; lines], b"\0\x01\x01"].concat();
     let program = counted(&[b"\x04\0", &counted(about)[..], &program].concat());
     [
@@ -32,6 +32,28 @@ pub(crate) fn sections(
         custom(".debug_ranges", &ranges.concat()),
     ]
     .concat()
+}
+
+/// A name of no kind that names have: a byte, for which others have more than a hundred.
+pub(crate) const NO_NAME: (u8, &[u8]) = (0x0f, b"\0");
+/// The begin of `.debug_line_str`, as DW_FORM_line_strp.
+pub(crate) const FIRST_NAME: (u8, &[u8]) = (0x1f, b"\0\0\0\0");
+
+/// A table of lines with so many files, all of one name.
+pub(crate) fn files(count: usize, (form, name): (u8, &[u8])) -> Vec<u8> {
+    let lists = [
+        &[1, 1, form][..],
+        &leb(1),
+        name,
+        &[1, 1, form],
+        &leb(count),
+        &name.repeat(count),
+    ];
+    let about = b"\x01\x01\x01\xfb\x0e\x0d\0\x01\x01\x01\x01\0\0\0\x01\0\0\x01";
+    let about = counted(&[&about[..], &lists.concat()].concat());
+    let program = b"\0\x05\x02\x01\0\0\0\x21\x21\x21\x21\0\x01\x01";
+    let table = counted(&[b"\x05\0\x04\0", &about[..], program].concat());
+    custom(".debug_line", &table)
 }
 
 /// With its length in bytes before it.

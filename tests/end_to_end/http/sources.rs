@@ -1,7 +1,7 @@
 //! Where in its source a tool went wrong, from sections of debugging that mean no good.
 
 use super::small::{manifest, published, text};
-use crate::dwarf::sections;
+use crate::dwarf::{NO_NAME, files};
 use serde_json::json;
 use std::fs;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use std::time::Duration;
 use tollgate_tests::server::Server;
 use tollgate_tests::{holds_within, packed};
 
-/// As many as are read: they take some 200 MiB meanwhile.
-const LINES: usize = 4_000_000;
+/// As many as are read: they take some 100 MiB meanwhile.
+const FILES: usize = 500_000;
 const AT_ONCE: usize = 32;
 /// An answer waits two seconds for it, on a machine that others use.
 const READ: Duration = Duration::from_secs(30);
-const KIB_MAX: u64 = 1 << 20;
+const KIB_MAX: u64 = 768 << 10;
 
 #[test]
 fn however_many_ask_at_once_a_server_takes_bounded_memory() {
@@ -24,11 +24,11 @@ fn however_many_ask_at_once_a_server_takes_bounded_memory() {
     let seller = Arc::new(server.org("seller"));
     let trapping = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
     let wasm = packed(trapping, &manifest("large", "1.0.0"));
-    let tool = published(&seller, &[wasm, sections(1, 0, LINES, &[])].concat());
+    let tool = published(&seller, &[wasm, files(FILES, NO_NAME)].concat());
     let failed = seller.run(&tool, &json!({"input": null}));
     let run = text(&failed.expect(502), "run_id");
     let path = format!("/v1/runs/{run}?source=true");
-    let is_read = || seller.get(&path).expect(200)["failure"]["backtrace"][0]["file"] == "a.rs";
+    let is_read = || seller.get(&path).expect(200)["failure"]["backtrace"][0]["line"].is_u64();
     assert!(holds_within(READ, is_read), "it is not read");
 
     let asking: Vec<_> = (0..AT_ONCE)
@@ -45,7 +45,7 @@ fn however_many_ask_at_once_a_server_takes_bounded_memory() {
     let failures = format!("/v1/artifacts/{tool}/failures?source=true");
     let is_read = || {
         let listed = seller.get(&failures).expect(200);
-        listed["items"][0]["failure"]["backtrace"][0]["file"] == "a.rs"
+        listed["items"][0]["failure"]["backtrace"][0]["line"].is_u64()
     };
     assert!(holds_within(READ, is_read), "it is not read in a list");
     let peak = peak_kib(server.id());
