@@ -3,7 +3,7 @@
 mod bombs;
 mod child;
 
-pub(crate) use bombs::nested_loops;
+pub(crate) use bombs::{bombs, nested_loops};
 pub(crate) use child::Seen;
 
 use std::time::Duration;

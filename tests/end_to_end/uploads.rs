@@ -5,6 +5,7 @@ mod foreign;
 mod lists;
 mod manifests;
 mod names;
+mod together;
 mod types;
 
 use crate::crowds::Canary;

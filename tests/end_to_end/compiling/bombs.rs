@@ -104,7 +104,7 @@ pub(super) fn jump_tables(count: usize) -> Vec<u8> {
     body(&format!("{open} {} {close}", table.repeat(count)))
 }
 
-fn bombs() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("20,000 nested loops", nested_loops(20_000)),
         (

@@ -123,8 +123,7 @@ fn doubling(levels: usize) -> String {
     format!("(component {text} (instance (instantiate $c{levels})))")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn that_nest_are_refused_within_a_second() {
+pub(super) fn nests() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let nested = |depth: usize| "(component ".repeat(depth) + &")".repeat(depth);
     let components = |depth: usize| {
         (0..depth).fold(COMPONENT.to_vec(), |inner, _| {
@@ -135,7 +134,7 @@ async fn that_nest_are_refused_within_a_second() {
         "(component (core module) {})",
         "(core instance (instantiate 0))".repeat(999)
     );
-    let cases = [
+    vec![
         (
             "doubling at 13 levels",
             wat_bytes(&doubling(13)),
@@ -163,8 +162,12 @@ async fn that_nest_are_refused_within_a_second() {
             "nested_too_many",
         ),
         ("999 instances", wat_bytes(&modules), "instances_too_many"),
-    ];
-    for (label, bytes, code) in cases {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn that_nest_are_refused_within_a_second() {
+    for (label, bytes, code) in nests() {
         let found = violations_beside_a_neighbour(label, SOON, bytes).await;
         assert!(has_code(&found, code), "{label}: {found:?}");
     }

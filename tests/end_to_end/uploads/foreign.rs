@@ -13,7 +13,7 @@ const MIB: usize = 1 << 20;
 /// An engine and a gate that are not optimised, the rest of the suite beside them.
 const SOON: Duration = Duration::from_secs(5);
 
-fn foreign() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+pub(super) fn foreign() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let zeroed = |start: &[u8]| [start, &[0; 4096]].concat();
     let largest = |over: usize| {
         let padding = 20 * MIB - MODULE.len() - custom("padding", &[]).len() - 3 + over;

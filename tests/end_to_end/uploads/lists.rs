@@ -45,7 +45,7 @@ fn with_manifest(rest: &str) -> Vec<u8> {
     [&wat_bytes(TOOL)[..], &custom(SECTION, text.as_bytes())].concat()
 }
 
-fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+pub(super) fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let numbered =
         |count: usize, one: &dyn Fn(usize) -> String| -> String { (0..count).map(one).collect() };
     let patterns = numbered(1_500, &|at| format!("{{pattern=\"x{{{}}}\"}},", 5000 + at));
