@@ -105,7 +105,8 @@ impl Store {
         changed.await
     }
 
-    /// The artifacts of a project and, unless only those are asked for, all that are listed; newest first.
+    /// The artifacts of a project and, unless only those are asked for, all that are listed; newest first. Those with
+    /// `text` in their name, or in what the active release says of itself and its functions.
     pub async fn artifacts(
         &self,
         (org, project): (OrgId, ProjectId),
@@ -118,18 +119,14 @@ impl Store {
             true => statements::MY_ARTIFACTS,
             false => statements::ARTIFACTS,
         };
-        let rows = sqlx::query(statement)
+        let query = sqlx::query(statement)
             .bind(org)
             .bind(project)
             .bind(before.unwrap_or_else(ArtifactId::last))
-            .bind(pattern(text))
-            .bind(one_more(limit))
-            .fetch_all(&self.list_readers)
-            .await?;
-        let artifacts = rows.iter().map(artifact).collect::<Result<_, _>>()?;
-        Ok(Page::cut(artifacts, limit, |artifact: &Artifact| {
-            artifact.id
-        }))
+            .bind(text.to_lowercase())
+            .bind(one_more(limit));
+        let page = Page::read(query, &self.list_readers, limit, artifact, |it| it.id);
+        Ok(page.await?)
     }
 
     /// Shows an artifact to others, or no longer. `false` where it was never published.
@@ -186,22 +183,6 @@ async fn insert_artifact(
         .await?;
     insert_draft(transaction, (org, id), draft).await?;
     Ok(Upload::Made(id))
-}
-
-/// What LIKE looks for, with the text's own wildcards meaning themselves.
-fn pattern(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let mut pattern = String::from("%");
-    for character in text.to_lowercase().chars() {
-        if matches!(character, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
 }
 
 fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {

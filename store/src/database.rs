@@ -96,7 +96,9 @@ impl Store {
         let read_only = database.read_only(true).create_if_missing(false);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
         let readers = pool(READERS).connect_with(read_only.clone()).await?;
-        let list_readers = pool(LIST_READERS).connect_with(read_only).await?;
+        // Rows that are read before they are asked for: those of lists may be large.
+        let list_readers = read_only.row_buffer_size(1);
+        let list_readers = pool(LIST_READERS).connect_with(list_readers).await?;
         let is_own = settings.master_key.is_none();
         let master = folder.master_key(settings.master_key)?;
         let vault = match Vault::open(&master, &readers, &writer).await {

@@ -50,6 +50,7 @@ mod uploaded_spans;
 mod usage;
 mod vault;
 mod wallet;
+mod words;
 mod writer;
 
 pub use action::{Action, Actor};

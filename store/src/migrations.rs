@@ -44,6 +44,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "names of runs",
         include_str!("migrations/0012_names_of_runs.sql"),
     ),
+    (13, "words", include_str!("migrations/0013_words.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -10,6 +10,7 @@ use crate::id::{ArtifactId, OrgId, ReleaseId};
 use crate::page::{Page, one_more};
 use crate::statements;
 use crate::time::Time;
+use crate::words::words;
 use crate::writer::Transaction;
 use serde_json::Value;
 use sqlx::Row;
@@ -74,15 +75,13 @@ impl Store {
         before: Option<ReleaseId>,
         limit: usize,
     ) -> Result<Page<Release, ReleaseId>, StoreError> {
-        let rows = sqlx::query(statements::RELEASES)
+        let query = sqlx::query(statements::RELEASES)
             .bind(org)
             .bind(id)
             .bind(before.unwrap_or_else(ReleaseId::last))
-            .bind(one_more(limit))
-            .fetch_all(&self.readers)
-            .await?;
-        let releases = rows.iter().map(release).collect::<Result<_, _>>()?;
-        Ok(Page::cut(releases, limit, |release: &Release| release.id))
+            .bind(one_more(limit));
+        let page = Page::read(query, &self.list_readers, limit, release, |it| it.id);
+        Ok(page.await?)
     }
 
     /// How a release was judged.
@@ -185,7 +184,7 @@ async fn publish(
             .execute(&mut *transaction)
             .await?;
     }
-    set_active(transaction, org, id, release.id).await?;
+    set_active(transaction, (org, id), &release).await?;
     Ok(Published::Made(release))
 }
 
@@ -261,20 +260,21 @@ async fn activate(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    set_active(transaction, org, id, asked).await?;
-    Ok(Some(release_in(&row, true)?))
+    let release = release_in(&row, true)?;
+    set_active(transaction, (org, id), &release).await?;
+    Ok(Some(release))
 }
 
 async fn set_active(
     transaction: &mut Transaction,
-    org: OrgId,
-    id: ArtifactId,
-    release: ReleaseId,
+    (org, id): (OrgId, ArtifactId),
+    release: &Release,
 ) -> Result<(), StoreError> {
     sqlx::query(statements::ACTIVATE)
         .bind(org)
         .bind(id)
-        .bind(release)
+        .bind(release.id)
+        .bind(words(&release.about))
         .execute(transaction)
         .await?;
     Ok(())

@@ -204,7 +204,7 @@ impl Store {
             (None, Some(_)) => statements::RUNS_NAMED,
             (None, None) => statements::RUNS,
         };
-        let rows = sqlx::query(statement)
+        let query = sqlx::query(statement)
             .bind(org)
             .bind(project)
             .bind(before.unwrap_or_else(RunId::last))
@@ -212,10 +212,9 @@ impl Store {
             .bind(filter.status)
             .bind(one_more(limit))
             .bind(filter.external_id)
-            .bind(filter.session)
-            .fetch_all(&self.list_readers)
-            .await?;
-        page(&rows, limit)
+            .bind(filter.session);
+        let page = Page::read(query, &self.list_readers, limit, record_in, |it| it.run.id);
+        Ok(page.await?)
     }
 
     /// Runs of an artifact that failed or timed out, whoever asked for them; newest first.
@@ -225,13 +224,12 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
-        let rows = sqlx::query(statements::FAILURES)
+        let query = sqlx::query(statements::FAILURES)
             .bind(artifact)
             .bind(before.unwrap_or_else(RunId::last))
-            .bind(one_more(limit))
-            .fetch_all(&self.list_readers)
-            .await?;
-        page(&rows, limit)
+            .bind(one_more(limit));
+        let page = Page::read(query, &self.list_readers, limit, record_in, |it| it.run.id);
+        Ok(page.await?)
     }
 
     /// A run's log lines, as the JSON array that was kept.
@@ -257,13 +255,6 @@ impl Store {
             .await?;
         Ok(text.as_deref().map(json_in).transpose()?)
     }
-}
-
-fn page(rows: &[SqliteRow], limit: usize) -> Result<Page<RunRecord, RunId>, StoreError> {
-    let records = rows.iter().map(record_in).collect::<Result<_, _>>()?;
-    Ok(Page::cut(records, limit, |record: &RunRecord| {
-        record.run.id
-    }))
 }
 
 pub(crate) fn new_in(row: &SqliteRow) -> Result<NewRun, sqlx::Error> {

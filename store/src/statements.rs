@@ -88,12 +88,12 @@ pub(crate) const ARTIFACT: &str = artifacts!("a.artifact_id = $1");
 pub(crate) const ARTIFACTS: &str = artifacts!(
     "a.artifact_id < $3
         AND ((a.org_id = $1 AND a.project_id = $2) OR a.listed = 1)
-        AND ($4 = '' OR LOWER(a.name) LIKE $4 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $4 ESCAPE '!')
+        AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
 );
 pub(crate) const MY_ARTIFACTS: &str = artifacts!(
     "a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3
-        AND ($4 = '' OR LOWER(a.name) LIKE $4 ESCAPE '!' OR LOWER(COALESCE(r.about, '')) LIKE $4 ESCAPE '!')
+        AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
 );
 pub(crate) const ARTIFACTS_OF_ORG: &str = "SELECT COUNT(*) FROM artifacts WHERE org_id = $1";
@@ -133,8 +133,7 @@ pub(crate) const INSERT_RELEASE: &str =
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 pub(crate) const UNMEASURED: &str = "SELECT DISTINCT digest FROM releases WHERE size_bytes = 0";
 pub(crate) const MEASURE: &str = "UPDATE releases SET size_bytes = $2 WHERE digest = $1";
-pub(crate) const ACTIVATE: &str =
-    "UPDATE artifacts SET active_release_id = $3 WHERE org_id = $1 AND artifact_id = $2";
+pub(crate) const ACTIVATE: &str = "UPDATE artifacts SET active_release_id = $3, words = $4 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const LIST: &str =
     "UPDATE artifacts SET listed = 1 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const RELEASES: &str =

@@ -110,13 +110,9 @@ pub(crate) fn artifact(artifact: &Artifact, caller: &Caller) -> ArtifactView {
     let draft = artifact.draft.as_ref();
     let draft = draft.filter(|_| artifact.owner == caller.owner());
     let of_draft = draft.and_then(|draft| draft.verdict.as_ref()?.about.as_ref());
-    let about = artifact
-        .active
-        .as_ref()
-        .map(|release| &release.about)
-        .or(of_draft);
-    let about = about.cloned().unwrap_or_else(|| json!({}));
-    let list = |name: &str| about[name].as_array().cloned().unwrap_or_default();
+    let of_release = artifact.active.as_ref().map(|release| &release.about);
+    let about = of_release.or(of_draft).unwrap_or(&Value::Null);
+    let list = |name: &str| about[name].as_array().into_iter().flatten();
     ArtifactView {
         id: artifact.id.to_string(),
         name: artifact.name.clone(),
@@ -124,12 +120,12 @@ pub(crate) fn artifact(artifact: &Artifact, caller: &Caller) -> ArtifactView {
         price: about["price"].as_u64().unwrap_or(0),
         subscription_price: about["subscription_price"].as_u64().unwrap_or(0),
         listed: artifact.listed,
-        functions: list("functions").iter().map(function).collect(),
-        credentials: list("credentials").iter().map(credential).collect(),
+        functions: list("functions").map(function).collect(),
+        credentials: list("credentials").map(credential).collect(),
         egress: texts(&about["egress"]),
-        examples: list("examples"),
-        draft: draft.cloned().map(self::draft),
-        active_release: artifact.active.as_deref().cloned().map(release),
+        examples: list("examples").cloned().collect(),
+        draft: draft.map(self::draft),
+        active_release: artifact.active.as_deref().map(release),
     }
 }
 
@@ -160,19 +156,19 @@ fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().map(text).collect()
 }
 
-pub(crate) fn draft(draft: Draft) -> DraftView {
+pub(crate) fn draft(draft: &Draft) -> DraftView {
     DraftView {
         digest: draft.digest.to_string(),
         size_bytes: draft.size_bytes,
-        verdict: draft.verdict.map(verdict),
+        verdict: draft.verdict.as_ref().map(verdict),
     }
 }
 
-pub(crate) fn verdict(verdict: VerdictRecord) -> VerdictView {
+pub(crate) fn verdict(verdict: &VerdictRecord) -> VerdictView {
     VerdictView {
         status: verdict.status.name().to_owned(),
-        violations: verdict.violations,
-        notes: verdict.notes,
+        violations: verdict.violations.clone(),
+        notes: verdict.notes.clone(),
     }
 }
 
@@ -185,14 +181,14 @@ pub(crate) fn pending() -> VerdictView {
     }
 }
 
-pub(crate) fn release(release: Release) -> ReleaseView {
+pub(crate) fn release(release: &Release) -> ReleaseView {
     ReleaseView {
         id: release.id.to_string(),
-        version: release.version,
+        version: release.version.clone(),
         digest: release.digest.to_string(),
         created_at: release.created_at.to_string(),
         active: release.active,
-        widens: release.widens,
+        widens: release.widens.clone(),
     }
 }
 

@@ -74,7 +74,7 @@ const SEARCH_BYTES_MAX: usize = 256;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ArtifactsQuery {
-    /// Part of a name or of what a tool says of itself.
+    /// Part of a name, or of what the active release says of itself and its functions, in its first 4 KiB.
     #[serde(default)]
     #[param(required = false)]
     q: String,
@@ -188,7 +188,7 @@ pub(crate) async fn create_draft(
     let artifact = visible::own(&server, &caller, &id).await?;
     Ok(Created {
         location: format!("/v1/artifacts/{}", artifact.id),
-        body: artifact_view::draft(draft(&artifact)?.clone()),
+        body: artifact_view::draft(draft(&artifact)?),
     })
 }
 
@@ -244,7 +244,7 @@ pub(crate) async fn get_validation(
 ) -> Result<Json<VerdictView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
-    match draft(&artifact)?.verdict.clone() {
+    match &draft(&artifact)?.verdict {
         Some(verdict) => Ok(Json(artifact_view::verdict(verdict))),
         None => Err(admission::admitted(None)
             .err()

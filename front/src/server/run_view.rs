@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tollgate_store::RunRecord;
 use utoipa::ToSchema;
@@ -32,7 +33,7 @@ pub(crate) struct RunView {
     /// Of async and idempotent runs, for a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value, required = false)]
-    output: Option<Value>,
+    output: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
     failure: Option<Value>,
@@ -93,7 +94,7 @@ pub(crate) fn view(record: RunRecord) -> RunView {
         status: record.status,
         output: record
             .output
-            .and_then(|text| serde_json::from_str(&text).ok()),
+            .and_then(|text| RawValue::from_string(text).ok()),
         failure: record.failure.map(|failure| caller_s(failure, is_own)),
         usage: record.usage.as_ref().map(|it| json!(ShownUsage(it))),
         charged: record.charged,

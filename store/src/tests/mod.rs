@@ -1,6 +1,7 @@
 //! The store on a real database in a folder of its own.
 
 mod money;
+mod pages;
 mod plans;
 mod quota;
 mod replays;
@@ -10,6 +11,7 @@ mod subscriptions;
 mod usage;
 
 use crate::*;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 struct Opened {
@@ -79,6 +81,30 @@ fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
         price: 0,
         seller: None,
     }
+}
+
+fn draft(bytes: &[u8]) -> NewDraft {
+    NewDraft {
+        digest: Digest::of(bytes),
+        size_bytes: bytes.len() as u64,
+    }
+}
+
+/// Publishes the draft of those bytes, which says that of itself.
+async fn publish(store: &Store, place: (OrgId, ArtifactId), bytes: &[u8], about: &Value) {
+    let admitted = VerdictRecord {
+        status: VerdictStatus::Admitted,
+        violations: json!([]),
+        notes: json!([]),
+        about: Some(about.clone()),
+        version: None,
+    };
+    assert!(store.ask_validation(place).await.expect("written"));
+    let recorded = store.record_verdict(place, Digest::of(bytes), admitted, String::new());
+    assert!(recorded.await.expect("written"));
+    let published = store.publish(place, Some("<svg/>".to_owned()), nothing_wider);
+    let published = published.await.expect("written");
+    assert!(matches!(published, Published::Made(_)), "{published:?}");
 }
 
 fn nothing_wider(_: &serde_json::Value, _: &serde_json::Value) -> serde_json::Value {

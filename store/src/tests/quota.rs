@@ -7,13 +7,6 @@ const SMALL: Quota = Quota {
     stored_bytes: 10,
 };
 
-fn draft(bytes: &[u8]) -> NewDraft {
-    NewDraft {
-        digest: Digest::of(bytes),
-        size_bytes: bytes.len() as u64,
-    }
-}
-
 async fn create(store: &Store, made: &NewOrg, name: &str, bytes: &[u8]) -> Upload {
     let owner = (made.org, made.project);
     let created = store.create_artifact(owner, name.to_owned(), draft(bytes), SMALL);
@@ -35,22 +28,6 @@ fn bytes_over(used: u64, more: u64) -> OverQuota {
     }
 }
 
-async fn publish(store: &Store, place: (OrgId, ArtifactId), bytes: &[u8]) {
-    let admitted = VerdictRecord {
-        status: VerdictStatus::Admitted,
-        violations: serde_json::json!([]),
-        notes: serde_json::json!([]),
-        about: Some(serde_json::json!({})),
-        version: None,
-    };
-    assert!(store.ask_validation(place).await.expect("written"));
-    let recorded = store.record_verdict(place, Digest::of(bytes), admitted, String::new());
-    assert!(recorded.await.expect("written"));
-    let published = store.publish(place, Some("<svg/>".to_owned()), nothing_wider);
-    let published = published.await.expect("written");
-    assert!(matches!(published, Published::Made(_)), "{published:?}");
-}
-
 #[tokio::test]
 async fn bytes_are_counted_once_a_tool_in_drafts_and_releases_of_the_org() {
     let opened = open().await;
@@ -58,7 +35,7 @@ async fn bytes_are_counted_once_a_tool_in_drafts_and_releases_of_the_org() {
     let (one, other) = (org(store).await, org(store).await);
     let first = made(create(store, &one, "first", b"123456").await);
     let place = (one.org, first);
-    publish(store, place, b"123456").await;
+    publish(store, place, b"123456", &json!({})).await;
     let over = create(store, &one, "second", b"12345").await;
     assert_eq!(over, Upload::OverQuota(bytes_over(6, 5)));
     let second = made(create(store, &one, "second", b"1234").await);
@@ -71,7 +48,7 @@ async fn bytes_are_counted_once_a_tool_in_drafts_and_releases_of_the_org() {
     for kept in [b"1234".as_slice(), b"123456"] {
         let drafted = store.put_draft(place, draft(kept), SMALL).await;
         assert_eq!(drafted.expect("written"), Drafted::Made);
-        publish(store, place, kept).await;
+        publish(store, place, kept, &json!({})).await;
     }
     assert!(
         store
@@ -125,7 +102,7 @@ async fn releases_from_before_are_measured_once_where_their_file_is_there() {
     for bytes in [b"123456".as_slice(), b"gone"] {
         let name = format!("a{}", bytes.len());
         let id = made(create(store, &one, &name, bytes).await);
-        publish(store, (one.org, id), bytes).await;
+        publish(store, (one.org, id), bytes, &json!({})).await;
     }
     let forgotten = store.writer.write(|transaction| {
         Box::pin(async move {

@@ -1,0 +1,126 @@
+//! Lists of what sellers wrote: whole, whatever its size, and found by its words.
+
+use super::*;
+
+/// Half of what a page takes.
+const LARGE: usize = 1 << 20;
+
+async fn published(store: &Store, made: &NewOrg, name: &str, about: &Value) -> ArtifactId {
+    let owner = (made.org, made.project);
+    let created = store.create_artifact(owner, name.to_owned(), draft(b"tool"), NO_LIMIT);
+    let Upload::Made(id) = created.await.expect("written") else {
+        panic!("{name} is there");
+    };
+    publish(store, (made.org, id), b"tool", about).await;
+    id
+}
+
+#[tokio::test]
+async fn are_short_where_items_are_large_and_miss_none() {
+    let opened = open().await;
+    let store = &opened.store;
+    let made = org(store).await;
+    let large = json!({"examples": "x".repeat(LARGE - 1000)});
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        ids.push(published(store, &made, name, &large).await);
+    }
+    ids.reverse();
+    let (mut seen, mut pages, mut before) = (Vec::new(), Vec::new(), None);
+    loop {
+        let owner = (made.org, made.project);
+        let page = store.artifacts(owner, false, "", before, 100).await;
+        let page = page.expect("read");
+        pages.push(page.items.len());
+        seen.extend(page.items.iter().map(|it| it.id));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ids);
+    assert_eq!(pages, [2, 2, 1]);
+
+    // One that is larger than a page is a page.
+    let place = (made.org, ids[0]);
+    let huge = json!({"examples": "x".repeat(3 * LARGE)});
+    for bytes in [b"second", b"third!"] {
+        let drafted = store.put_draft(place, draft(bytes), NO_LIMIT).await;
+        assert_eq!(drafted.expect("written"), Drafted::Made);
+        publish(store, place, bytes, &huge).await;
+    }
+    let first = store.releases(place, None, 100).await.expect("read");
+    let second = store.releases(place, first.next, 100).await.expect("read");
+    let third = store.releases(place, second.next, 100).await.expect("read");
+    let versions = [&first, &second, &third].map(|page| {
+        let versions = page.items.iter().map(|it| it.version.as_str());
+        versions.collect::<Vec<_>>()
+    });
+    assert_eq!(versions, [["0.0.3"], ["0.0.2"], ["0.0.1"]]);
+    assert_eq!(third.next, None);
+}
+
+#[tokio::test]
+async fn are_searched_by_the_words_of_what_runs() {
+    let opened = open().await;
+    let store = &opened.store;
+    let made = org(store).await;
+    let about = |description: &str, function: &str| json!({"description": description, "functions": [{"name": function, "description": null}]});
+    let html = published(
+        store,
+        &made,
+        "markdown",
+        &about("Makes 100% HTML", "render"),
+    )
+    .await;
+    let owner = (made.org, made.project);
+    let found = async |text: &str| {
+        let page = store.artifacts(owner, false, text, None, 100).await;
+        page.expect("read").items.len()
+    };
+    for text in ["MARK", "html", "100%", "rend", ""] {
+        assert_eq!(found(text).await, 1, "{text}");
+    }
+    for text in ["%", "m_rk", "pdf", "description"] {
+        let expected = usize::from(text == "%");
+        assert_eq!(found(text).await, expected, "{text}");
+    }
+    let place = (made.org, html);
+    let drafted = store.put_draft(place, draft(b"next"), NO_LIMIT).await;
+    assert_eq!(drafted.expect("written"), Drafted::Made);
+    publish(store, place, b"next", &about("Makes PDF", "render")).await;
+    assert_eq!((found("pdf").await, found("html").await), (1, 0));
+    store.activate(place, None).await.expect("written");
+    assert_eq!((found("pdf").await, found("html").await), (0, 1));
+}
+
+#[tokio::test]
+async fn what_was_published_before_there_were_words_is_found() {
+    let opened = open().await;
+    let made = org(&opened.store).await;
+    let about = json!({"description": "Makes HTML", "functions": [
+        {"name": "render", "description": null}, {"name": "clean", "description": "Takes scripts out."},
+    ]});
+    published(&opened.store, &made, "markdown", &about).await;
+    published(&opened.store, &made, "silent", &json!({})).await;
+    let undone = opened.store.writer.write(|transaction| {
+        Box::pin(async move {
+            for statement in [
+                "ALTER TABLE artifacts DROP COLUMN words",
+                "DELETE FROM _sqlx_migrations WHERE version = 13",
+            ] {
+                sqlx::query(statement).execute(&mut *transaction).await?;
+            }
+            Ok(())
+        })
+    });
+    undone.await.expect("written");
+    let Opened { store, folder } = opened;
+    store.close().await;
+    let store = open_in(&folder).await.expect("opens");
+    for text in ["html", "Render", "scripts", "mark"] {
+        let owner = (made.org, made.project);
+        let page = store.artifacts(owner, false, text, None, 100).await;
+        assert_eq!(page.expect("read").items.len(), 1, "{text}");
+    }
+}
