@@ -45,7 +45,7 @@ pub struct Store {
     pub(crate) readers: SqlitePool,
     pub(crate) list_readers: SqlitePool,
     pub(crate) writer: Writer,
-    pub(crate) files: Files,
+    pub(crate) files: Arc<Files>,
     pub(crate) vault: Vault,
     pub(crate) tokens: Tokens,
     pub(crate) wallets: Arc<Wallets>,
@@ -115,7 +115,7 @@ impl Store {
             }
         };
         let tokens = Tokens::open(&vault, &readers, &writer).await?;
-        let files = Files::open(&folder.tools())?;
+        let files = Arc::new(Files::open(&folder.tools())?);
         let posted = sqlx::query_as(statements::POSTED).fetch_all(&readers);
         let posted = posted.await?;
         let held = sqlx::query_as(statements::HELD).fetch_all(&readers).await?;

@@ -9,6 +9,7 @@ use crate::number::{signed, unsigned};
 use crate::quota::{OverQuota, Quota, over_bytes};
 use crate::statements;
 use crate::time::Time;
+use crate::upload::note_discarded;
 use crate::writer::Transaction;
 use serde_json::Value;
 use sqlx::Row;
@@ -68,7 +69,7 @@ impl VerdictStatus {
 }
 
 /// Bytes that were kept, to become a draft.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewDraft {
     /// The bytes.
     pub digest: Digest,
@@ -113,6 +114,7 @@ impl Store {
     pub async fn delete_draft(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
         self.change_artifact(id, move |transaction| {
             Box::pin(async move {
+                note_discarded(transaction, (org, id)).await?;
                 let deleted = sqlx::query(statements::DELETE_DRAFT)
                     .bind(org)
                     .bind(id)

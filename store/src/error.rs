@@ -27,6 +27,11 @@ impl StoreError {
     pub fn is_refusing(&self) -> bool {
         matches!(self, StoreError::Refusing(_))
     }
+
+    /// Whether a tool's file is not there: of one that was discarded, whose runs are still recorded.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, StoreError::File(object_store::Error::NotFound { .. }))
+    }
 }
 
 /// SQLite's primary result codes that mean "not now": busy, locked, out of memory, read-only, I/O, full, cannot open.

@@ -65,7 +65,7 @@ impl Files {
     }
 
     /// Keeps bytes. Those that are there already are the same ones.
-    pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, StoreError> {
+    pub(crate) async fn put(&self, bytes: Bytes) -> Result<(), StoreError> {
         let digest = Digest::of(&bytes);
         let options = PutOptions::from(PutMode::Create);
         match self
@@ -73,7 +73,7 @@ impl Files {
             .put_opts(&path(&digest), bytes.into(), options)
             .await
         {
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(digest),
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -83,6 +83,14 @@ impl Files {
         match self.objects.head(&path(digest)).await {
             Ok(file) => Ok(Some(file.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes them, where they are there.
+    pub(crate) async fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
+        match self.objects.delete(&path(digest)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -100,16 +108,4 @@ impl Files {
 fn path(digest: &Digest) -> ObjectPath {
     let name = data_encoding::HEXLOWER.encode(&digest.0);
     ObjectPath::from(format!("{}/{name}.wasm", &name[..2]))
-}
-
-impl crate::Store {
-    /// Keeps a tool's bytes.
-    pub async fn keep_tool(&self, bytes: Bytes) -> Result<Digest, StoreError> {
-        self.files.put(bytes).await
-    }
-
-    /// A tool's bytes.
-    pub async fn tool(&self, digest: &Digest) -> Result<Bytes, StoreError> {
-        self.files.get(digest).await
-    }
 }

@@ -45,6 +45,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0012_names_of_runs.sql"),
     ),
     (13, "words", include_str!("migrations/0013_words.sql")),
+    (14, "uploads", include_str!("migrations/0014_uploads.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

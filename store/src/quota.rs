@@ -30,6 +30,17 @@ pub enum OverQuota {
         /// How many there are.
         used: u64,
     },
+    /// The tool does not fit beside those that were uploaded lately and are no drafts or releases.
+    UnusedBytes {
+        /// How many bytes of such tools the org may have.
+        limit: u64,
+        /// How many there are.
+        used: u64,
+        /// How many the tool has.
+        more: u64,
+        /// How long such a tool is kept.
+        minutes: u64,
+    },
     /// The tool does not fit beside those that are kept.
     StoredBytes {
         /// How many bytes the org may keep.

@@ -14,7 +14,34 @@ pub(crate) const VACUUM_INTO_SQLITE: &str = "VACUUM INTO $1";
 pub(crate) const QUICK_CHECK_SQLITE: &str = "PRAGMA quick_check(1)";
 /// Every tool that anything names.
 pub(crate) const DIGESTS: &str =
-    "SELECT digest FROM releases UNION SELECT digest FROM drafts UNION SELECT digest FROM runs";
+    "SELECT digest FROM releases UNION SELECT digest FROM drafts
+    UNION SELECT digest FROM runs WHERE status = 'QUEUED' UNION SELECT digest FROM runs WHERE status = 'RUNNING'";
+/// Bytes of an org's uploads that it has neither as a draft nor as a release, and whether `$2` is any of all these.
+pub(crate) const UNUSED_UPLOADS: &str = "SELECT COALESCE(SUM(size_bytes), 0) AS used,
+        EXISTS (SELECT 1 FROM uploads WHERE org_id = $1 AND digest = $2)
+            OR EXISTS (SELECT 1 FROM drafts WHERE org_id = $1 AND digest = $2)
+            OR EXISTS (SELECT 1 FROM releases WHERE org_id = $1 AND digest = $2) AS is_there
+    FROM uploads u
+    WHERE org_id = $1
+        AND NOT EXISTS (SELECT 1 FROM drafts d WHERE d.org_id = $1 AND d.digest = u.digest)
+        AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.org_id = $1 AND r.digest = u.digest)";
+pub(crate) const NOTE_UPLOAD: &str =
+    "INSERT INTO uploads (org_id, digest, size_bytes, kept_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (org_id, digest) DO UPDATE SET kept_at = excluded.kept_at";
+pub(crate) const NOTE_DISCARDED: &str = "INSERT INTO uploads (org_id, digest, size_bytes, kept_at)
+    SELECT org_id, digest, size_bytes, $3 FROM drafts WHERE org_id = $1 AND artifact_id = $2
+    ON CONFLICT (org_id, digest) DO UPDATE SET kept_at = excluded.kept_at";
+/// But for those that are to be run.
+pub(crate) const TAKE_OLD_UPLOADS: &str = "DELETE FROM uploads WHERE rowid IN (
+        SELECT rowid FROM uploads u
+        WHERE kept_at < $1
+            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.status = 'QUEUED' AND r.digest = u.digest)
+            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.status = 'RUNNING' AND r.digest = u.digest)
+        ORDER BY kept_at LIMIT $2
+    ) RETURNING digest";
+pub(crate) const IS_NAMED: &str = "SELECT EXISTS (SELECT 1 FROM drafts WHERE digest = $1)
+    OR EXISTS (SELECT 1 FROM releases WHERE digest = $1)
+    OR EXISTS (SELECT 1 FROM uploads WHERE digest = $1)";
 
 // Tenancy.
 pub(crate) const HAS_ORGS: &str = "SELECT EXISTS (SELECT 1 FROM orgs)";

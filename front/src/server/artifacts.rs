@@ -29,7 +29,7 @@ pub(crate) async fn create_artifact(
     sent: Sent,
 ) -> Result<Created<ArtifactView>, Problem> {
     caller.needs(Scope::Publish)?;
-    let uploaded = receive(&server, sent, query).await?;
+    let uploaded = receive(&server, caller.key.org, sent, query).await?;
     let name = uploaded.name.ok_or_else(name_missing)?;
     if !is_tool_name(&name) {
         return Err(name_invalid(&name));
@@ -169,7 +169,7 @@ pub(crate) async fn create_draft(
     if artifact.draft.is_some() {
         return Err(Problem::of(Kind::DraftExists));
     }
-    let uploaded = receive(&server, sent, query).await?;
+    let uploaded = receive(&server, caller.key.org, sent, query).await?;
     if let Some(name) = uploaded.name.filter(|name| *name != artifact.name) {
         let message = format!(
             "the tool is named `{}`, the artifact `{}`; an artifact keeps its name",

@@ -7,7 +7,7 @@ use crate::terms::widens_as_json;
 use anyhow::{Context, bail};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tollgate_store::{ArtifactId, KeyText, KnownKey, NewDraft, Published, Upload, VerdictStatus};
+use tollgate_store::{ArtifactId, Kept, KeyText, KnownKey, Published, Upload, VerdictStatus};
 use tollgate_validator::{source::assemble, upload};
 
 /// A tool that comes with the program.
@@ -82,11 +82,13 @@ async fn publish(
     };
     let opened = upload::open(wasm, Some(example.manifest));
     let opened = opened.map_err(|violations| anyhow::anyhow!("{violations:?}"))?;
-    let size_bytes = opened.wasm.len() as u64;
-    let digest = server.store.keep_tool(opened.wasm.into()).await?;
-    let draft = NewDraft { digest, size_bytes };
     let owner = (known.org, known.project);
     let quota = server.config.quota.quota();
+    let kept = server.store.keep_tool(known.org, opened.wasm.into(), quota);
+    let draft = match kept.await? {
+        Kept::Kept(draft) => draft,
+        Kept::OverQuota(over) => bail!("no quota for {}: {over:?}", example.name),
+    };
     let made = server
         .store
         .create_artifact(owner, example.name.to_owned(), draft, quota)
@@ -117,7 +119,7 @@ async fn publish(
             example.name
         );
     }
-    let cover = picture(example.name, &digest.sha256());
+    let cover = picture(example.name, &draft.digest.sha256());
     if is_admitted
         && !matches!(
             server

@@ -14,6 +14,19 @@ pub(crate) fn over(quota: OverQuota) -> Problem {
                  is there (`POST /v1/artifacts/{{id}}/draft`), or ask the platform for more"
             ),
         ),
+        OverQuota::UnusedBytes {
+            limit,
+            used,
+            more,
+            minutes,
+        } => (
+            "quota_bytes",
+            format!(
+                "in the last {minutes} minutes the org has uploaded or deleted {used} bytes of tools that are no \
+                 drafts or releases, of {limit} that it may, and this tool has {more}: wait, or ask the platform for \
+                 more"
+            ),
+        ),
         OverQuota::StoredBytes { limit, used, more } => (
             "quota_bytes",
             format!(

@@ -55,7 +55,11 @@ async fn resolved(
     mut frames: Vec<Frame>,
 ) -> Result<Vec<Frame>, Problem> {
     let place = Arc::clone(&server.sources).acquire_owned().await;
-    let wasm = server.store.tool(&tool).await?;
+    let wasm = match server.store.tool(&tool).await {
+        Ok(wasm) => wasm,
+        Err(error) if error.is_missing() => return Ok(frames),
+        Err(error) => return Err(error.into()),
+    };
     let resolving = tokio::task::spawn_blocking(move || {
         source::resolve(&wasm, &mut frames);
         drop(place);

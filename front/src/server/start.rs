@@ -103,6 +103,11 @@ async fn forget(server: Shared) {
         {
             tracing::warn!(%error, "what is old cannot be forgotten");
         }
+        match server.store.remove_unnamed_tools().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "tools that nothing names are removed"),
+            Err(error) => tracing::warn!(%error, "tools that nothing names cannot be removed"),
+        }
         rounds = rounds.wrapping_add(1);
         tokio::time::sleep(EXPIRE_EVERY).await;
     }

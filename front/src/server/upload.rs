@@ -2,6 +2,7 @@
 
 use super::body::{self, Sent};
 use super::params::bad_query;
+use super::quota;
 use super::state::{Server, Shared};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
@@ -11,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use serde::Deserialize;
 use tollgate_runtime::{TOOL_BYTES_MAX, Violation, quoted};
-use tollgate_store::NewDraft;
+use tollgate_store::{Kept, NewDraft, OrgId};
 use tollgate_validator::{is_tool_name, upload};
 use utoipa::{IntoParams, ToSchema};
 
@@ -53,6 +54,7 @@ pub(crate) struct Uploaded {
 /// Reads an upload and keeps its bytes. Whether they are admitted is the gate's to say.
 pub(crate) async fn receive(
     server: &Shared,
+    org: OrgId,
     sent: Sent,
     query: UploadQuery,
 ) -> Result<Uploaded, Problem> {
@@ -76,10 +78,11 @@ pub(crate) async fn receive(
         }
         (carried, asked) => carried.or(asked),
     };
-    let size_bytes = opened.wasm.len() as u64;
-    let digest = server.store.keep_tool(Bytes::from(opened.wasm)).await?;
-    let draft = NewDraft { digest, size_bytes };
-    Ok(Uploaded { name, draft })
+    let (wasm, quota) = (Bytes::from(opened.wasm), server.config.quota.quota());
+    match server.store.keep_tool(org, wasm, quota).await? {
+        Kept::Kept(draft) => Ok(Uploaded { name, draft }),
+        Kept::OverQuota(over) => Err(quota::over(over)),
+    }
 }
 
 /// The tool and the manifest beside it.

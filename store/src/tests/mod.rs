@@ -8,6 +8,7 @@ mod replays;
 mod rotation;
 mod sessions;
 mod subscriptions;
+mod uploads;
 mod usage;
 
 use crate::*;
@@ -81,6 +82,20 @@ fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
         price: 0,
         seller: None,
     }
+}
+
+async fn keep(store: &Store, made: &NewOrg, bytes: &'static [u8]) -> NewDraft {
+    let kept = store.keep_tool(made.org, bytes.into(), NO_LIMIT).await;
+    match kept.expect("kept") {
+        Kept::Kept(draft) => draft,
+        over => panic!("{over:?}"),
+    }
+}
+
+fn tool_file(folder: &tempfile::TempDir, digest: Digest) -> std::path::PathBuf {
+    let name = digest.to_string().replace("sha256:", "");
+    let shard = folder.path().join("tools").join(&name[..2]);
+    shard.join(format!("{name}.wasm"))
 }
 
 fn draft(bytes: &[u8]) -> NewDraft {
@@ -304,14 +319,8 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
         folder: _folder,
     } = open().await;
     let made = org(&store).await;
-    let digest = store
-        .keep_tool(b"tool".as_slice().into())
-        .await
-        .expect("kept");
-    let draft = NewDraft {
-        digest,
-        size_bytes: 4,
-    };
+    let draft = keep(&store, &made, b"tool").await;
+    let digest = draft.digest;
     let owner = (made.org, made.project);
     let Upload::Made(id) = store
         .create_artifact(owner, "a".to_owned(), draft, NO_LIMIT)
@@ -726,24 +735,10 @@ async fn a_command_that_fails_or_panics_leaves_nothing_and_harms_no_other() {
 #[tokio::test]
 async fn a_damaged_file_is_never_handed_out() {
     let Opened { store, folder } = open().await;
-    let digest = store
-        .keep_tool(b"tool".as_slice().into())
-        .await
-        .expect("kept");
-    assert_eq!(
-        store
-            .keep_tool(b"tool".as_slice().into())
-            .await
-            .expect("kept again"),
-        digest
-    );
-    let name = digest.to_string().replace("sha256:", "");
-    let path = folder
-        .path()
-        .join("tools")
-        .join(&name[..2])
-        .join(format!("{name}.wasm"));
-    std::fs::write(&path, b"loot").expect("altered");
+    let made = org(&store).await;
+    let digest = keep(&store, &made, b"tool").await.digest;
+    assert_eq!(keep(&store, &made, b"tool").await.digest, digest);
+    std::fs::write(tool_file(&folder, digest), b"loot").expect("altered");
     assert!(matches!(
         store.tool(&digest).await,
         Err(StoreError::FileDamaged(_))

@@ -5,7 +5,7 @@ use crate::statements as s;
 use sqlx::{AssertSqlSafe, Row};
 
 /// Asked for by requests, or by the writer for every run.
-const HOT: [(&str, &str); 40] = [
+const HOT: [(&str, &str); 44] = [
     ("KNOWN_KEY", s::KNOWN_KEY),
     ("KEY", s::KEY),
     ("KEYS", s::KEYS),
@@ -14,6 +14,10 @@ const HOT: [(&str, &str); 40] = [
     ("ARTIFACT", s::ARTIFACT),
     ("ARTIFACT_NAMED", s::ARTIFACT_NAMED),
     ("MY_ARTIFACTS", s::MY_ARTIFACTS),
+    ("UNUSED_UPLOADS", s::UNUSED_UPLOADS),
+    ("NOTE_DISCARDED", s::NOTE_DISCARDED),
+    ("TAKE_OLD_UPLOADS", s::TAKE_OLD_UPLOADS),
+    ("IS_NAMED", s::IS_NAMED),
     ("RELEASES", s::RELEASES),
     ("RELEASE_OF_ARTIFACT", s::RELEASE_OF_ARTIFACT),
     ("RELEASES_BEFORE", s::RELEASES_BEFORE),

@@ -95,10 +95,7 @@ async fn releases_from_before_are_measured_once_where_their_file_is_there() {
     let opened = open().await;
     let store = &opened.store;
     let one = org(store).await;
-    store
-        .keep_tool(b"123456".as_slice().into())
-        .await
-        .expect("kept");
+    keep(store, &one, b"123456").await;
     for bytes in [b"123456".as_slice(), b"gone"] {
         let name = format!("a{}", bytes.len());
         let id = made(create(store, &one, &name, bytes).await);

@@ -134,6 +134,10 @@ fn an_org_keeps_as_many_bytes_as_it_may_and_not_one_more() {
     uploaded(&caller, &one);
     let part = format!("keeps {size} bytes of tools, of {less}");
     refused("quota_bytes", "one byte", caller.upload(&two), &[&part]);
+    // The file of the one that was refused is still there.
+    let unused = format!("{size} bytes of tools that are no drafts or releases, of {less}");
+    let parts = [unused.as_str(), "wait"];
+    refused("quota_bytes", "to no end", caller.upload(&more), &parts);
 }
 
 #[test]

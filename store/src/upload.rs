@@ -1,0 +1,161 @@
+//! Tools' files from their arrival until nothing names them any more. An upload is noted before its file is written,
+//! so that every file that is to be removed some day is known, however the upload ends.
+
+use crate::Store;
+use crate::artifact::digest_in;
+use crate::draft::NewDraft;
+use crate::error::StoreError;
+use crate::files::{Digest, Files};
+use crate::id::{ArtifactId, OrgId};
+use crate::number::{signed, unsigned};
+use crate::quota::{OverQuota, Quota};
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use bytes::Bytes;
+use sqlx::Row;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an upload has to become a draft, and requests that still read a discarded tool have to end.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+/// Files that are removed in one transaction.
+const REMOVED_AT_ONCE: i64 = 100;
+
+/// How keeping a tool's bytes ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// They are there.
+    Kept(NewDraft),
+    /// The org has uploaded too much that nothing came of.
+    OverQuota(OverQuota),
+}
+
+impl Store {
+    /// Keeps a tool's bytes for a while, for a draft to be made of them. An org may have as many bytes of tools that
+    /// were refused or discarded lately as it may keep.
+    pub async fn keep_tool(
+        &self,
+        org: OrgId,
+        bytes: Bytes,
+        quota: Quota,
+    ) -> Result<Kept, StoreError> {
+        let draft = NewDraft {
+            digest: Digest::of(&bytes),
+            size_bytes: bytes.len() as u64,
+        };
+        let noting = self
+            .writer
+            .write(move |transaction| Box::pin(note(transaction, org, draft, quota)));
+        if let Some(over) = noting.await? {
+            return Ok(Kept::OverQuota(over));
+        }
+        self.files.put(bytes).await?;
+        Ok(Kept::Kept(draft))
+    }
+
+    /// A tool's bytes.
+    pub async fn tool(&self, digest: &Digest) -> Result<Bytes, StoreError> {
+        self.files.get(digest).await
+    }
+
+    /// Removes the files of tools that were uploaded or discarded a while ago and that nothing names. Says how many.
+    pub async fn remove_unnamed_tools(&self) -> Result<u64, StoreError> {
+        self.remove_tools_unnamed_for(KEPT_FOR).await
+    }
+
+    pub(crate) async fn remove_tools_unnamed_for(&self, age: Duration) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let files = Arc::clone(&self.files);
+            let before = Time::now().before(age);
+            let removing = self.writer.write(move |transaction| {
+                Box::pin(async move { remove_old(transaction, &files, before).await })
+            });
+            match removing.await? {
+                Some(more) => removed += more,
+                None => return Ok(removed),
+            }
+        }
+    }
+}
+
+async fn note(
+    transaction: &mut Transaction,
+    org: OrgId,
+    draft: NewDraft,
+    quota: Quota,
+) -> Result<Option<OverQuota>, StoreError> {
+    let unused = sqlx::query(statements::UNUSED_UPLOADS)
+        .bind(org)
+        .bind(draft.digest.as_bytes())
+        .fetch_one(&mut *transaction)
+        .await?;
+    let is_there: bool = unused.try_get("is_there")?;
+    let used = unsigned(unused.try_get("used")?);
+    let (limit, more) = (quota.stored_bytes, draft.size_bytes);
+    if !is_there && used.saturating_add(more) > limit {
+        let minutes = KEPT_FOR.as_secs() / 60;
+        return Ok(Some(OverQuota::UnusedBytes {
+            limit,
+            used,
+            more,
+            minutes,
+        }));
+    }
+    sqlx::query(statements::NOTE_UPLOAD)
+        .bind(org)
+        .bind(draft.digest.as_bytes())
+        .bind(signed(more))
+        .bind(Time::now())
+        .execute(transaction)
+        .await?;
+    Ok(None)
+}
+
+/// Notes the tool of a draft that is about to be discarded.
+pub(crate) async fn note_discarded(
+    transaction: &mut Transaction,
+    (org, id): (OrgId, ArtifactId),
+) -> Result<(), StoreError> {
+    sqlx::query(statements::NOTE_DISCARDED)
+        .bind(org)
+        .bind(id)
+        .bind(Time::now())
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+/// `None` where there is nothing that old. While a transaction is under way nothing begins to name a tool: an upload
+/// of it is noted before, and then it is named, or afterwards, and then it is written anew.
+async fn remove_old(
+    transaction: &mut Transaction,
+    files: &Files,
+    before: Time,
+) -> Result<Option<u64>, StoreError> {
+    let old = sqlx::query(statements::TAKE_OLD_UPLOADS)
+        .bind(before)
+        .bind(REMOVED_AT_ONCE)
+        .fetch_all(&mut *transaction)
+        .await?;
+    if old.is_empty() {
+        return Ok(None);
+    }
+    let old = old.iter().map(|row| digest_in(row.try_get("digest")?));
+    // Several orgs may have uploaded the same.
+    let old: HashSet<Digest> = old.collect::<Result<_, _>>()?;
+    let mut removed = 0;
+    for digest in old {
+        let is_named: bool = sqlx::query_scalar(statements::IS_NAMED)
+            .bind(digest.as_bytes())
+            .fetch_one(&mut *transaction)
+            .await?;
+        if !is_named {
+            files.remove(&digest).await?;
+            removed += 1;
+        }
+    }
+    Ok(Some(removed))
+}
