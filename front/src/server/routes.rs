@@ -7,8 +7,10 @@ use super::{
 };
 use crate::problem::{Kind, Problem};
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
+use bytes::Bytes;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,8 +18,11 @@ use utoipa_axum::routes;
 /// The routes, and what `GET /openapi.json` says of them.
 pub(crate) fn router(server: Shared) -> Router {
     let (router, description) = described(&server);
+    // It is some hundred KiB, and asked for without a key.
+    let description = Bytes::from(serde_json::to_vec(&description).unwrap_or_default());
+    let described = async move || ([(CONTENT_TYPE, "application/json")], description);
     router
-        .route("/openapi.json", get(async || Json(description)))
+        .route("/openapi.json", get(described))
         .fallback(async || Problem::of(Kind::RouteNotFound))
         // Bodies are bounded where they are read.
         .layer(DefaultBodyLimit::disable())

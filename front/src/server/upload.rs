@@ -1,6 +1,6 @@
 //! Uploads: a tool's bytes from a request, whole or with the manifest beside them.
 
-use super::body::{self, Sent};
+use super::body::{self, Held, Sent};
 use super::params::bad_query;
 use super::quota;
 use super::state::{Server, Shared};
@@ -62,8 +62,13 @@ pub(crate) async fn receive(
         let message = "must be 1 to 64 of a-z, 0-9 and `-`, beginning with a letter";
         return Err(bad_query(format!("the name `{}` {message}", quoted(name))));
     }
-    let (wasm, manifest) = parts(server, sent).await?;
-    let opening = move || upload::open(wasm.to_vec(), manifest.as_deref());
+    let Parts {
+        wasm,
+        manifest,
+        // Until the tool is kept, which takes as much again.
+        body: _body,
+    } = parts(server, sent).await?;
+    let opening = move || upload::open(wasm.into(), manifest.as_deref());
     let opened = tokio::task::spawn_blocking(opening).await;
     let opened = opened.map_err(|_| Problem::of(Kind::Internal))?;
     let opened =
@@ -85,8 +90,15 @@ pub(crate) async fn receive(
     }
 }
 
+struct Parts {
+    wasm: Bytes,
+    manifest: Option<String>,
+    /// What they are parts of, with its part of the budget.
+    body: Held,
+}
+
 /// The tool and the manifest beside it.
-async fn parts(server: &Server, sent: Sent) -> Result<(Bytes, Option<String>), Problem> {
+async fn parts(server: &Server, sent: Sent) -> Result<Parts, Problem> {
     let content_type = sent
         .headers
         .get(CONTENT_TYPE)
@@ -98,12 +110,21 @@ async fn parts(server: &Server, sent: Sent) -> Result<(Bytes, Option<String>), P
     match essence.to_ascii_lowercase().as_str() {
         "application/wasm" => {
             let body = body::read(server, sent.body, TOOL_BYTES_MAX as u64).await?;
-            Ok((body.bytes, None))
+            Ok(Parts {
+                wasm: body.bytes.clone(),
+                manifest: None,
+                body,
+            })
         }
         "multipart/form-data" => {
             let bytes_max = (TOOL_BYTES_MAX + FORM_BYTES_MAX) as u64;
             let body = body::read(server, sent.body, bytes_max).await?;
-            form(&sent.headers, body.bytes).await
+            let (wasm, manifest) = form(&sent.headers, body.bytes.clone()).await?;
+            Ok(Parts {
+                wasm,
+                manifest,
+                body,
+            })
         }
         _ => {
             let sent = content_type.map_or("none".to_owned(), quoted);
