@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 pub(crate) const NAME: &str = "compiling";
-/// So many levels take far more than the ten seconds of CPU that a compilation has.
+/// So many levels take far more than ten seconds of processor time, of 60 that a compilation has.
 const LOOPS: usize = 20_000;
 /// A compilation takes longer than these together.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tollgate_tests::holds_within;
 use tollgate_tests::server::{Server, WASM};
 
-/// Far more than ten seconds of processor time, or all there is for one compilation.
+/// Far more than ten seconds of processor time, of 60 that a compilation has.
 const LOOPS: usize = 20_000;
 /// A compilation has two minutes, and nine times as many to wait for a busy machine.
 const JUDGED: Duration = Duration::from_secs(21 * 60);
