@@ -137,7 +137,11 @@ impl Started {
 
 /// A run that nothing speaks against: its function is there, its input fits, its credentials are set.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Prepared(Box<Parts>);
+
+/// Two kilobytes, which would be copied a dozen times on their way to a task.
+#[derive(Debug)]
+struct Parts {
     tool: Tool,
     run: Run,
     job: Job,
@@ -147,17 +151,17 @@ pub struct Prepared {
 impl Prepared {
     /// When its guest starts.
     pub fn started(&self) -> Started {
-        self.job.started.clone()
+        self.0.job.started.clone()
     }
 
     /// Runs the tool. Dropping the future cancels the run.
     pub async fn start(self) -> Result<Outcome, Refused> {
-        let Self {
+        let Parts {
             tool,
             run,
             mut job,
             asked_at,
-        } = self;
+        } = *self.0;
         let shared = &tool.loaded.shared;
         let counts = tool.counts();
         let demand = Demand {
@@ -205,12 +209,12 @@ impl Tool {
     pub fn prepare(&self, run: Run) -> Result<Prepared, Refused> {
         let asked_at = Instant::now();
         let job = self.job(&run)?;
-        Ok(Prepared {
+        Ok(Prepared(Box::new(Parts {
             tool: self.clone(),
             run,
             job,
             asked_at,
-        })
+        })))
     }
 
     fn job(&self, run: &Run) -> Result<Job, Refused> {

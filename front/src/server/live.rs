@@ -190,7 +190,8 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
     });
     server.live.lock().insert(live.run.id, Arc::clone(&live));
     let (server, running) = (Arc::clone(server), Arc::clone(&live));
-    tokio::spawn(async move {
+    // Boxed, since a task's future is copied several times on its way to its place.
+    tokio::spawn(Box::pin(async move {
         // A fault of ours must not leave callers waiting for ever.
         let end = AssertUnwindSafe(run(&server, &running, start))
             .catch_unwind()
@@ -198,7 +199,7 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
         let end = end.unwrap_or_else(|_| lost());
         running.end.send_replace(Some(end));
         server.live.lock().remove(&running.run.id);
-    });
+    }));
     live
 }
 
