@@ -30,6 +30,13 @@ pub enum OverQuota {
         /// How many there are.
         used: u64,
     },
+    /// As many tools as may be were uploaded lately and are no drafts or releases.
+    UnusedTools {
+        /// How many such tools the org may have.
+        limit: u64,
+        /// How long such a tool is kept.
+        minutes: u64,
+    },
     /// The tool does not fit beside those that were uploaded lately and are no drafts or releases.
     UnusedBytes {
         /// How many bytes of such tools the org may have.

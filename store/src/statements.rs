@@ -17,7 +17,8 @@ pub(crate) const DIGESTS: &str =
     "SELECT digest FROM releases UNION SELECT digest FROM drafts
     UNION SELECT digest FROM runs WHERE status = 'QUEUED' UNION SELECT digest FROM runs WHERE status = 'RUNNING'";
 /// Bytes of an org's uploads that it has neither as a draft nor as a release, and whether `$2` is any of all these.
-pub(crate) const UNUSED_UPLOADS: &str = "SELECT COALESCE(SUM(size_bytes), 0) AS used,
+pub(crate) const UNUSED_UPLOADS: &str =
+    "SELECT COUNT(*) AS tools, COALESCE(SUM(size_bytes), 0) AS used,
         EXISTS (SELECT 1 FROM uploads WHERE org_id = $1 AND digest = $2)
             OR EXISTS (SELECT 1 FROM drafts WHERE org_id = $1 AND digest = $2)
             OR EXISTS (SELECT 1 FROM releases WHERE org_id = $1 AND digest = $2) AS is_there

@@ -20,6 +20,8 @@ use std::time::Duration;
 
 /// How long an upload has to become a draft, and requests that still read a discarded tool have to end.
 const KEPT_FOR: Duration = Duration::from_secs(600);
+/// Uploads of an org that nothing came of: the small ones, which bytes do not bound, are counted in the writer, too.
+const UNUSED_MAX: u64 = 1000;
 /// Files that are removed in one transaction.
 const REMOVED_AT_ONCE: i64 = 100;
 
@@ -93,10 +95,15 @@ async fn note(
         .fetch_one(&mut *transaction)
         .await?;
     let is_there: bool = unused.try_get("is_there")?;
+    let tools = unsigned(unused.try_get("tools")?);
     let used = unsigned(unused.try_get("used")?);
     let (limit, more) = (quota.stored_bytes, draft.size_bytes);
+    let minutes = KEPT_FOR.as_secs() / 60;
+    if !is_there && tools >= UNUSED_MAX {
+        let limit = UNUSED_MAX;
+        return Ok(Some(OverQuota::UnusedTools { limit, minutes }));
+    }
     if !is_there && used.saturating_add(more) > limit {
-        let minutes = KEPT_FOR.as_secs() / 60;
         return Ok(Some(OverQuota::UnusedBytes {
             limit,
             used,

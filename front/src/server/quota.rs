@@ -14,6 +14,13 @@ pub(crate) fn over(quota: OverQuota) -> Problem {
                  is there (`POST /v1/artifacts/{{id}}/draft`), or ask the platform for more"
             ),
         ),
+        OverQuota::UnusedTools { limit, minutes } => (
+            "quota_bytes",
+            format!(
+                "in the last {minutes} minutes the org has uploaded or deleted {limit} tools that are no drafts or \
+                 releases, which is as many as it may: wait"
+            ),
+        ),
         OverQuota::UnusedBytes {
             limit,
             used,

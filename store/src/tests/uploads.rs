@@ -106,3 +106,26 @@ async fn what_comes_to_nothing_is_bounded_as_what_is_kept() {
     assert_eq!(removed(&store).await, 2);
     assert!(matches!(kept(&one, b"!").await, Kept::Kept(_)));
 }
+
+#[tokio::test]
+async fn small_tools_that_come_to_nothing_are_bounded_in_number() {
+    let Opened { store, folder } = open().await;
+    let made = org(&store).await;
+    let kept = async |number: u32| {
+        let bytes = number.to_le_bytes().to_vec();
+        let keeping = store.keep_tool(made.org, bytes.into(), NO_LIMIT);
+        keeping.await.expect("written")
+    };
+    for number in 0..1000 {
+        assert!(matches!(kept(number).await, Kept::Kept(_)), "{number}");
+    }
+    let over = Kept::OverQuota(OverQuota::UnusedTools {
+        limit: 1000,
+        minutes: 10,
+    });
+    assert_eq!(kept(1000).await, over);
+    assert!(!tool_file(&folder, Digest::of(&1000_u32.to_le_bytes())).exists());
+    assert!(matches!(kept(7).await, Kept::Kept(_)), "it is there");
+    assert_eq!(removed(&store).await, 1000);
+    assert!(matches!(kept(1000).await, Kept::Kept(_)));
+}
