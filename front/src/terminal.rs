@@ -154,19 +154,17 @@ pub(crate) fn failure(detail: &str, failure: &Failure, next_step: &str) {
 
 /// Whether a function is how Rust's standard library ends a program, which is above where it went wrong.
 fn is_panicking(function: &str) -> bool {
-    const MODULES: [&str; 9] = [
+    const BEGINNINGS: [&str; 6] = [
         "std::",
         "core::",
         "alloc::",
-        "__rustc",
-        "rust_panic",
-        "rust_begin",
+        "panic_abort::",
+        "panic_unwind::",
         "__rust",
-        "panic",
-        "abort",
     ];
+    const NAMES: [&str; 3] = ["abort", "rust_panic", "rust_begin_unwind"];
     let name = function.trim_start_matches('<');
-    MODULES.iter().any(|module| name.starts_with(module))
+    NAMES.contains(&name) || BEGINNINGS.iter().any(|begin| name.starts_with(begin))
 }
 
 /// The credentials a run lacks, and how to give them.

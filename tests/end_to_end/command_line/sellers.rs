@@ -201,6 +201,11 @@ fn a_failure_says_what_to_try_next_in_at_most_ten_lines() {
             "try: most often a panic",
         ),
         (
+            "fixtures/tools/panics",
+            &["-i", r#"{"month":13}"#],
+            "  at panics::name_of (panics/src/lib.rs:30)",
+        ),
+        (
             "fixtures/tools/spin",
             &["--timeout", "200ms"],
             "`--profile OUT.json`",
