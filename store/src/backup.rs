@@ -1,5 +1,6 @@
 //! A copy of a data folder, taken while a server may be at it: the database as it was at one moment, then every tool
-//! that it names. Tools' bytes are written before they are named and never changed, so that they are all there.
+//! that it names. Tools' bytes are written before they are named and never changed, so that
+//! they are all there but for those whose drafts are discarded while the copy is made.
 
 use crate::Store;
 use crate::artifact::digest_in;
@@ -100,13 +101,15 @@ impl Store {
         copy_database(&from.join(DATABASE), &database).await?;
         let (digests, check) = look(&database).await?;
         let mut bytes = size(&database)?;
+        let mut tools = 0;
         if !digests.is_empty() {
-            bytes += copy_tools(from, to, &digests, step).await?;
+            let (copied, size) = copy_tools(from, to, &digests, step).await?;
+            (tools, bytes) = (copied, bytes + size);
         }
         let has_key = with_key && copy_key(from, &copy.folder, check.as_deref())?;
         copy.finish()?;
         Ok(BackedUp {
-            tools: digests.len(),
+            tools,
             bytes,
             has_key,
         })
@@ -154,27 +157,43 @@ async fn open(database: &Path) -> Result<SqliteConnection, sqlx::Error> {
     options.connect().await
 }
 
-/// Copies tools, each compared with its digest. Says how many bytes they have.
+/// Copies tools, each compared with its digest. Says how many, and how many bytes they have.
 async fn copy_tools(
     from: &Path,
     to: &Path,
     digests: &[Digest],
     step: &(dyn Fn(BackupStep) + Send + Sync),
-) -> Result<u64, BackupError> {
+) -> Result<(usize, u64), BackupError> {
+    let database = from.join(DATABASE);
     let files = |folder: &Path| Files::open(&folder.join(TOOLS)).map_err(OpenError::from);
     let (from, to) = (files(from)?, files(to)?);
-    let mut bytes = 0;
+    let (mut tools, mut bytes) = (0, 0);
     for (index, digest) in digests.iter().enumerate() {
         step(BackupStep::Tool(index + 1, digests.len()));
         let failed = |error| BackupError::Tool {
             digest: *digest,
             error,
         };
-        let tool = from.get(digest).await.map_err(failed)?;
+        let tool = match from.get(digest).await {
+            Ok(tool) => tool,
+            Err(error) if error.is_missing() && !is_named(&database, digest).await? => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        tools += 1;
         bytes += tool.len() as u64;
         to.put(tool).await.map_err(failed)?;
     }
-    Ok(bytes)
+    Ok((tools, bytes))
+}
+
+/// Whether a database still names a tool: its draft may have been discarded since it was copied.
+async fn is_named(database: &Path, tool: &Digest) -> Result<bool, BackupError> {
+    let mut database = open(database).await?;
+    let digests: Vec<Vec<u8>> = sqlx::query_scalar(statements::DIGESTS)
+        .fetch_all(&mut database)
+        .await?;
+    database.close().await?;
+    Ok(digests.iter().any(|it| it == tool.as_bytes()))
 }
 
 /// Copies the folder's own key that opens the copy. A rotation that was broken off leaves two, and `false` says that

@@ -34,10 +34,10 @@ pub(crate) const NOTE_DISCARDED: &str = "INSERT INTO uploads (org_id, digest, si
     ON CONFLICT (org_id, digest) DO UPDATE SET kept_at = excluded.kept_at";
 /// But for those that are to be run.
 pub(crate) const TAKE_OLD_UPLOADS: &str = "DELETE FROM uploads WHERE rowid IN (
-        SELECT rowid FROM uploads u
+        SELECT rowid FROM uploads
         WHERE kept_at < $1
-            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.status = 'QUEUED' AND r.digest = u.digest)
-            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.status = 'RUNNING' AND r.digest = u.digest)
+            AND digest NOT IN (SELECT digest FROM runs WHERE status = 'QUEUED')
+            AND digest NOT IN (SELECT digest FROM runs WHERE status = 'RUNNING')
         ORDER BY kept_at LIMIT $2
     ) RETURNING digest";
 pub(crate) const IS_NAMED: &str = "SELECT EXISTS (SELECT 1 FROM drafts WHERE digest = $1)

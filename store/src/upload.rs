@@ -23,7 +23,7 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 /// Uploads of an org that nothing came of: the small ones, which bytes do not bound, are counted in the writer, too.
 const UNUSED_MAX: u64 = 1000;
 /// Files that are removed in one transaction.
-const REMOVED_AT_ONCE: i64 = 100;
+const REMOVED_AT_ONCE: i64 = 20;
 
 /// How keeping a tool's bytes ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,9 +159,13 @@ async fn remove_old(
             .bind(digest.as_bytes())
             .fetch_one(&mut *transaction)
             .await?;
-        if !is_named {
-            files.remove(&digest).await?;
-            removed += 1;
+        if is_named {
+            continue;
+        }
+        // One that cannot be removed keeps no other from it.
+        match files.remove(&digest).await {
+            Ok(()) => removed += 1,
+            Err(error) => tracing::warn!(%error, %digest, "the file of a tool stays"),
         }
     }
     Ok(Some(removed))

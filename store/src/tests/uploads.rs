@@ -129,3 +129,38 @@ async fn small_tools_that_come_to_nothing_are_bounded_in_number() {
     assert_eq!(removed(&store).await, 1000);
     assert!(matches!(kept(1000).await, Kept::Kept(_)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_goes_on_where_a_draft_is_discarded_meanwhile() {
+    let Opened { store, folder } = open().await;
+    let made = org(&store).await;
+    let (kept, discarded) = (
+        keep(&store, &made, b"kept").await,
+        keep(&store, &made, b"discarded").await,
+    );
+    create(&store, &made, "kept", kept).await;
+    let id = create(&store, &made, "discarded", discarded).await;
+    let handle = tokio::runtime::Handle::current();
+    let discard = |step: BackupStep| {
+        if matches!(step, BackupStep::Tool(1, _)) {
+            tokio::task::block_in_place(|| {
+                handle.block_on(async {
+                    assert!(store.delete_draft((made.org, id)).await.expect("written"));
+                    assert_eq!(removed(&store).await, 1);
+                });
+            });
+        }
+    };
+    let to = tempfile::tempdir().expect("a folder");
+    let backed_up = Store::back_up(folder.path(), to.path(), false, &discard).await;
+    assert_eq!(backed_up.expect("done").tools, 1);
+    assert!(tool_file(&to, kept.digest).exists());
+    // One that is still named must be there.
+    std::fs::remove_file(tool_file(&folder, kept.digest)).expect("removed");
+    let to = tempfile::tempdir().expect("a folder");
+    let refused = Store::back_up(folder.path(), to.path(), false, &|_| ()).await;
+    assert!(
+        matches!(refused, Err(BackupError::Tool { .. })),
+        "{refused:?}"
+    );
+}
