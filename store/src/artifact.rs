@@ -116,8 +116,8 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Artifact, ArtifactId>, StoreError> {
         let statement = match only_mine {
-            true => statements::MY_ARTIFACTS,
-            false => statements::ARTIFACTS,
+            true => statements::MY_ARTIFACTS_SQLITE,
+            false => statements::ARTIFACTS_SQLITE,
         };
         let query = sqlx::query(statement)
             .bind(org)

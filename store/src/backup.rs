@@ -1,6 +1,6 @@
 //! A copy of a data folder, taken while a server may be at it: the database as it was at one moment, then every tool
-//! that it names. Tools' bytes are written before they are named and never changed, so that
-//! they are all there but for those whose drafts are discarded while the copy is made.
+//! that it names. Tools' bytes are written before they are named and never changed, so that they are all there but for
+//! those whose drafts are discarded while the copy is made.
 
 use crate::Store;
 use crate::artifact::digest_in;

@@ -29,9 +29,7 @@ impl<T, C> Page<T, C> {
             next: next.flatten(),
         }
     }
-}
 
-impl<T, C> Page<T, C> {
     /// A page of rows whose size is a stranger's to choose. The statement gives [`one_more`] than `limit`.
     pub(crate) async fn read(
         query: Query<'_, Sqlite, SqliteArguments>,

@@ -33,8 +33,8 @@ pub(crate) const NOTE_DISCARDED: &str = "INSERT INTO uploads (org_id, digest, si
     SELECT org_id, digest, size_bytes, $3 FROM drafts WHERE org_id = $1 AND artifact_id = $2
     ON CONFLICT (org_id, digest) DO UPDATE SET kept_at = excluded.kept_at";
 /// But for those that are to be run.
-pub(crate) const TAKE_OLD_UPLOADS: &str = "DELETE FROM uploads WHERE rowid IN (
-        SELECT rowid FROM uploads
+pub(crate) const TAKE_OLD_UPLOADS: &str = "DELETE FROM uploads WHERE (org_id, digest) IN (
+        SELECT org_id, digest FROM uploads
         WHERE kept_at < $1
             AND digest NOT IN (SELECT digest FROM runs WHERE status = 'QUEUED')
             AND digest NOT IN (SELECT digest FROM runs WHERE status = 'RUNNING')
@@ -113,13 +113,13 @@ pub(crate) const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (org_id, project
 pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
 pub(crate) const ARTIFACT: &str = artifacts!("a.artifact_id = $1");
-pub(crate) const ARTIFACTS: &str = artifacts!(
+pub(crate) const ARTIFACTS_SQLITE: &str = artifacts!(
     "a.artifact_id < $3
         AND ((a.org_id = $1 AND a.project_id = $2) OR a.listed = 1)
         AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
 );
-pub(crate) const MY_ARTIFACTS: &str = artifacts!(
+pub(crate) const MY_ARTIFACTS_SQLITE: &str = artifacts!(
     "a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3
         AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"

@@ -36,7 +36,7 @@ pub(crate) fn sections(
 
 /// A name of no kind that names have: a byte, for which others have more than a hundred.
 pub(crate) const NO_NAME: (u8, &[u8]) = (0x0f, b"\0");
-/// The begin of `.debug_line_str`, as DW_FORM_line_strp.
+/// The beginning of `.debug_line_str`, as DW_FORM_line_strp.
 pub(crate) const FIRST_NAME: (u8, &[u8]) = (0x1f, b"\0\0\0\0");
 
 /// A table of lines with so many files, all of one name.

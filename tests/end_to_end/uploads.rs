@@ -1,6 +1,7 @@
 //! What strangers upload: each gets its verdict with code and place, soon, and nothing crashes.
 
 mod bombs;
+mod debug_sections;
 mod foreign;
 mod lists;
 mod manifests;
