@@ -67,6 +67,13 @@ fn names(profile: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// A sample or two may fall on what is around the function, above all on a busy machine.
+fn assert_is_nearly_all(row: &str) {
+    let share = row.split('%').next().unwrap_or_default().trim();
+    let share: f64 = share.parse().expect("a number");
+    assert!(share > 90.0, "{row:?}");
+}
+
 #[test]
 fn of_a_component_in_rust_names_its_functions_and_the_hottest_first() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -81,9 +88,7 @@ fn of_a_component_in_rust_names_its_functions_and_the_hottest_first() {
     }
     let table = table(&ended.stderr);
     assert!(table[1].ends_with("primes::smallest_divisor"), "{table:?}");
-    let share = table[1].split('%').next().unwrap_or_default().trim();
-    let share: f64 = share.parse().expect("a number");
-    assert!(share > 90.0, "dividing is nearly all of it: {table:?}");
+    assert_is_nearly_all(&table[1]);
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn of_a_command_that_times_out_is_written_too_and_its_names_steer_no_terminal() 
     let profile = profile.expect("written");
     assert_is_processed_format(&profile);
     let table = table(&ended.stderr);
-    assert!(table[1].starts_with("100.0 %"), "{table:?}");
+    assert_is_nearly_all(&table[1]);
     assert!(table[1].contains("[31mhot"), "{table:?}");
     let text = names(&profile).concat();
     assert!(!text.contains(char::is_control), "{text:?}");
