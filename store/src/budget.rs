@@ -61,6 +61,11 @@ impl Period {
         all.into_iter().find(|period| period.name() == name)
     }
 
+    /// When the one that `at` is in began.
+    pub(crate) fn begins_at(self, at: Time) -> Time {
+        self.around(at).0
+    }
+
     /// When the one that `at` is in began, and when it ends.
     fn around(self, at: Time) -> (Time, Time) {
         let today = at.date();

@@ -1,20 +1,16 @@
-//! Caps that were set, as rows. What was spent of each is added up from the records once, when it is set or the store is
-//! opened; from then on it is [counted](crate::budget) in memory.
+//! Caps that were set, as rows. What was spent of each is added up once, when it is set or the store is opened, from what
+//! is kept longer than any record; from then on it is [counted](crate::budget) in memory.
 
 use crate::Store;
 use crate::budget::{Budget, Budgets, Period};
 use crate::error::StoreError;
-use crate::id::{BudgetId, KeyId, OrgId, ProjectId, RunId};
+use crate::id::{BudgetId, KeyId, OrgId, ProjectId};
 use crate::number::signed;
 use crate::statements;
 use crate::time::Time;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Ids and times of a run are taken one after the other.
-const APART: Duration = Duration::from_secs(1);
 
 impl Store {
     /// A project's budgets.
@@ -48,7 +44,7 @@ impl Store {
                             .fetch_one(&mut *transaction)
                             .await?;
                         let (_, budget) = budget_in(&row, now)?;
-                        // One that was there before is counted already, and runs are many.
+                        // One that was there before is counted already.
                         match budget.created_at == now {
                             true => Ok(counted(transaction, owner, budget).await?),
                             false => Ok(budget),
@@ -123,13 +119,11 @@ async fn counted(
     (org, project): (OrgId, ProjectId),
     budget: Budget,
 ) -> Result<Budget, sqlx::Error> {
-    let since = RunId::first_at(std::time::SystemTime::from(budget.starts_at.before(APART)));
     let spent: i64 = sqlx::query_scalar(statements::SPENT)
         .bind(org)
         .bind(project)
         .bind(budget.key)
         .bind(budget.starts_at)
-        .bind(since)
         .fetch_one(connection)
         .await?;
     Ok(Budget {

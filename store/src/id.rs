@@ -8,7 +8,6 @@ use sqlx::{Decode, Encode, Type};
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 /// The identifier of a `K`.
@@ -59,16 +58,6 @@ impl<K> Id<K> {
     /// A fresh one, later than those before it.
     pub fn new() -> Self {
         Self::from_bytes(Uuid::now_v7().into_bytes())
-    }
-
-    /// Not later than any that was made at that time or after it.
-    pub(crate) fn first_at(time: SystemTime) -> Self {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        let mut bytes = [0; 16];
-        // Version 7 begins with 48 bits of milliseconds.
-        bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
-        Self::from_bytes(bytes)
     }
 
     /// From its bytes.
@@ -207,14 +196,6 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
             assert_eq!(id.to_string().len(), "run_".len() + 26);
         }
-    }
-
-    #[test]
-    fn the_first_of_a_time_is_before_those_made_then() {
-        let before = RunId::first_at(SystemTime::now());
-        let made = RunId::new();
-        let after = SystemTime::now() + std::time::Duration::from_secs(1);
-        assert!(before <= made && made < RunId::first_at(after));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a crash, a full day and age end.
 
 use crate::Store;
+use crate::budget::Period;
 use crate::error::StoreError;
 use crate::statements;
 use crate::time::Time;
@@ -93,19 +94,25 @@ impl Store {
             (statements::PURGE_UPLOADED_SPANS, retention.logs),
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_RUNS, retention.runs),
-            (statements::PURGE_SUBSCRIPTIONS, retention.runs),
             (statements::PURGE_SESSIONS, retention.runs),
         ];
+        let now = Time::now();
         self.wallets.forget_expired_sessions();
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {
                     for (statement, kept_for) in old {
                         sqlx::query(statement)
-                            .bind(Time::now().before(kept_for))
+                            .bind(now.before(kept_for))
                             .execute(&mut *transaction)
                             .await?;
                     }
+                    // A price is counted in its month's budgets.
+                    sqlx::query(statements::PURGE_SUBSCRIPTIONS)
+                        .bind(now.before(retention.runs))
+                        .bind(Period::Month.begins_at(now))
+                        .execute(transaction)
+                        .await?;
                     Ok(())
                 })
             })

@@ -409,8 +409,8 @@ pub(crate) const REMOVE_BUDGET: &str = "DELETE FROM budgets
     RETURNING org_id, project_id, key_id, period, budget_id, cap, created_at";
 /// By runs and by subscriptions. Ids sort by time, so that the runs of a time are a range of the table's own key.
 pub(crate) const SPENT: &str = "SELECT
-        (SELECT COALESCE(SUM(charged), 0) FROM runs
-        WHERE org_id = $1 AND project_id = $2 AND run_id >= $5 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)
+        (SELECT COALESCE(SUM(charged), 0) FROM usage_days
+        WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4)
         + (SELECT COALESCE(SUM(price), 0) FROM subscriptions
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)";
 pub(crate) const HELD_OF_BUDGET: &str = "SELECT COALESCE(SUM(price), 0) FROM runs
@@ -515,7 +515,8 @@ pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
 pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
 pub(crate) const PURGE_UPLOADED_SPANS: &str = "DELETE FROM uploaded_spans WHERE kept_at < $1";
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
-pub(crate) const PURGE_SUBSCRIPTIONS: &str = "DELETE FROM subscriptions WHERE ended_at < $1";
+pub(crate) const PURGE_SUBSCRIPTIONS: &str =
+    "DELETE FROM subscriptions WHERE ended_at < $1 AND (price = 0 OR created_at < $2)";
 pub(crate) const PURGE_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1";
 /// What a session did is counted from its runs as long as there is the session.
 pub(crate) const PURGE_RUNS: &str =

@@ -142,7 +142,17 @@ impl Wallets {
     }
 
     pub(crate) fn set_budget(&self, project: ProjectId, budget: Budget) {
-        self.lock().budgets.set(project, budget);
+        let mut all = self.lock();
+        // A new one counts what is held from now on: what was while its row was written is no part of it, nor is it
+        // when it is given back.
+        let created_at = Time::now();
+        all.budgets.set(
+            project,
+            Budget {
+                created_at,
+                ..budget
+            },
+        );
     }
 
     pub(crate) fn remove_budget(&self, project: ProjectId, id: BudgetId) {

@@ -504,6 +504,78 @@ async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
     adds_up(&folder).await;
 }
 
+#[tokio::test]
+async fn a_month_s_budget_counts_what_is_no_longer_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let (buyer, seller) = (org(&store).await, org(&store).await);
+    credit(&store, buyer.org, 1000).await;
+    let owner = (buyer.org, buyer.project);
+    let made = store.set_budget(owner, None, Period::Month, 100).await;
+    made.expect("written");
+    let run = paid_run(&buyer, &seller, 10);
+    settle(&store, run.clone(), None, charged(10))
+        .await
+        .expect("written");
+    let new = NewSubscription {
+        artifact: ArtifactId::new(),
+        seller: seller.org,
+        release: ReleaseId::new(),
+        price: 8,
+        key: buyer.key.key.id,
+        at: Time::now(),
+    };
+    let hold = store.hold(payer(&buyer), 8, new.at).expect("18 of 100");
+    let subscribed = store.subscribe(owner, new, hold).await.expect("written");
+    let id = subscribed.expect("the first").id;
+    store.unsubscribe(owner, id).await.expect("written");
+    let none = Duration::ZERO;
+    let forgotten = Retention {
+        outputs: none,
+        logs: none,
+        runs: none,
+        answers: none,
+        queued: none,
+    };
+    store.purge(forgotten).await.expect("written");
+    let kept = store.run(owner, run.id).await.expect("read");
+    assert!(kept.is_none(), "its record is gone");
+    store.close().await;
+    let store = opened(&folder).await;
+    assert_eq!(store.budgets(buyer.project)[0].spent, 18);
+    adds_up(&folder).await;
+}
+
+#[tokio::test]
+async fn what_was_held_while_a_budget_was_written_is_no_part_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(&folder).await;
+    let buyer = org(&store).await;
+    credit(&store, buyer.org, 1000).await;
+    let owner = (buyer.org, buyer.project);
+    for _ in 0..20 {
+        let setting = store.set_budget(owner, None, Period::Day, 100);
+        let holding = async {
+            let mut holds = Vec::new();
+            for _ in 0..20 {
+                holds.push(store.hold(payer(&buyer), 1, Time::now()).expect("room"));
+                tokio::task::yield_now().await;
+            }
+            holds
+        };
+        let (set, holds) = tokio::join!(setting, holding);
+        set.expect("written");
+        let later = store.hold(payer(&buyer), 7, Time::now()).expect("room");
+        let before = store.budgets(buyer.project)[0].held;
+        drop(holds);
+        assert!(before >= 7);
+        assert_eq!(store.budgets(buyer.project)[0].held, 7, "{before} before");
+        drop(later);
+        let removed = store.remove_budget(owner, None, Period::Day).await;
+        assert!(removed.expect("written").is_some());
+    }
+}
+
 /// What may happen, by the numbers of orgs.
 #[derive(Debug, Clone)]
 enum Step {

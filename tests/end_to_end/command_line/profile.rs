@@ -88,7 +88,7 @@ fn of_a_component_in_rust_names_its_functions_and_the_hottest_first() {
     }
     let table = table(&ended.stderr);
     assert!(table[1].ends_with("primes::smallest_divisor"), "{table:?}");
-    assert_is_nearly_all(&table[1]);
+    assert_is_nearly_all(table[1]);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn of_a_command_that_times_out_is_written_too_and_its_names_steer_no_terminal() 
     let profile = profile.expect("written");
     assert_is_processed_format(&profile);
     let table = table(&ended.stderr);
-    assert_is_nearly_all(&table[1]);
+    assert_is_nearly_all(table[1]);
     assert!(table[1].contains("[31mhot"), "{table:?}");
     let text = names(&profile).concat();
     assert!(!text.contains(char::is_control), "{text:?}");
