@@ -36,7 +36,7 @@ struct Taken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the process's budget for {budget} is used up")]
 pub struct BudgetExhausted {
-    /// Which budget: `guest memory`, `host buffers`, `scratch`.
+    /// Which budget: `guest memory`, `host buffers`, `waiting inputs`, `scratch`.
     pub budget: &'static str,
 }
 

@@ -3,7 +3,9 @@
 use crate::admission::Admitted;
 use crate::classify::{Circumstances, DeadlinePassed, Ended, classify, timed_out};
 use crate::command::Call;
+use crate::held;
 use crate::invoke::{Returned, call};
+use crate::lifted::{AtTurnsEnd, Lifted};
 use crate::limits::{Limits, size};
 use crate::meter::{Meter, Metered, Spent};
 use crate::outcome::{Failure, FailureKind, Outcome};
@@ -60,10 +62,10 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Bytes made of the input, beside the values counted with it.
+    /// Bytes made of the input.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
-            Request::Typed { .. } => 0,
+            Request::Typed { parameters, .. } => parameters.iter().map(held::parameter).sum(),
             Request::Command(call) => call.bytes(),
         }
     }
@@ -83,20 +85,26 @@ pub(crate) async fn execute(
         memory,
         buffers,
     } = admitted;
-    let (said, input) = said(&job, buffers);
-    let mut store = surroundings(&tool, &mut job, memory, &said).await?;
+    let (said, values) = said(&job, buffers);
+    let mut store = surroundings(&tool, &mut job, memory, values, &said).await?;
 
     job.started.mark();
     let started = Instant::now();
     let sampler = job.is_profiled.then(|| Sampler::new(&meter, started));
     let (ended, spent) = run_guest(&tool, &mut store, &job, &meter, started, &sampler).await;
     let profile = sampler.map(|sampler| sampler.finish());
+    // Before anything is waited for: values take many times the bytes of their output.
+    let ended = ended.map(|returned| match returned {
+        Returned::Typed(value) => {
+            let ty = result_type(&tool, &job.request);
+            Some(typed_output(ty, value, &job.limits))
+        }
+        Returned::Command => None,
+    });
     end_in_fresh_tier(&meter).await;
     let result = match ended {
-        Ok(Returned::Typed(value)) => {
-            typed_output(result_type(&tool, &job.request), value, &job.limits)
-        }
-        Ok(Returned::Command) => {
+        Ok(Some(output)) => output,
+        Ok(None) => {
             let scratch = store.data().host.scratch_path().map(Path::to_owned);
             finish_command(scratch, &job, said.output).await
         }
@@ -111,7 +119,7 @@ pub(crate) async fn execute(
         load_started - asked_at,
         started - load_started,
     );
-    drop((store, input));
+    drop(store);
     drop(place);
     let lines = said.logs.take_lines();
     let result = result.map_err(|failure| Failure {
@@ -165,18 +173,20 @@ async fn run_guest(
     store.data_mut().host.end_at(deadline);
     let sampler = sampler.clone();
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |store| {
+    store.epoch_deadline_callback(move |mut store| {
         if let Some(sampler) = &sampler {
-            sampler.sample(store);
+            sampler.sample(&store);
         }
         if Instant::now() >= deadline {
-            Err(DeadlinePassed.into())
-        } else {
-            Ok(UpdateDeadline::Yield(1))
+            return Err(DeadlinePassed.into());
+        }
+        let lifted = store.data_mut().run.lifted.as_mut();
+        match lifted.map_or(Ok(AtTurnsEnd::Suspend), Lifted::end_turn)? {
+            AtTurnsEnd::Suspend => Ok(UpdateDeadline::Yield(1)),
+            AtTurnsEnd::GoOn => Ok(UpdateDeadline::Continue(1)),
         }
     });
-    let has_result = result_type(tool, &job.request).is_some();
-    let guest = call(&tool.program, store, &job.request, has_result, meter);
+    let guest = call(tool, store, &job.request, meter);
     let scheduler = &tool.shared.scheduler;
     let guest = Metered::new(guest, Arc::clone(meter), scheduler, started, deadline);
     let (ended, spent) = guest.await;
@@ -197,7 +207,7 @@ async fn run_guest(
     (ended, spent)
 }
 
-fn result_type<'t>(tool: &'t Loaded, request: &Request) -> Option<&'t Type> {
+pub(crate) fn result_type<'t>(tool: &'t Loaded, request: &Request) -> Option<&'t Type> {
     match request {
         Request::Typed { index, .. } => tool.admissible.interface.result_type(*index),
         Request::Command(_) => None,

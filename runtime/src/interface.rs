@@ -67,6 +67,13 @@ impl Interface {
         }
     }
 
+    pub(crate) fn parameters(&self, index: usize) -> &[Parameter] {
+        match &self.functions[index].signature {
+            Signature::Typed { parameters, .. } => parameters,
+            Signature::Command(_) => &[],
+        }
+    }
+
     /// Whether files are placed for a function or collected after it.
     pub(crate) fn has_files(&self) -> bool {
         self.functions

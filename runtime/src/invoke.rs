@@ -1,9 +1,9 @@
 //! The one place where a guest is entered.
 
-use crate::execute::Request;
+use crate::execute::{Request, result_type};
 use crate::meter::Meter;
 use crate::runtime::RunState;
-use crate::tool::Program;
+use crate::tool::{Loaded, Program};
 use tollgate_host_api::Guest;
 use wasmtime::Store;
 use wasmtime::component::Val;
@@ -16,13 +16,12 @@ pub(crate) enum Returned {
 
 /// Instantiates the program and calls what was asked for.
 pub(crate) async fn call(
-    program: &Program,
+    tool: &Loaded,
     store: &mut Store<Guest<RunState>>,
     request: &Request,
-    has_result: bool,
     meter: &Meter,
 ) -> wasmtime::Result<Returned> {
-    match (program, request) {
+    match (&tool.program, request) {
         (Program::Module(pre), _) => {
             let instance = pre.instantiate_async(&mut *store).await?;
             meter.mark_instantiated();
@@ -34,7 +33,12 @@ pub(crate) async fn call(
             let instance = pre.instantiate_async(&mut *store).await?;
             meter.mark_instantiated();
             let function = function(&instance, store, &exports[*index])?;
+            let has_result = result_type(tool, request).is_some();
             let mut results = vec![Val::Bool(false); usize::from(has_result)];
+            if let Some(lifted) = &mut store.data_mut().run.lifted {
+                let types = tool.admissible.interface.parameters(*index);
+                lifted.begin(types, parameters);
+            }
             function
                 .call_async(&mut *store, parameters, &mut results)
                 .await?;

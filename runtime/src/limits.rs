@@ -128,7 +128,8 @@ impl Default for StaticLimits {
 pub struct ProcessLimits {
     /// Bytes of guests' linear memories.
     pub guest_memory_bytes: u64,
-    /// Bytes of inputs, outputs and values that the host holds for guests.
+    /// Bytes of inputs, outputs and values that the host holds for guests, and as many of inputs whose runs have not
+    /// started.
     pub host_buffer_bytes: u64,
     /// Bytes in all `/scratch` folders.
     pub scratch_bytes: u64,

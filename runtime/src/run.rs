@@ -3,10 +3,12 @@
 use crate::admission::{Demand, Full};
 use crate::credentials::{Credentials, Granted, Missing, grant};
 use crate::execute::{Job, Request, execute};
+use crate::held;
 use crate::interface::Signature;
 use crate::limits::{DEPTH_MAX, Limits, Slots};
 use crate::meter::Meter;
 use crate::outcome::Outcome;
+use crate::runtime::Runtime;
 use crate::scheduler::Panicked;
 use crate::tool::Tool;
 use crate::value::decode_parameters;
@@ -15,7 +17,11 @@ use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
+use tollgate_host_api::budget::{Budget, Lease};
 use tollgate_host_api::egress::recorded::Recording;
+
+/// What an input may take before it is counted among those that wait: every call has as much.
+const SMALL_BYTES: u64 = 16 * 1024;
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -27,6 +33,8 @@ pub struct Run {
     limits: Option<Limits>,
     recorded: Option<Arc<[Recording]>>,
     is_profiled: bool,
+    /// Its input's part of what waits.
+    waiting: Option<Arc<Lease>>,
 }
 
 impl Run {
@@ -49,6 +57,7 @@ impl Run {
             limits: None,
             recorded: None,
             is_profiled: false,
+            waiting: None,
         }
     }
 
@@ -145,6 +154,8 @@ struct Parts {
     tool: Tool,
     run: Run,
     job: Job,
+    /// What is made of the input, among what waits.
+    values: Option<Lease>,
     asked_at: Instant,
 }
 
@@ -158,8 +169,9 @@ impl Prepared {
     pub async fn start(self) -> Result<Outcome, Refused> {
         let Parts {
             tool,
-            run,
+            mut run,
             mut job,
+            mut values,
             asked_at,
         } = *self.0;
         let shared = &tool.loaded.shared;
@@ -168,7 +180,7 @@ impl Prepared {
             owner: Arc::clone(&run.owner),
             slots: Slots::of(&counts),
             memory_bytes: counts.memory_bytes,
-            buffer_bytes: held_bytes(&run.input) + job.request.bytes(),
+            buffer_bytes: held::json(&run.input) + job.request.bytes(),
         };
         let admitted = match shared.admission.enter(&demand) {
             Some(admitted) => admitted,
@@ -177,6 +189,7 @@ impl Prepared {
                 // meanwhile.
                 let started = job.started.clone();
                 drop(job);
+                values = None;
                 let waiting = shared.admission.wait(demand);
                 let waited = shared.tokio.timeout(shared.admission_wait, waiting).await;
                 let admitted = waited
@@ -189,6 +202,8 @@ impl Prepared {
                 admitted
             }
         };
+        // It is counted with what runs.
+        drop((run.waiting.take(), values));
         let meter = Meter::new(run.owner);
         let loaded = Arc::clone(&tool.loaded);
         let of = Arc::clone(&meter);
@@ -197,6 +212,38 @@ impl Prepared {
         let ended = shared.scheduler.spawn(work, meter).await;
         ended.unwrap_or_else(|Panicked| Ok(Outcome::internal()))
     }
+}
+
+impl Runtime {
+    /// Counts the run's input among those whose runs have not started: values take up to forty times the bytes of
+    /// their JSON. [`Tool::prepare`] does so for a run that was not held; a caller that has to wait for something
+    /// between reading an input and that does it first.
+    ///
+    /// An owner's may take half of [`ProcessLimits::host_buffer_bytes`](crate::ProcessLimits) and all of them together
+    /// as much as that; beyond it the run is refused as [`Refused::AtCapacity`].
+    pub fn hold(&self, run: Run) -> Result<Run, Refused> {
+        hold(&self.shared.waiting_inputs, run)
+    }
+}
+
+fn hold(waiting_inputs: &Budget, mut run: Run) -> Result<Run, Refused> {
+    if run.waiting.is_none() {
+        run.waiting = waiting(waiting_inputs, &run.owner, held::json(&run.input))?.map(Arc::new);
+    }
+    Ok(run)
+}
+
+fn waiting(
+    waiting_inputs: &Budget,
+    owner: &Arc<str>,
+    bytes: u64,
+) -> Result<Option<Lease>, Refused> {
+    if bytes <= SMALL_BYTES {
+        return Ok(None);
+    }
+    let mut lease = waiting_inputs.lease(owner);
+    lease.try_grow(bytes).map_err(|_| Refused::AtCapacity)?;
+    Ok(Some(lease))
 }
 
 impl Tool {
@@ -208,11 +255,15 @@ impl Tool {
     /// Everything that can be refused before the tool runs.
     pub fn prepare(&self, run: Run) -> Result<Prepared, Refused> {
         let asked_at = Instant::now();
+        let waiting_inputs = &self.loaded.shared.waiting_inputs;
+        let run = hold(waiting_inputs, run)?;
         let job = self.job(&run)?;
+        let values = waiting(waiting_inputs, &run.owner, job.request.bytes())?;
         Ok(Prepared(Box::new(Parts {
             tool: self.clone(),
             run,
             job,
+            values,
             asked_at,
         })))
     }
@@ -288,21 +339,6 @@ pub(crate) fn is_within_depth(json: &Value, depth_left: usize) -> bool {
         Value::Object(object) => object.values().all(|item| is_within_depth(item, inner)),
         _ => true,
     }
-}
-
-/// Bytes the host holds of an input and of the values made of it: a list of small numbers is the worst.
-fn held_bytes(input: &Value) -> u64 {
-    const NODE_BYTES: u64 = 80;
-    let inner: u64 = match input {
-        Value::String(text) => 2 * text.len() as u64,
-        Value::Array(items) => items.iter().map(held_bytes).sum(),
-        Value::Object(object) => object
-            .iter()
-            .map(|(key, value)| 2 * key.len() as u64 + held_bytes(value))
-            .sum(),
-        _ => 0,
-    };
-    NODE_BYTES + inner
 }
 
 /// The length of the JSON text, without making it.

@@ -5,6 +5,7 @@ use crate::artifacts::ArtifactCache;
 use crate::checks::Rules;
 use crate::compile::Compiler;
 use crate::engine::engine;
+use crate::lifted::Lifted;
 use crate::limiter::Limiter;
 use crate::limits::{Limits, ProcessLimits, StaticLimits};
 use crate::loading::Loading;
@@ -111,6 +112,8 @@ impl fmt::Debug for HostImports {
 pub struct RunState {
     pub(crate) limiter: Limiter,
     pub(crate) owner: Arc<str>,
+    /// Of a call with values.
+    pub(crate) lifted: Option<Lifted>,
 }
 
 impl RunState {
@@ -151,6 +154,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) admission: Arc<Admission>,
     pub(crate) loading: Loading,
+    /// Of runs that have not started.
+    pub(crate) waiting_inputs: Budget,
     pub(crate) scratch: Budget,
     pub(crate) network: Arc<Network>,
     pub(crate) scratch_root: Arc<ScratchRoot>,
@@ -200,6 +205,7 @@ impl Runtime {
             .unwrap_or_default();
         let guest_memory = Budget::new("guest memory", process.guest_memory_bytes);
         let host_buffers = Budget::new("host buffers", process.host_buffer_bytes);
+        let waiting_inputs = Budget::new("waiting inputs", process.host_buffer_bytes);
         let rules = Rules {
             limits,
             fixed,
@@ -212,6 +218,7 @@ impl Runtime {
             admission: Admission::new(process.slots(), process.queue, guest_memory, host_buffers),
             scratch_root: Arc::new(ScratchRoot::new(&scratch_folder)?),
             network,
+            waiting_inputs,
             scratch: Budget::new("scratch", process.scratch_bytes),
             rules,
             admission_wait: process.wait,

@@ -1,6 +1,7 @@
 //! What a run finds itself in: a store with everything it was granted, its input files placed.
 
-use crate::execute::{Job, Request};
+use crate::execute::{Job, Request, result_type};
+use crate::lifted::{Lifted, is_small};
 use crate::limiter::Limiter;
 use crate::limits::size;
 use crate::run::Refused;
@@ -36,6 +37,7 @@ pub(crate) async fn surroundings(
     tool: &Loaded,
     job: &mut Job,
     memory: Lease,
+    values: Option<Lease>,
     said: &Said,
 ) -> Result<Store<Guest<RunState>>, Refused> {
     let secrets = RunSecrets::new(take(&mut job.secrets));
@@ -85,11 +87,20 @@ pub(crate) async fn surroundings(
     let run = RunState {
         limiter,
         owner: Arc::clone(&job.owner),
+        lifted: values.map(|lease| Lifted::new(lease, limits.call_bytes)),
     };
     let mut store = Store::new(&shared.engine, Guest { host, run });
     store.limiter(|guest| &mut guest.run.limiter);
     store.set_hostcall_fuel(size(limits.call_bytes));
     store.set_max_component_handles(COMPONENT_HANDLES_MAX);
+    if result_type(tool, &job.request).is_some_and(|ty| !is_small(ty)) {
+        store.call_hook(|mut store, border| {
+            if let Some(lifted) = &mut store.data_mut().run.lifted {
+                lifted.cross(border);
+            }
+            Ok(())
+        });
+    }
     Ok(store)
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod files;
+mod held;
 mod memory;
 mod process;
 mod sizes;

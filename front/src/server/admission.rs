@@ -68,7 +68,13 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let Request { body, first, .. } = *asked;
     // Its part of the budget of all bodies is for the next one.
     drop(body);
-    let (run, input) = new_run(&caller, &artifact, offer, &request, traceparent);
+    let input = request.input.to_string();
+    let run = new_run(&caller, &artifact, offer, &request, &input, traceparent);
+    // Only a row needs the text.
+    let queued = match preference {
+        Preference::Async { wait } => Some((wait, input)),
+        Preference::Answer => None,
+    };
     // 6, 7: the input and the credentials. 422, 428
     let (prepared, load) = prepare::prepare(server, &run, request.input).await?;
     // 8: the price is held. 402
@@ -77,9 +83,13 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     // 9: a place. 503
     place(server)?;
     // 10, 11: run and settle. 200, 502, 504; or 202
-    match preference {
-        Preference::Async { wait } => jobs::queue(server, run, input, hold, first, wait).await,
-        Preference::Answer => {
+    match queued {
+        Some((wait, input)) => {
+            // It is prepared again when it is taken up.
+            drop(prepared);
+            jobs::queue(server, run, input, hold, first, wait).await
+        }
+        None => {
             let durable = match first {
                 Some(_) => Durable::Begun,
                 None => Durable::No,
@@ -184,17 +194,17 @@ pub(crate) fn admitted(verdict: Option<&VerdictRecord>) -> Result<(), Problem> {
     }
 }
 
-/// The run's row, and its input's text.
+/// The run's row.
 fn new_run(
     caller: &Caller,
     artifact: &Artifact,
     offer: Offer,
     request: &RunRequest,
+    input: &str,
     traceparent: Option<String>,
-) -> (NewRun, String) {
+) -> NewRun {
     let is_own = artifact.owner == caller.owner();
-    let input = request.input.to_string();
-    let run = NewRun {
+    NewRun {
         id: RunId::new(),
         owner: caller.owner(),
         key: caller.key.key,
@@ -213,8 +223,7 @@ fn new_run(
         created_at: Time::now(),
         price: offer.price,
         seller: offer.seller,
-    };
-    (run, input)
+    }
 }
 
 /// Loading a tool may take a while, and budgets count a run in the day it is held in.

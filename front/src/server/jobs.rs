@@ -192,12 +192,15 @@ async fn run(server: &Shared, claimed: Claimed) {
         org: claimed.run.owner.0,
     };
     let durable = Durable::Claimed(claimed.attempt);
-    let run = claimed.run;
+    let (run, text) = (claimed.run, claimed.input);
     let hold = server.store.take_up_hold(&run);
     let queued = Time::now().since(run.created_at);
-    let input = serde_json::from_str(&claimed.input).unwrap_or_default();
     let prepared = match server.store.is_suspended(&run).await {
-        Ok(false) => prepare::prepare(server, &run, input).await,
+        Ok(false) => {
+            let input = serde_json::from_str(&text).unwrap_or_default();
+            drop(text);
+            prepare::prepare(server, &run, input).await
+        }
         Ok(true) => Err(Problem::of(Kind::Suspended)),
         Err(error) => Err(error.into()),
     };

@@ -17,6 +17,12 @@ pub(crate) async fn prepare(
     run: &NewRun,
     input: Value,
 ) -> Result<(Prepared, Duration), Problem> {
+    let asked = match &run.function {
+        Some(function) => Run::new(function, input),
+        None => Run::only(input),
+    };
+    // Counted before anything is waited for.
+    let asked = server.runtime.hold(asked.owner(run.owner.0.to_string()))?;
     let loading = Instant::now();
     let tool = tools::load(server, run.digest, run.owner.0).await?;
     let load = loading.elapsed();
@@ -25,13 +31,7 @@ pub(crate) async fn prepare(
         true => credentials(server, run).await?,
         false => Credentials::new(),
     };
-    let asked = match &run.function {
-        Some(function) => Run::new(function, input),
-        None => Run::only(input),
-    };
-    let asked = asked
-        .owner(run.owner.0.to_string())
-        .credentials(credentials);
+    let asked = asked.credentials(credentials);
     let asked = match run.timeout_ms {
         Some(timeout_ms) => asked.limits(Limits {
             timeout: Duration::from_millis(u64::from(timeout_ms)),
