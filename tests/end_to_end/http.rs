@@ -25,4 +25,5 @@ mod sources;
 mod spans;
 mod strangers;
 mod suspensions;
+mod unsent;
 mod usage;

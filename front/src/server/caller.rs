@@ -140,6 +140,7 @@ pub(crate) async fn identify(
         noted.set(caller.key.org, caller.key.key);
     }
     server.rates.request(&caller.key, extensions)?;
+    server.unsent.check(caller.key.org)?;
     Ok(caller)
 }
 

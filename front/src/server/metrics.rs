@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use metrics::{Unit, describe_counter, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Upper bounds in seconds of everything measured in seconds: from an answer out of memory to a run's whole limit.
@@ -41,7 +42,8 @@ pub(super) fn router(handle: PrometheusHandle) -> Router {
     let router = Router::new()
         .route("/metrics", get(metrics))
         .fallback(async || Problem::of(Kind::RouteNotFound));
-    observed(router)
+    // Nobody is known here, and what there is to say is small.
+    observed(router, Arc::default())
 }
 
 fn builder() -> anyhow::Result<PrometheusBuilder> {

@@ -48,6 +48,7 @@ mod subscriptions;
 mod suspensions;
 mod tenancy;
 mod tools;
+mod unsent;
 mod upload;
 mod uploaded_span;
 mod usage;
@@ -63,6 +64,7 @@ use anyhow::Context;
 use axum::{Router, middleware};
 use state::Shared;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -162,7 +164,7 @@ fn router(server: &Shared) -> Router {
     let patience = Duration::from_millis(server.config.body_timeout_ms);
     let router = routes::router(server.clone())
         .layer(middleware::from_fn_with_state(patience, arrival::in_time));
-    observe::observed(router)
+    observe::observed(router, Arc::clone(&server.unsent))
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

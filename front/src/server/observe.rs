@@ -1,13 +1,14 @@
 //! Every request is answered in one shape, logged once and counted, under an id of its own.
 
 use super::rate;
+use super::unsent::Unsent;
 use crate::problem::answer::{Code, finish};
 use crate::problem::{Kind, Problem};
 use axum::Router;
 use axum::body::HttpBody;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::borrow::Cow;
@@ -36,25 +37,34 @@ impl Noted {
     pub(crate) fn set(&self, org: OrgId, key: KeyId) {
         let _ = self.0.set((org, key));
     }
+
+    /// Whose key it was.
+    pub(super) fn org(&self) -> Option<OrgId> {
+        self.0.get().map(|(org, _)| *org)
+    }
 }
 
 /// The router with everything that holds for each of its answers. Layers added later are outside of it, and their
 /// refusals would be neither problems nor counted.
-pub(crate) fn observed(router: Router) -> Router {
+pub(crate) fn observed(router: Router, unsent: Arc<Unsent>) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(rate::tell))
-        .layer(from_fn(observe))
+        .layer(from_fn_with_state(unsent, observe))
 }
 
-async fn observe(mut request: Request, next: Next) -> Response {
+async fn observe(State(unsent): State<Arc<Unsent>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::new();
     let mut line = Line::new(&request, id.clone());
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(line.noted.clone());
+    let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let span = tracing::error_span!("request", request_id = %id);
     let response = async {
-        let response = next.run(request).await;
+        let mut response = next.run(request).await;
+        if let Some(org) = line.noted.org() {
+            response = unsent.count(org, only_reads, response).await;
+        }
         finish(&id.0, response).await
     };
     let mut response = response.instrument(span).await;
@@ -214,7 +224,7 @@ mod tests {
         let router = Router::new()
             .route("/panic", get(panicking))
             .route("/things/{id}", get(own));
-        observed(router)
+        observed(router, Arc::default())
     }
 
     async fn answer(path: &str) -> (Response<()>, String) {

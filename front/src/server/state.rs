@@ -8,6 +8,7 @@ use super::live::Live;
 use super::offer::Offer;
 use super::rate::Rates;
 use super::source;
+use super::unsent::Unsent;
 use crate::config::Config;
 use crate::problem::{Kind, Problem};
 use moka::sync::Cache;
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     pub(crate) slots: Slots,
     pub(crate) bodies: Bodies,
     pub(crate) rates: Rates,
+    pub(crate) unsent: Arc<Unsent>,
     /// For reading debug sections.
     pub(crate) sources: Arc<Semaphore>,
     /// By the active release, and the one whose terms were agreed to: what runs.
@@ -52,6 +54,7 @@ impl Server {
             slots: Slots::default(),
             bodies: Bodies::new(config.body_bytes),
             rates: Rates::new(&config),
+            unsent: Arc::new(Unsent::new(config.process().host_buffer_bytes)),
             sources: Arc::new(Semaphore::new(source::AT_ONCE)),
             within_terms: Cache::new(OFFERS),
             is_draining: AtomicBool::new(false),

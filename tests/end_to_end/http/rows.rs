@@ -114,5 +114,7 @@ pub(super) const REQUEST_TIMEOUT: Row =
     Row::new(408, "request_timeout", "caller", "Request Timeout").retryable();
 pub(super) const TOOL_TIMED_OUT: Row =
     Row::new(504, "tool_timed_out", "seller", "Tool execution timed out").retryable();
+pub(super) const AT_CAPACITY: Row =
+    Row::new(503, "at_capacity", "platform", "Server is at capacity").retryable();
 pub(super) const RATE_LIMITED: Row =
     Row::new(429, "rate_limited", "caller", "Rate limit exceeded").retryable();

@@ -35,9 +35,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stopping, stop) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, observed(router), edge, async {
-            let _ = stop.await;
-        }));
+        let task = tokio::spawn(accept(
+            listener,
+            observed(router, Arc::default()),
+            edge,
+            async {
+                let _ = stop.await;
+            },
+        ));
         Self {
             address,
             stopping: Some(stopping),
