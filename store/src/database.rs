@@ -8,6 +8,7 @@ use crate::migrations::migrate;
 use crate::remembered::Remembered;
 use crate::session;
 use crate::statements;
+use crate::time::Time;
 use crate::token::Tokens;
 use crate::vault::{Vault, VaultError};
 use crate::wallet::Wallets;
@@ -27,6 +28,9 @@ const READERS: u32 = 4;
 const LIST_READERS: u32 = 2;
 /// How long a statement waits for a lock that somebody else holds, such as a backup's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What of `meta` is written to see whether anything can be.
+const CHECKED_AT: &str = "checked_at";
 
 /// How a store is opened.
 #[derive(Debug)]
@@ -141,13 +145,25 @@ impl Store {
         platform.map(|platform| (platform, self.fee_basis_points))
     }
 
-    /// Whether the database answers and the disk takes a write.
+    /// Whether the database and the folder of tools take what is written, and give it back.
     pub async fn check(&self) -> Result<(), crate::StoreError> {
-        self.writer.write(|_| Box::pin(async { Ok(()) })).await?;
-        sqlx::query(statements::READY)
+        let written = Time::now();
+        let writing = self.writer.write(move |transaction| {
+            Box::pin(async move {
+                sqlx::query(statements::REPLACE_META)
+                    .bind(CHECKED_AT)
+                    .bind(written.to_string().into_bytes())
+                    .execute(transaction)
+                    .await?;
+                Ok(())
+            })
+        });
+        writing.await?;
+        sqlx::query(statements::META)
+            .bind(CHECKED_AT)
             .fetch_one(&self.readers)
             .await?;
-        Ok(())
+        self.files.check().await
     }
 
     /// Ends what is queued and closes the database.

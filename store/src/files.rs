@@ -78,6 +78,15 @@ impl Files {
         }
     }
 
+    /// Whether bytes can be kept.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        let path = ObjectPath::from("check");
+        self.objects
+            .put(&path, Bytes::from_static(b"!").into())
+            .await?;
+        Ok(self.objects.delete(&path).await?)
+    }
+
     /// How many bytes there are, where there are any.
     pub(crate) async fn size_bytes(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         match self.objects.head(&path(digest)).await {

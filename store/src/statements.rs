@@ -3,11 +3,10 @@
 use crate::rows::Rows;
 use std::sync::LazyLock;
 
-pub(crate) const READY: &str = "SELECT 1";
-
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
-pub(crate) const REPLACE_META: &str = "UPDATE meta SET value = $2 WHERE name = $1";
+pub(crate) const REPLACE_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 // Backup.
 pub(crate) const VACUUM_INTO_SQLITE: &str = "VACUUM INTO $1";

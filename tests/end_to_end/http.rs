@@ -10,6 +10,7 @@ mod clients;
 mod compiled;
 mod covers;
 mod crashes;
+mod health;
 mod idempotency;
 mod keys;
 mod money;

@@ -1,17 +1,80 @@
 //! Whether the process lives, and whether it can take work. No key is needed.
 
-use super::state::Shared;
+use super::state::{Server, Shared};
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-/// A good answer.
+/// How old what was found may be: anybody may ask, and each look is a flush.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// That the process lives.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     #[schema(example = "ok")]
     status: &'static str,
+}
+
+/// That the server takes work.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Ready {
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Whether compiled tools can be kept: `ok`, or `unavailable`, where each start compiles them again.
+    #[schema(example = "ok")]
+    compiled: &'static str,
+}
+
+/// What was found last, and when. `None`: the store does not write and read.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness(Mutex<Option<(Instant, Option<Ready>)>>);
+
+impl Readiness {
+    /// Callers at once share a look.
+    async fn of(&self, server: &Server) -> Option<Ready> {
+        let mut last = self.0.lock().await;
+        if let Some((at, found)) = *last
+            && at.elapsed() < LOOK
+        {
+            return found;
+        }
+        let found = look(server).await;
+        *last = Some((Instant::now(), found));
+        found
+    }
+}
+
+async fn look(server: &Server) -> Option<Ready> {
+    if let Err(error) = server.store.check().await {
+        tracing::error!(%error, "the store does not write and read");
+        return None;
+    }
+    let compiled = server.config.data.join("compiled");
+    let kept = tokio::task::spawn_blocking(move || can_keep(compiled)).await;
+    let compiled = match kept {
+        Ok(Ok(())) => "ok",
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "compiled tools cannot be kept");
+            "unavailable"
+        }
+        Err(_) => "unavailable",
+    };
+    let status = "ok";
+    Some(Ready { status, compiled })
+}
+
+fn can_keep(folder: PathBuf) -> io::Result<()> {
+    // It is made when the first tool is kept.
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("check");
+    std::fs::write(&file, b"!")?;
+    std::fs::remove_file(file)
 }
 
 /// Whether the process lives.
@@ -20,12 +83,13 @@ pub(crate) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Whether the server takes work: its store writes and reads, deadlines are kept, and it is not ending.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Health)), security(()))]
-pub(crate) async fn readyz(State(server): State<Shared>) -> Result<Json<Health>, Problem> {
+/// Whether the server takes work: its store writes and reads, deadlines are kept, and it is not ending. Says, too,
+/// whether compiled tools can be kept. What was found is good for a second.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Ready)), security(()))]
+pub(crate) async fn readyz(State(server): State<Shared>) -> Result<Json<Ready>, Problem> {
     if server.is_draining() || server.is_stalled() {
         return Err(Problem::of(Kind::AtCapacity));
     }
-    server.store.check().await?;
-    Ok(Json(Health { status: "ok" }))
+    let ready = server.readiness.of(&server).await;
+    ready.map(Json).ok_or_else(|| Problem::of(Kind::AtCapacity))
 }

@@ -6,6 +6,7 @@ use super::state::Server;
 use crate::problem::{Kind, Problem};
 use crate::terms::widens;
 use serde_json::Value;
+use std::sync::Arc;
 use tollgate_store::{Artifact, Digest, OrgId, Release, ReleaseId, Subscription};
 
 /// Releases that are read at once.
@@ -82,7 +83,7 @@ async fn subscribed(
         Problem::of(Kind::NotSubscribed).with_hint(hint)
     })?;
     go_on(caller, artifact)?;
-    within_terms(server, &subscription, artifact).await
+    within_terms(server, caller.key.org, &subscription, artifact).await
 }
 
 fn active(artifact: &Artifact) -> Result<&Release, Problem> {
@@ -99,6 +100,7 @@ fn active(artifact: &Artifact) -> Result<&Release, Problem> {
 /// The newest release, from the active one back, that asks no more than the subscriber has agreed to.
 async fn within_terms(
     server: &Server,
+    payer: OrgId,
     subscription: &Subscription,
     artifact: &Artifact,
 ) -> Result<Offer, Problem> {
@@ -108,6 +110,13 @@ async fn within_terms(
     }
     // Neither changes, nor does what was released between them.
     let both = (active.id, subscription.release);
+    if let Some(offer) = server.within_terms.get(&both) {
+        return Ok(offer);
+    }
+    // A seller may have made thousands of releases that say much, and one org has many projects that agreed to others
+    // of them: it looks for one of them at a time.
+    let turns = server.looking_back.get_with(payer, Arc::default);
+    let _turn = turns.lock().await;
     if let Some(offer) = server.within_terms.get(&both) {
         return Ok(offer);
     }

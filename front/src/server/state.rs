@@ -2,6 +2,7 @@
 
 use super::body::Bodies;
 use super::gate::Gate;
+use super::health::Readiness;
 use super::idempotency::Slots;
 use super::jobs::Jobs;
 use super::live::Live;
@@ -15,9 +16,9 @@ use moka::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tollgate_runtime::Runtime;
-use tollgate_store::{ReleaseId, Store, StoreError};
+use tollgate_store::{OrgId, ReleaseId, Store, StoreError};
 
 /// What runs for subscribers who have not accepted the active release is looked up once, of so many.
 const OFFERS: u64 = 65_536;
@@ -34,10 +35,13 @@ pub(crate) struct Server {
     pub(crate) bodies: Bodies,
     pub(crate) rates: Rates,
     pub(crate) unsent: Arc<Unsent>,
+    pub(crate) readiness: Readiness,
     /// For reading debug sections.
     pub(crate) sources: Arc<Semaphore>,
     /// By the active release, and the one whose terms were agreed to: what runs.
     pub(crate) within_terms: Cache<(ReleaseId, ReleaseId), Offer>,
+    /// Whose turn it is to look that up, by who pays.
+    pub(crate) looking_back: Cache<OrgId, Arc<Mutex<()>>>,
     is_draining: AtomicBool,
     is_stalled: AtomicBool,
 }
@@ -54,9 +58,11 @@ impl Server {
             slots: Slots::default(),
             bodies: Bodies::new(config.body_bytes),
             rates: Rates::new(&config),
+            readiness: Readiness::default(),
             unsent: Arc::new(Unsent::new(config.process().host_buffer_bytes)),
             sources: Arc::new(Semaphore::new(source::AT_ONCE)),
             within_terms: Cache::new(OFFERS),
+            looking_back: Cache::new(OFFERS),
             is_draining: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             config,
