@@ -237,6 +237,8 @@ impl Store {
             },
             move |(_, texts): &(bool, Vec<[u8; 32]>)| {
                 texts.iter().for_each(|hash| remembered.keys.forget(hash));
+                // Those that it made end with it.
+                remembered.sessions.forget_all();
             },
         );
         Ok(revoked.await?.0)

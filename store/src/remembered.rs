@@ -2,8 +2,9 @@
 
 use crate::Artifact;
 use crate::error::StoreError;
-use crate::id::{ArtifactId, OrgId, ProjectId};
+use crate::id::{ArtifactId, OrgId, ProjectId, SessionId};
 use crate::key::KeyUse;
+use crate::session::SessionUse;
 use crate::subscription::Subscription;
 use moka::sync::Cache;
 use std::fmt;
@@ -11,6 +12,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const KEYS: u64 = 65_536;
+const SESSIONS: u64 = 65_536;
 const SUBSCRIPTIONS: u64 = 65_536;
 /// What the artifacts that are kept take, as they are written. In memory it is some times as much.
 const ARTIFACT_BYTES: u64 = 64 * 1024 * 1024;
@@ -23,6 +25,7 @@ pub(crate) struct Remembered {
     /// By the hash of their text.
     pub(crate) keys: Answers<[u8; 32], KeyUse>,
     pub(crate) artifacts: Answers<ArtifactId, Arc<Artifact>>,
+    pub(crate) sessions: Answers<SessionId, SessionUse>,
     /// Those that have not ended.
     pub(crate) subscriptions: Answers<(ArtifactId, OrgId, ProjectId), Subscription>,
 }
@@ -35,6 +38,7 @@ impl Default for Remembered {
         Self {
             keys: Answers::of(Cache::new(KEYS)),
             artifacts: Answers::of(artifacts.build()),
+            sessions: Answers::of(Cache::new(SESSIONS)),
             subscriptions: Answers::of(Cache::new(SUBSCRIPTIONS)),
         }
     }

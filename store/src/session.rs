@@ -74,6 +74,13 @@ pub struct KnownSession {
     pub artifacts: Vec<ArtifactId>,
 }
 
+/// How long a token is good.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionUse {
+    session: KnownSession,
+    expires_at: Time,
+}
+
 impl Store {
     /// Makes a session.
     pub async fn create_session(
@@ -115,17 +122,20 @@ impl Store {
             Ok(id) => id,
             Err(refused) => return Ok(Err(refused)),
         };
+        let known = self.remembered.sessions.get(id, self.session_use(id));
+        Ok(match known.await? {
+            None => Err(TokenRefused::Invalid),
+            Some(known) if known.expires_at <= Time::now() => Err(TokenRefused::Expired),
+            Some(known) => Ok(known.session),
+        })
+    }
+
+    async fn session_use(&self, id: SessionId) -> Result<Option<SessionUse>, StoreError> {
         let row = sqlx::query(statements::KNOWN_SESSION)
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        let Some(row) = row else {
-            return Ok(Err(TokenRefused::Invalid));
-        };
-        let expires_at: Time = row.try_get("expires_at")?;
-        if expires_at <= Time::now() {
-            return Ok(Err(TokenRefused::Expired));
-        }
+        let Some(row) = row else { return Ok(None) };
         let key = KnownKey {
             org: row.try_get("org_id")?,
             project: row.try_get("project_id")?,
@@ -133,10 +143,14 @@ impl Store {
             scopes: Scopes::default(),
             is_suspended: row.try_get("is_suspended")?,
         };
-        Ok(Ok(KnownSession {
+        let session = KnownSession {
             id,
             key,
             artifacts: artifacts_in(&row)?,
+        };
+        Ok(Some(SessionUse {
+            session,
+            expires_at: row.try_get("expires_at")?,
         }))
     }
 
@@ -176,8 +190,9 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: SessionId,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
+        let remembered = Arc::clone(&self.remembered);
+        let revoked = self.writer.write_then(
+            move |transaction| {
                 Box::pin(async move {
                     let revoked = sqlx::query(statements::REVOKE_SESSION)
                         .bind(org)
@@ -188,8 +203,10 @@ impl Store {
                         .await?;
                     Ok(revoked.rows_affected() == 1)
                 })
-            })
-            .await
+            },
+            move |_| remembered.sessions.forget(&id),
+        );
+        revoked.await
     }
 }
 

@@ -124,9 +124,13 @@ impl Store {
 fn forget(remembered: &Remembered, target: Suspendable) {
     match target {
         Suspendable::Artifact(artifact) => remembered.artifacts.forget(&artifact),
-        Suspendable::Key(_) => remembered.keys.forget_all(),
+        Suspendable::Key(_) => {
+            remembered.keys.forget_all();
+            remembered.sessions.forget_all();
+        }
         Suspendable::Org(_) => {
             remembered.keys.forget_all();
+            remembered.sessions.forget_all();
             remembered.artifacts.forget_all();
         }
     }
