@@ -85,6 +85,14 @@ impl Run {
         self
     }
 
+    /// Bytes the host holds of its input.
+    fn input_bytes(&self) -> u64 {
+        match &self.waiting {
+            Some(lease) => lease.bytes(),
+            None => held::json(&self.input),
+        }
+    }
+
     /// Asks for a [`Profile`](crate::Profile) in the outcome, whatever the end. It slows the guest by a few
     /// microseconds a millisecond.
     pub fn profiled(mut self) -> Self {
@@ -154,7 +162,9 @@ struct Parts {
     tool: Tool,
     run: Run,
     job: Job,
-    /// What is made of the input, among what waits.
+    /// What the host holds of the input, and of what is made of it.
+    buffer_bytes: u64,
+    /// What is made of it, among what waits.
     values: Option<Lease>,
     asked_at: Instant,
 }
@@ -171,6 +181,7 @@ impl Prepared {
             tool,
             mut run,
             mut job,
+            buffer_bytes,
             mut values,
             asked_at,
         } = *self.0;
@@ -180,7 +191,7 @@ impl Prepared {
             owner: Arc::clone(&run.owner),
             slots: Slots::of(&counts),
             memory_bytes: counts.memory_bytes,
-            buffer_bytes: held::json(&run.input) + job.request.bytes(),
+            buffer_bytes,
         };
         let admitted = match shared.admission.enter(&demand) {
             Some(admitted) => admitted,
@@ -258,9 +269,11 @@ impl Tool {
         let waiting_inputs = &self.loaded.shared.waiting_inputs;
         let run = hold(waiting_inputs, run)?;
         let job = self.job(&run)?;
-        let values = waiting(waiting_inputs, &run.owner, job.request.bytes())?;
+        let values_bytes = job.request.bytes();
+        let values = waiting(waiting_inputs, &run.owner, values_bytes)?;
         Ok(Prepared(Box::new(Parts {
             tool: self.clone(),
+            buffer_bytes: run.input_bytes() + values_bytes,
             run,
             job,
             values,

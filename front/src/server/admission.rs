@@ -7,17 +7,18 @@ use super::live::{Durable, RunEnd, Start, start};
 use super::offer::{Offer, offer};
 use super::run_request::{Preference, RunRequest, traceparent};
 use super::state::{Server, Shared};
-use super::{jobs, prepare, recall, visible, wallet};
+use super::{jobs, prepare, recall, turns, visible, wallet};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
-use tollgate_runtime::Violation;
+use tollgate_runtime::{Run, Violation};
 use tollgate_store::{
-    Artifact, Hold, KeptAnswer, NewRun, RunId, Scope, Time, VerdictRecord, VerdictStatus,
+    Artifact, Hold, KeptAnswer, NewRun, OrgId, RunId, Scope, Time, VerdictRecord, VerdictStatus,
 };
 
 /// Bytes of a run's body beside its input.
@@ -62,24 +63,23 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     // 5: what runs. 400 not validated, 409 no active release
     let offer = offer(server, &caller, &artifact, of).await?;
     // 6: the request. 400, 422
-    let headers = &asked.parts.headers;
-    let (preference, traceparent) = (Preference::read(headers), traceparent(headers));
-    let request = RunRequest::read(headers, &asked.body.bytes)?;
-    let Request { body, first, .. } = *asked;
-    // Its part of the budget of all bodies is for the next one.
-    drop(body);
-    let input = request.input.to_string();
-    let run = new_run(&caller, &artifact, offer, &request, &input, traceparent);
+    let Request { parts, body, first } = *asked;
+    let (preference, traceparent) = (
+        Preference::read(&parts.headers),
+        traceparent(&parts.headers),
+    );
+    let read = read(server, caller.key.org, parts.headers, body).await?;
+    let run = new_run(&caller, &artifact, offer, &read, traceparent);
     // Only a row needs the text.
     let queued = match preference {
-        Preference::Async { wait } => Some((wait, input)),
+        Preference::Async { wait } => Some((wait, read.text)),
         Preference::Answer => None,
     };
     // 6, 7: the input and the credentials. 422, 428
-    let (prepared, load) = prepare::prepare(server, &run, request.input).await?;
+    let (prepared, load) = prepare::prepare(server, &run, read.held).await?;
     // 8: the price is held. 402
     let run = asked_now(run);
-    let hold = price(server, &run, request.max_price)?;
+    let hold = price(server, &run, read.request.max_price)?;
     // 9: a place. 503
     place(server)?;
     // 10, 11: run and settle. 200, 502, 504; or 202
@@ -134,7 +134,7 @@ async fn ask(
         of, parts, body, ..
     } = call;
     let body_bytes_max = 2 * server.config.limits.input_bytes + ENVELOPE_BYTES;
-    let body = match body::read(server, body, body_bytes_max).await {
+    let body = match body::read_of(server, caller.key.org, body, body_bytes_max).await {
         Ok(body) => body,
         Err(problem) => {
             // What comes first answers first.
@@ -194,16 +194,51 @@ pub(crate) fn admitted(verdict: Option<&VerdictRecord>) -> Result<(), Problem> {
     }
 }
 
+/// What a body asks for.
+struct Read {
+    /// Without its input.
+    request: RunRequest,
+    held: Run,
+    text: String,
+    sha256: [u8; 32],
+}
+
+async fn read(
+    server: &Shared,
+    org: OrgId,
+    headers: HeaderMap,
+    body: Held,
+) -> Result<Read, Problem> {
+    let (reading, body_bytes) = (Arc::clone(server), body.bytes.len());
+    let read = move || {
+        let mut request = RunRequest::read(&headers, &body.bytes)?;
+        let input = std::mem::take(&mut request.input);
+        let text = input.to_string();
+        let sha256 = Sha256::digest(text.as_bytes()).into();
+        // Before its part of the budget of all bodies is for the next one.
+        let held = prepare::held(&reading, org, request.function.as_deref(), input)?;
+        drop(body);
+        Ok(Read {
+            request,
+            held,
+            text,
+            sha256,
+        })
+    };
+    let turn = (org, turns::Kind::Read);
+    server.turns.work(turn, body_bytes, read).await?
+}
+
 /// The run's row.
 fn new_run(
     caller: &Caller,
     artifact: &Artifact,
     offer: Offer,
-    request: &RunRequest,
-    input: &str,
+    read: &Read,
     traceparent: Option<String>,
 ) -> NewRun {
     let is_own = artifact.owner == caller.owner();
+    let request = &read.request;
     NewRun {
         id: RunId::new(),
         owner: caller.owner(),
@@ -218,8 +253,8 @@ fn new_run(
         timeout_ms: request.timeout_ms,
         is_own,
         share_diagnostics: request.share_diagnostics.unwrap_or(is_own),
-        input_sha256: Sha256::digest(input.as_bytes()).into(),
-        input_bytes: input.len() as u64,
+        input_sha256: read.sha256,
+        input_bytes: read.text.len() as u64,
         created_at: Time::now(),
         price: offer.price,
         seller: offer.seller,

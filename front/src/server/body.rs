@@ -8,49 +8,71 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use moka::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tollgate_runtime::value::strict;
 use tollgate_runtime::{Violation, quoted};
+use tollgate_store::OrgId;
 
 /// Bytes of a JSON body that is not a run's.
 pub(crate) const JSON_BYTES_MAX: u64 = 64 * 1024;
 /// What a body takes out of the budget at a time.
 const PIECE_BYTES: u64 = 4096;
+/// Orgs whose halves are known.
+const ORGS: u64 = 65_536;
 /// How long a body waits for its part of the budget.
 const BUDGET_WAIT: Duration = Duration::from_secs(2);
 
 /// The budget of all bodies together.
 pub(crate) struct Bodies {
     pieces: Arc<Semaphore>,
+    pieces_max: usize,
+    /// An org has half of them.
+    of_org: Cache<OrgId, Arc<Semaphore>>,
 }
 
 impl Bodies {
     pub(crate) fn new(bytes: u64) -> Self {
         let pieces = usize::try_from(bytes / PIECE_BYTES).unwrap_or(usize::MAX);
+        let pieces_max = pieces.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            pieces: Arc::new(Semaphore::new(pieces.clamp(1, Semaphore::MAX_PERMITS))),
+            pieces: Arc::new(Semaphore::new(pieces_max)),
+            pieces_max,
+            of_org: Cache::new(ORGS),
         }
     }
 
     /// Slow senders hold only what they have sent.
-    async fn take(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Problem> {
+    async fn take(&self, org: Option<OrgId>, bytes: u64) -> Result<Part, Problem> {
         let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
-        let taking = Arc::clone(&self.pieces).acquire_many_owned(pieces);
+        let half = || Arc::new(Semaphore::new(self.pieces_max.div_ceil(2)));
+        let of_org = org.map(|org| self.of_org.get_with(org, half));
+        let all = Arc::clone(&self.pieces);
+        let taking = async move {
+            let of_org = match of_org {
+                Some(of_org) => Some(of_org.acquire_many_owned(pieces).await?),
+                None => None,
+            };
+            Ok::<_, AcquireError>((of_org, all.acquire_many_owned(pieces).await?))
+        };
         match tokio::time::timeout(BUDGET_WAIT, taking).await {
-            Ok(Ok(permit)) => Ok(permit),
+            Ok(Ok(part)) => Ok(part),
             Ok(Err(_)) | Err(_) => Err(Problem::of(Kind::AtCapacity)),
         }
     }
 }
 
+/// Of an org's half, where it is an org's, and of all.
+type Part = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+
 /// A body that was read whole, with its part of the budget.
 pub(crate) struct Held {
     pub(crate) bytes: Bytes,
-    _parts: Vec<OwnedSemaphorePermit>,
+    _parts: Vec<Part>,
 }
 
 /// What a request brought, not read yet: whoever reads it decides first whether the caller may.
@@ -101,12 +123,27 @@ impl Sent {
     }
 }
 
-/// Reads a body whole. That it arrives in time is `arrival`'s.
-pub(crate) async fn read(server: &Server, body: Body, bytes_max: u64) -> Result<Held, Problem> {
-    read_pieces(&server.bodies, body, bytes_max).await
+/// Reads a small body whole, whoever sends it. That it arrives in time is `arrival`'s.
+async fn read(server: &Server, body: Body, bytes_max: u64) -> Result<Held, Problem> {
+    read_pieces(&server.bodies, None, body, bytes_max).await
 }
 
-async fn read_pieces(bodies: &Bodies, mut body: Body, bytes_max: u64) -> Result<Held, Problem> {
+/// The same of a larger one, as a part of what its org may send at once.
+pub(crate) async fn read_of(
+    server: &Server,
+    org: OrgId,
+    body: Body,
+    bytes_max: u64,
+) -> Result<Held, Problem> {
+    read_pieces(&server.bodies, Some(org), body, bytes_max).await
+}
+
+async fn read_pieces(
+    bodies: &Bodies,
+    org: Option<OrgId>,
+    mut body: Body,
+    bytes_max: u64,
+) -> Result<Held, Problem> {
     let too_large = || {
         let message = format!("the body has more than the {bytes_max} bytes that are taken here");
         Problem::of(Kind::FileTooLarge).with_violation(Violation::new("body_too_large", message))
@@ -129,7 +166,7 @@ async fn read_pieces(bodies: &Bodies, mut body: Body, bytes_max: u64) -> Result<
             return Err(too_large());
         }
         if length > held {
-            parts.push(bodies.take(length - held).await?);
+            parts.push(bodies.take(org, length - held).await?);
             held += (length - held).next_multiple_of(PIECE_BYTES);
         }
         bytes.extend_from_slice(&piece);

@@ -148,7 +148,7 @@ pub(crate) async fn keep(
         return Ok(next.run(request).await);
     };
     let (parts, body) = request.into_parts();
-    let body = body::read(&server, body, BODY_BYTES_MAX).await?;
+    let body = body::read_of(&server, caller.key.org, body, BODY_BYTES_MAX).await?;
     let first = match enter(&server, slot, &body.bytes).await? {
         Entered::Kept(kept) => return Ok(replay(kept)),
         Entered::First(first) => first,

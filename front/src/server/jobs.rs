@@ -2,9 +2,9 @@
 
 use super::idempotency::First;
 use super::live::{self, Durable, Start};
-use super::prepare;
 use super::run_view::{answer, view};
 use super::state::{Server, Shared};
+use super::{prepare, turns};
 use crate::problem::answer::Accepted;
 use crate::problem::{Kind, Problem};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tollgate_runtime::Run;
 use tollgate_store::{Claimed, Hold, KeptAnswer, KeptBody, NewRun, OrgId, RunRecord, Time};
 
 /// How often the queue is looked at where nobody says that something was queued.
@@ -186,6 +187,17 @@ impl Drop for Running<'_> {
     }
 }
 
+async fn held(server: &Shared, run: &NewRun, text: String) -> Result<Run, Problem> {
+    let (reading, org, function) = (Arc::clone(server), run.owner.0, run.function.clone());
+    let text_bytes = text.len();
+    let read = move || {
+        let input = serde_json::from_str(&text).unwrap_or_default();
+        prepare::held(&reading, org, function.as_deref(), input)
+    };
+    let turn = (org, turns::Kind::Read);
+    server.turns.work(turn, text_bytes, read).await?
+}
+
 async fn run(server: &Shared, claimed: Claimed) {
     let _running = Running {
         jobs: &server.jobs,
@@ -196,11 +208,10 @@ async fn run(server: &Shared, claimed: Claimed) {
     let hold = server.store.take_up_hold(&run);
     let queued = Time::now().since(run.created_at);
     let prepared = match server.store.is_suspended(&run).await {
-        Ok(false) => {
-            let input = serde_json::from_str(&text).unwrap_or_default();
-            drop(text);
-            prepare::prepare(server, &run, input).await
-        }
+        Ok(false) => match held(server, &run, text).await {
+            Ok(held) => prepare::prepare(server, &run, held).await,
+            Err(problem) => Err(problem),
+        },
         Ok(true) => Err(Problem::of(Kind::Suspended)),
         Err(error) => Err(error.into()),
     };

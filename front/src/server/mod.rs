@@ -48,6 +48,7 @@ mod subscriptions;
 mod suspensions;
 mod tenancy;
 mod tools;
+mod turns;
 mod unsent;
 mod upload;
 mod uploaded_span;

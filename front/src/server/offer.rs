@@ -3,10 +3,10 @@
 use super::admission::{Of, admitted};
 use super::caller::Caller;
 use super::state::Server;
+use super::turns;
 use crate::problem::{Kind, Problem};
 use crate::terms::widens;
 use serde_json::Value;
-use std::sync::Arc;
 use tollgate_store::{Artifact, Digest, OrgId, Release, ReleaseId, Subscription};
 
 /// Releases that are read at once.
@@ -115,8 +115,7 @@ async fn within_terms(
     }
     // A seller may have made thousands of releases that say much, and one org has many projects that agreed to others
     // of them: it looks for one of them at a time.
-    let turns = server.looking_back.get_with(payer, Arc::default);
-    let _turn = turns.lock().await;
+    let _turn = server.turns.of(payer, turns::Kind::LookBack).await;
     if let Some(offer) = server.within_terms.get(&both) {
         return Ok(offer);
     }

@@ -1,7 +1,7 @@
 //! Steps 6 and 7: the input fits the tool, and what the tool needs is set.
 
 use super::state::{Server, Shared};
-use super::tools;
+use super::{tools, turns};
 use crate::problem::{Kind, Problem};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -9,20 +9,28 @@ use std::time::{Duration, Instant};
 use tollgate_runtime::{
     Credential, Credentials, Limits, Missing, MissingReason, Prepared, Refused, Run,
 };
-use tollgate_store::NewRun;
+use tollgate_store::{NewRun, OrgId};
+
+/// What is asked of a tool, counted from now on, before anything is waited for.
+pub(crate) fn held(
+    server: &Server,
+    org: OrgId,
+    function: Option<&str>,
+    input: Value,
+) -> Result<Run, Problem> {
+    let asked = match function {
+        Some(function) => Run::new(function, input),
+        None => Run::only(input),
+    };
+    Ok(server.runtime.hold(asked.owner(org.to_string()))?)
+}
 
 /// A run that nothing speaks against any more, and what loading its tool took.
 pub(crate) async fn prepare(
     server: &Shared,
     run: &NewRun,
-    input: Value,
+    asked: Run,
 ) -> Result<(Prepared, Duration), Problem> {
-    let asked = match &run.function {
-        Some(function) => Run::new(function, input),
-        None => Run::only(input),
-    };
-    // Counted before anything is waited for.
-    let asked = server.runtime.hold(asked.owner(run.owner.0.to_string()))?;
     let loading = Instant::now();
     let tool = tools::load(server, run.digest, run.owner.0).await?;
     let load = loading.elapsed();
@@ -39,8 +47,13 @@ pub(crate) async fn prepare(
         }),
         None => asked,
     };
-    let prepared = tool.prepare(asked).map_err(|refused| named(refused, run));
-    Ok((prepared?, load))
+    let input_bytes = usize::try_from(run.input_bytes).unwrap_or(usize::MAX);
+    let turn = (run.owner.0, turns::Kind::Prepare);
+    let preparing = server
+        .turns
+        .work(turn, input_bytes, move || tool.prepare(asked));
+    let prepared = preparing.await?.map_err(|refused| named(refused, run))?;
+    Ok((prepared, load))
 }
 
 /// Names the calls that set what is missing.

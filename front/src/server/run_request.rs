@@ -49,7 +49,11 @@ pub(crate) enum Preference {
 
 impl RunRequest {
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
-        let request: Self = shaped(parsed(headers, body)?)?;
+        let mut json = parsed(headers, body)?;
+        // Shaping copies what it is given, and this may be large.
+        let input = json.get_mut("input").map(Value::take);
+        let mut request: Self = shaped(json)?;
+        request.input = input.unwrap_or_default();
         if request.timeout_ms == Some(0) {
             let message = "timeout_ms must be at least 1";
             return Err(unprocessable(

@@ -9,6 +9,7 @@ use super::live::Live;
 use super::offer::Offer;
 use super::rate::Rates;
 use super::source;
+use super::turns::Turns;
 use super::unsent::Unsent;
 use crate::config::Config;
 use crate::problem::{Kind, Problem};
@@ -16,9 +17,9 @@ use moka::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tollgate_runtime::Runtime;
-use tollgate_store::{OrgId, ReleaseId, Store, StoreError};
+use tollgate_store::{ReleaseId, Store, StoreError};
 
 /// What runs for subscribers who have not accepted the active release is looked up once, of so many.
 const OFFERS: u64 = 65_536;
@@ -40,8 +41,8 @@ pub(crate) struct Server {
     pub(crate) sources: Arc<Semaphore>,
     /// By the active release, and the one whose terms were agreed to: what runs.
     pub(crate) within_terms: Cache<(ReleaseId, ReleaseId), Offer>,
-    /// Whose turn it is to look that up, by who pays.
-    pub(crate) looking_back: Cache<OrgId, Arc<Mutex<()>>>,
+    /// For what takes a core for long.
+    pub(crate) turns: Turns,
     is_draining: AtomicBool,
     is_stalled: AtomicBool,
 }
@@ -62,7 +63,7 @@ impl Server {
             unsent: Arc::new(Unsent::new(config.process().host_buffer_bytes)),
             sources: Arc::new(Semaphore::new(source::AT_ONCE)),
             within_terms: Cache::new(OFFERS),
-            looking_back: Cache::new(OFFERS),
+            turns: Turns::default(),
             is_draining: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             config,

@@ -67,7 +67,7 @@ pub(crate) async fn receive(
         manifest,
         // Until the tool is kept, which takes as much again.
         body: _body,
-    } = parts(server, sent).await?;
+    } = parts(server, org, sent).await?;
     let opening = move || upload::open(wasm.into(), manifest.as_deref());
     let opened = tokio::task::spawn_blocking(opening).await;
     let opened = opened.map_err(|_| Problem::of(Kind::Internal))?;
@@ -98,7 +98,7 @@ struct Parts {
 }
 
 /// The tool and the manifest beside it.
-async fn parts(server: &Server, sent: Sent) -> Result<Parts, Problem> {
+async fn parts(server: &Server, org: OrgId, sent: Sent) -> Result<Parts, Problem> {
     let content_type = sent
         .headers
         .get(CONTENT_TYPE)
@@ -109,7 +109,7 @@ async fn parts(server: &Server, sent: Sent) -> Result<Parts, Problem> {
         .trim();
     match essence.to_ascii_lowercase().as_str() {
         "application/wasm" => {
-            let body = body::read(server, sent.body, TOOL_BYTES_MAX as u64).await?;
+            let body = body::read_of(server, org, sent.body, TOOL_BYTES_MAX as u64).await?;
             Ok(Parts {
                 wasm: body.bytes.clone(),
                 manifest: None,
@@ -118,7 +118,7 @@ async fn parts(server: &Server, sent: Sent) -> Result<Parts, Problem> {
         }
         "multipart/form-data" => {
             let bytes_max = (TOOL_BYTES_MAX + FORM_BYTES_MAX) as u64;
-            let body = body::read(server, sent.body, bytes_max).await?;
+            let body = body::read_of(server, org, sent.body, bytes_max).await?;
             let (wasm, manifest) = form(&sent.headers, body.bytes.clone()).await?;
             Ok(Parts {
                 wasm,

@@ -16,7 +16,7 @@ pub fn decode_parameters(
     input: &Value,
 ) -> Result<Vec<Val>, Vec<Violation>> {
     let mut decoder = Decoder {
-        pointer: String::new(),
+        path: Vec::new(),
         violations: Vec::new(),
     };
     let values = decoder.fields(parameters, input);
@@ -28,13 +28,20 @@ pub fn decode_parameters(
     }
 }
 
-struct Decoder {
-    pointer: String,
+struct Decoder<'j> {
+    /// From the input to the value at hand. A pointer is made of it where something is wrong.
+    path: Vec<Step<'j>>,
     violations: Vec<Violation>,
 }
 
-impl Decoder {
-    fn value(&mut self, ty: &Type, json: &Value) -> Option<Val> {
+#[derive(Clone, Copy)]
+enum Step<'j> {
+    Name(&'j str),
+    Index(usize),
+}
+
+impl<'j> Decoder<'j> {
+    fn value(&mut self, ty: &'j Type, json: &'j Value) -> Option<Val> {
         match &ty.shape {
             Shape::Bool => json
                 .as_bool()
@@ -59,7 +66,7 @@ impl Decoder {
         }
     }
 
-    fn fields(&mut self, fields: &[Parameter], json: &Value) -> Option<Vec<(String, Val)>> {
+    fn fields(&mut self, fields: &'j [Parameter], json: &'j Value) -> Option<Vec<(String, Val)>> {
         let object = self.object(json)?;
         self.refuse_unknown(object, fields.iter().map(|field| field.name.as_str()));
         let mut values = Vec::with_capacity(fields.len());
@@ -134,7 +141,7 @@ impl Decoder {
         }
     }
 
-    fn list(&mut self, element: &Type, json: &Value) -> Option<Val> {
+    fn list(&mut self, element: &'j Type, json: &'j Value) -> Option<Val> {
         let Some(items) = json.as_array() else {
             return self.expected("an array", json);
         };
@@ -148,7 +155,7 @@ impl Decoder {
         (values.len() == items.len()).then_some(Val::List(values))
     }
 
-    fn tuple(&mut self, parts: &[Type], json: &Value) -> Option<Val> {
+    fn tuple(&mut self, parts: &'j [Type], json: &'j Value) -> Option<Val> {
         let items = json.as_array().filter(|items| items.len() == parts.len());
         let Some(items) = items else {
             return self.expected(&format!("an array of {} values", parts.len()), json);
@@ -162,7 +169,7 @@ impl Decoder {
         (values.len() == parts.len()).then_some(Val::Tuple(values))
     }
 
-    fn variant(&mut self, cases: &[Case], json: &Value) -> Option<Val> {
+    fn variant(&mut self, cases: &'j [Case], json: &'j Value) -> Option<Val> {
         let object = self.object(json)?;
         self.refuse_unknown(object, ["tag", "val"]);
         let tag = object.get("tag").and_then(Value::as_str);
@@ -200,7 +207,7 @@ impl Decoder {
         }
     }
 
-    fn flags(&mut self, labels: &[Label], json: &Value) -> Option<Val> {
+    fn flags(&mut self, labels: &'j [Label], json: &'j Value) -> Option<Val> {
         let Some(items) = json.as_array() else {
             return self.expected("an array of strings", json);
         };
@@ -217,7 +224,7 @@ impl Decoder {
         Some(Val::Flags(names))
     }
 
-    fn option(&mut self, inner: &Type, json: &Value) -> Option<Val> {
+    fn option(&mut self, inner: &'j Type, json: &'j Value) -> Option<Val> {
         if json.is_null() {
             return Some(Val::Option(None));
         }
@@ -234,7 +241,12 @@ impl Decoder {
         Some(Val::Option(Some(Box::new(value))))
     }
 
-    fn result(&mut self, ok: Option<&Type>, err: Option<&Type>, json: &Value) -> Option<Val> {
+    fn result(
+        &mut self,
+        ok: Option<&'j Type>,
+        err: Option<&'j Type>,
+        json: &'j Value,
+    ) -> Option<Val> {
         let object = self.object(json)?;
         let (name, payload) = match (object.get("ok"), object.get("err")) {
             (Some(payload), None) => ("ok", payload),
@@ -255,18 +267,18 @@ impl Decoder {
         }))
     }
 
-    fn string<'j>(&mut self, json: &'j Value) -> Option<&'j str> {
+    fn string(&mut self, json: &'j Value) -> Option<&'j str> {
         json.as_str().or_else(|| self.expected("a string", json))
     }
 
-    fn object<'j>(&mut self, json: &'j Value) -> Option<&'j Map<String, Value>> {
+    fn object(&mut self, json: &'j Value) -> Option<&'j Map<String, Value>> {
         json.as_object()
             .or_else(|| self.expected("an object", json))
     }
 
     fn refuse_unknown<'n>(
         &mut self,
-        object: &Map<String, Value>,
+        object: &'j Map<String, Value>,
         known: impl IntoIterator<Item = &'n str>,
     ) {
         let known: Vec<_> = known.into_iter().collect();
@@ -296,24 +308,28 @@ impl Decoder {
 
     fn violation<T>(&mut self, message: String) -> Option<T> {
         if self.violations.len() < VIOLATIONS_MAX {
-            let name = if self.pointer.is_empty() {
+            let pointer = self.pointer();
+            let name = if pointer.is_empty() {
                 "the input"
             } else {
-                &self.pointer
+                &pointer
             };
             let violation = Violation::new("input_invalid", format!("{}: {message}", quoted(name)));
-            self.violations.push(violation.at_pointer(&self.pointer));
+            self.violations.push(violation.at_pointer(&pointer));
         }
         None
     }
 
-    fn within<T>(&mut self, name: &str, walk: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let length = self.pointer.len();
-        self.pointer.push('/');
-        self.pointer.push_str(&pointer_part(name));
-        let value = walk(self);
-        self.pointer.truncate(length);
-        value
+    fn pointer(&self) -> String {
+        let steps = self.path.iter().map(|step| match step {
+            Step::Name(name) => format!("/{}", pointer_part(name)),
+            Step::Index(index) => format!("/{index}"),
+        });
+        steps.collect()
+    }
+
+    fn within<T>(&mut self, name: &'j str, walk: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.after(Step::Name(name), walk)
     }
 
     fn within_index<T>(
@@ -321,7 +337,14 @@ impl Decoder {
         index: usize,
         walk: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
-        self.within(&index.to_string(), walk)
+        self.after(Step::Index(index), walk)
+    }
+
+    fn after<T>(&mut self, step: Step<'j>, walk: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.path.push(step);
+        let value = walk(self);
+        self.path.pop();
+        value
     }
 }
 

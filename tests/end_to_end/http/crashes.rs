@@ -36,7 +36,6 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         std::thread::sleep(Duration::from_millis(150 + u64::from(round * 67 % 250)));
         let folder = server.kill();
         let acknowledged = load.join();
-        assert!(acknowledged.count() > 0, "round {round} did nothing");
         let killed_at = Instant::now();
         server = Server::start_in(folder, &UNBOUNDED);
         let took = killed_at.elapsed();

@@ -1,11 +1,13 @@
 //! Another org's endless runs are not felt.
 
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tollgate_tests::holds_within;
 use tollgate_tests::server::{Caller, JSON, Server};
 
 const OF_EACH: usize = 8;
+const SENDERS: usize = 16;
 pub(super) const ROUNDS: usize = 3;
 const CALLS: usize = 80;
 pub(super) const WORST: Duration = Duration::from_millis(500);
@@ -43,6 +45,39 @@ fn calls_are_answered_at_once_while_another_org_spins_and_sleeps() {
             assert_eq!(run.join().expect("an answer"), 504);
         }
     });
+}
+
+#[test]
+fn calls_are_answered_at_once_while_another_org_sends_what_takes_long_to_read() {
+    let _machine = crate::MACHINE.blocking_lock();
+    let server = Server::start();
+    let (noisy, quiet) = (server.org("noisy"), server.org("quiet"));
+    let [hers, his] = [&noisy, &quiet].map(|org| org.published("markdown"));
+    call(&quiet, &his, 0);
+    // A value for each two bytes, all of them read before the tool's type is looked at.
+    let body = format!(
+        r#"{{"input": {{"markdown": [{}1]}}}}"#,
+        "1,".repeat(500_000)
+    );
+    let path = format!("/v1/artifacts/{hers}/run");
+    let (is_over, read) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..SENDERS {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let answer = noisy.send("POST", &path, JSON, body.as_bytes());
+                    assert!(matches!(answer.status, 422 | 503), "{answer:?}");
+                    read.fetch_add(usize::from(answer.status == 422), Ordering::Relaxed);
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        let rounds: Vec<_> = (0..ROUNDS).map(|_| round(&quiet, &his)).collect();
+        is_over.store(true, Ordering::Relaxed);
+        eprintln!("median and worst of {CALLS} calls beside {SENDERS} senders: {rounds:?}");
+        assert!(rounds.iter().any(|(_, worst)| *worst < WORST), "{rounds:?}");
+    });
+    assert!(read.into_inner() > 0, "none of it was read");
 }
 
 /// Median and worst time of calls, one after another.

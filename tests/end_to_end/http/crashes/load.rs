@@ -58,10 +58,6 @@ impl Acknowledged {
         ]
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.counts().iter().sum()
-    }
-
     pub(super) fn has_every_kind(&self) -> bool {
         self.counts().iter().all(|count| *count > 0)
     }
