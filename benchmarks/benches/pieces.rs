@@ -127,7 +127,7 @@ fn start_a_no_op_run(bencher: Bencher) {
 fn read_a_thousand_records(bencher: Bencher) {
     let parameters = [records::parameter()];
     let input = json!({"records": records::json()});
-    bencher.bench_local(|| decode_parameters(&parameters, black_box(&input)));
+    bencher.bench_local(|| decode_parameters(&parameters, black_box(&input), 1 << 26));
 }
 
 /// The same back to JSON.
@@ -135,7 +135,7 @@ fn read_a_thousand_records(bencher: Bencher) {
 fn write_a_thousand_records(bencher: Bencher) {
     let parameters = [records::parameter()];
     let input = json!({"records": records::json()});
-    let values = decode_parameters(&parameters, &input).expect("of its type");
+    let values = decode_parameters(&parameters, &input, 1 << 26).expect("of its type");
     bencher.bench_local(|| encode(&parameters[0].ty, black_box(&values[0]), u64::MAX));
 }
 

@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
 fn convert(parameters: &[Parameter], input: &Value) {
     let schema = object_schema(parameters);
     let schema = jsonschema::validator_for(&schema).expect("a usable schema");
-    let values = match decode_parameters(parameters, input) {
+    let values = match decode_parameters(parameters, input, 1 << 26) {
         Ok(values) => values,
         Err(violations) => {
             assert!(!violations.is_empty(), "refused for no reason: {input}");
@@ -49,7 +49,7 @@ fn convert(parameters: &[Parameter], input: &Value) {
     }
     let back = Value::Object(back);
     assert!(schema.is_valid(&back), "{input} became {back}");
-    let again = decode_parameters(parameters, &back).expect("what is given is taken");
+    let again = decode_parameters(parameters, &back, 1 << 26).expect("what is given is taken");
     for ((parameter, one), other) in parameters.iter().zip(&values).zip(&again) {
         let [one, other] = [one, other].map(|it| encode(&parameter.ty, it, u64::MAX));
         let (one, other) = (one.expect("encodable"), other.expect("encodable"));

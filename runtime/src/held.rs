@@ -37,11 +37,15 @@ pub(crate) fn json(value: &Value) -> u64 {
     node + u64::from(is_allocated) * ALLOCATION_BYTES + inner
 }
 
+/// Of a field's or flag's name.
+pub(crate) fn name(name: &str) -> u64 {
+    size_of::<String>() as u64 + ALLOCATION_BYTES + name.len() as u64
+}
+
 /// Of a parameter.
 pub(crate) fn parameter(value: &Val) -> u64 {
     let node = size_of::<Val>() as u64;
     let text = |text: &String| ALLOCATION_BYTES + text.capacity() as u64;
-    let named = |name: &String| size_of::<String>() as u64 + text(name);
     let boxed = |value: &Option<Box<Val>>| value.as_deref().map_or(0, parameter);
     node + match value {
         Val::String(it) | Val::Enum(it) => text(it),
@@ -56,12 +60,12 @@ pub(crate) fn parameter(value: &Val) -> u64 {
         Val::Record(fields) => {
             let fields = fields
                 .iter()
-                .map(|(name, value)| named(name) + parameter(value));
+                .map(|(field, value)| name(field) + parameter(value));
             ALLOCATION_BYTES + fields.sum::<u64>()
         }
-        Val::Variant(name, value) => text(name) + boxed(value),
+        Val::Variant(case, value) => text(case) + boxed(value),
         Val::Option(value) | Val::Result(Ok(value) | Err(value)) => boxed(value),
-        Val::Flags(names) => names.iter().map(named).sum(),
+        Val::Flags(names) => names.iter().map(|it| name(it)).sum(),
         _ => 0,
     }
 }

@@ -12,6 +12,12 @@ use wasmtime::component::Val;
 /// Flat parameters of a function; more are stored in the guest's memory, as one.
 const FLAT_PARAMETERS_MAX: usize = 16;
 
+/// What the engine counts of a value as one byte may take as many: of a field its value and its name's text, and neither
+/// the name itself nor what allocating it takes.
+const BYTES_PER_FUEL: u64 = 3;
+/// Of flags it counts the text only. Where a result has any, the engine's own count ends so much sooner.
+const FLAGS_PER_FUEL: u64 = 8;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Lifted {
@@ -48,7 +54,7 @@ impl Lifted {
     pub(crate) fn new(lease: Lease, bytes_max: u64) -> Self {
         Self {
             lease,
-            bytes_max,
+            bytes_max: bytes_max.saturating_mul(BYTES_PER_FUEL),
             returned: Returned::NotSeen,
             entries: 0,
             entries_of_call: None,
@@ -95,6 +101,18 @@ impl Lifted {
     }
 }
 
+/// What the engine may count of one call's values, so that they take no more than is [counted](Lifted) here.
+pub(crate) fn fuel(ty: Option<&Type>, bytes_max: u64) -> u64 {
+    match ty.is_some_and(has_flags) {
+        true => bytes_max / FLAGS_PER_FUEL,
+        false => bytes_max,
+    }
+}
+
+fn has_flags(ty: &Type) -> bool {
+    matches!(ty.shape, Shape::Flags(_)) || parts(&ty.shape).into_iter().any(has_flags)
+}
+
 /// Whether values of this type have a bound that is small.
 pub(crate) fn is_small(ty: &Type) -> bool {
     match &ty.shape {
@@ -136,8 +154,9 @@ fn flat(shape: &Shape) -> usize {
     }
 }
 
-/// How often the guest is asked for memory to pass the value to it. Of strings that are not UTF-8 there it may be more
-/// often.
+/// How often the guest is asked for memory to pass the value to it. Where its strings are UTF-16 or Latin-1, and the value's
+/// are not ASCII, it is asked more often: such a call is taken for one that has returned while it still goes on, and
+/// takes its part of the budget sooner.
 fn allocations(value: &Val) -> u64 {
     match value {
         Val::String(_) => 1,

@@ -23,6 +23,10 @@ use tollgate_host_api::egress::recorded::Recording;
 /// What an input may take before it is counted among those that wait: every call has as much.
 const SMALL_BYTES: u64 = 16 * 1024;
 
+/// Bytes of the engine's values that may be made of each byte of JSON, of a small input as if it had
+/// [`SMALL_BYTES`]. Bytes in base64 make thirty, digits twenty; fields that are left out make any number.
+const VALUES_PER_BYTE: u64 = 64;
+
 /// What a caller asks for.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -180,11 +184,13 @@ impl Prepared {
         let Parts {
             tool,
             mut run,
-            mut job,
+            job,
             buffer_bytes,
             mut values,
             asked_at,
         } = *self.0;
+        let started = job.started.clone();
+        let mut job = Some(job);
         let shared = &tool.loaded.shared;
         let counts = tool.counts();
         let demand = Demand {
@@ -198,29 +204,32 @@ impl Prepared {
             None => {
                 // Waiting is not the guest's time. Values made of the input are many times its size and are not kept
                 // meanwhile.
-                let started = job.started.clone();
-                drop(job);
+                job = None;
                 values = None;
                 let waiting = shared.admission.wait(demand);
                 let waited = shared.tokio.timeout(shared.admission_wait, waiting).await;
-                let admitted = waited
+                waited
                     .unwrap_or(Err(Full))
-                    .map_err(|Full| Refused::AtCapacity)?;
-                job = Job {
-                    started,
-                    ..tool.job(&run)?
-                };
-                admitted
+                    .map_err(|Full| Refused::AtCapacity)?
             }
         };
         // It is counted with what runs.
         drop((run.waiting.take(), values));
-        let meter = Meter::new(run.owner);
-        let loaded = Arc::clone(&tool.loaded);
-        let of = Arc::clone(&meter);
+        let meter = Meter::new(Arc::clone(&run.owner));
+        let (scheduler, of) = (&shared.scheduler, Arc::clone(&meter));
+        let tool = tool.clone();
         // What a run takes is large: it is made by the thread that runs it, not moved there.
-        let work = async move { Box::pin(execute(loaded, job, admitted, of, asked_at)).await };
-        let ended = shared.scheduler.spawn(work, meter).await;
+        let work = async move {
+            let job = match job {
+                Some(job) => job,
+                None => Job {
+                    started,
+                    ..tool.job(&run)?
+                },
+            };
+            Box::pin(execute(tool.loaded, job, admitted, of, asked_at)).await
+        };
+        let ended = scheduler.spawn(work, meter).await;
         ended.unwrap_or_else(|Panicked| Ok(Outcome::internal()))
     }
 }
@@ -295,12 +304,13 @@ impl Tool {
             Some(limits) => loaded.limits.lowered_to(limits),
             None => loaded.limits.clone(),
         };
-        check_input(&run.input, &limits)
+        let bytes = check_input(&run.input, &limits)
             .map_err(|violation| Refused::InputInvalid(vec![violation]))?;
         let request = match &self.interface().functions()[index].signature {
             Signature::Typed { parameters, .. } => {
-                let parameters =
-                    decode_parameters(parameters, &run.input).map_err(Refused::InputInvalid)?;
+                let values_max = VALUES_PER_BYTE * bytes.max(SMALL_BYTES);
+                let parameters = decode_parameters(parameters, &run.input, values_max)
+                    .map_err(Refused::InputInvalid)?;
                 Request::Typed { index, parameters }
             }
             Signature::Command(plan) => Request::Command(
@@ -325,7 +335,8 @@ impl Tool {
     }
 }
 
-fn check_input(input: &Value, limits: &Limits) -> Result<(), Violation> {
+/// The bytes of its JSON.
+fn check_input(input: &Value, limits: &Limits) -> Result<u64, Violation> {
     if !is_within_depth(input, DEPTH_MAX) {
         return Err(Violation::new(
             "input_invalid",
@@ -340,7 +351,7 @@ fn check_input(input: &Value, limits: &Limits) -> Result<(), Violation> {
         );
         return Err(Violation::new("input_invalid", message));
     }
-    Ok(())
+    Ok(bytes)
 }
 
 pub(crate) fn is_within_depth(json: &Value, depth_left: usize) -> bool {

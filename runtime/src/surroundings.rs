@@ -1,7 +1,7 @@
 //! What a run finds itself in: a store with everything it was granted, its input files placed.
 
 use crate::execute::{Job, Request, result_type};
-use crate::lifted::{Lifted, is_small};
+use crate::lifted::{Lifted, fuel, is_small};
 use crate::limiter::Limiter;
 use crate::limits::size;
 use crate::run::Refused;
@@ -91,9 +91,10 @@ pub(crate) async fn surroundings(
     };
     let mut store = Store::new(&shared.engine, Guest { host, run });
     store.limiter(|guest| &mut guest.run.limiter);
-    store.set_hostcall_fuel(size(limits.call_bytes));
+    let result = result_type(tool, &job.request);
+    store.set_hostcall_fuel(size(fuel(result, limits.call_bytes)));
     store.set_max_component_handles(COMPONENT_HANDLES_MAX);
-    if result_type(tool, &job.request).is_some_and(|ty| !is_small(ty)) {
+    if result.is_some_and(|ty| !is_small(ty)) {
         store.call_hook(|mut store, border| {
             if let Some(lifted) = &mut store.data_mut().run.lifted {
                 lifted.cross(border);

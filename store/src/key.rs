@@ -232,16 +232,18 @@ impl Store {
                         note(transaction, actor, "key.revoked", id, json!({})).await?;
                     }
                     // One that was taken back before stays so, and has its texts.
-                    Ok((!texts.is_empty(), texts))
+                    Ok((revoked.rows_affected() == 1, texts))
                 })
             },
-            move |(_, texts): &(bool, Vec<[u8; 32]>)| {
+            move |(is_new, texts): &(bool, Vec<[u8; 32]>)| {
                 texts.iter().for_each(|hash| remembered.keys.forget(hash));
-                // Those that it made end with it.
-                remembered.sessions.forget_all();
+                if *is_new {
+                    // Those that it made end with it.
+                    remembered.sessions.forget_all();
+                }
             },
         );
-        Ok(revoked.await?.0)
+        Ok(!revoked.await?.1.is_empty())
     }
 }
 

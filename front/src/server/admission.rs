@@ -73,7 +73,10 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     // Only a row needs the text.
     let queued = match preference {
         Preference::Async { wait } => Some((wait, read.text)),
-        Preference::Answer => None,
+        Preference::Answer => {
+            drop(read.text);
+            None
+        }
     };
     // 6, 7: the input and the credentials. 422, 428
     let (prepared, load) = prepare::prepare(server, &run, read.held).await?;

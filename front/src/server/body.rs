@@ -1,6 +1,7 @@
 //! Request bodies: bounded in size, in time, and over all requests together.
 
 use super::state::{Server, Shared};
+use super::upload::FORM_BYTES_MAX;
 use crate::problem::{Kind, Problem};
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
@@ -15,13 +16,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tollgate_runtime::value::strict;
-use tollgate_runtime::{Violation, quoted};
+use tollgate_runtime::{TOOL_BYTES_MAX, Violation, quoted};
 use tollgate_store::OrgId;
 
 /// Bytes of a JSON body that is not a run's.
 pub(crate) const JSON_BYTES_MAX: u64 = 64 * 1024;
 /// What a body takes out of the budget at a time.
 const PIECE_BYTES: u64 = 4096;
+/// What an upload takes that has an idempotency key, for which it is read twice.
+const UPLOAD_PIECES: usize = 2 * (TOOL_BYTES_MAX + FORM_BYTES_MAX).div_ceil(PIECE_BYTES as usize);
 /// Orgs whose halves are known.
 const ORGS: u64 = 65_536;
 /// How long a body waits for its part of the budget.
@@ -46,10 +49,16 @@ impl Bodies {
         }
     }
 
+    /// Half of them, or what the largest upload takes.
+    fn pieces_of_org(&self) -> usize {
+        let half = self.pieces_max.div_ceil(2);
+        half.max(UPLOAD_PIECES).min(self.pieces_max)
+    }
+
     /// Slow senders hold only what they have sent.
     async fn take(&self, org: Option<OrgId>, bytes: u64) -> Result<Part, Problem> {
         let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
-        let half = || Arc::new(Semaphore::new(self.pieces_max.div_ceil(2)));
+        let half = || Arc::new(Semaphore::new(self.pieces_of_org()));
         let of_org = org.map(|org| self.of_org.get_with(org, half));
         let all = Arc::clone(&self.pieces);
         let taking = async move {
@@ -223,4 +232,41 @@ pub(crate) fn unprocessable(
         None => violation,
     };
     Problem::of(Kind::Unprocessable).with_violation(violation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    async fn taken(bodies: &Bodies, org: OrgId, bytes: u64) -> Result<Part, Problem> {
+        bodies.take(Some(org), bytes).await
+    }
+
+    #[tokio::test]
+    async fn an_org_s_bodies_take_half_and_leave_the_other() {
+        let bodies = Bodies::new(512 * MIB);
+        let (noisy, quiet) = (OrgId::new(), OrgId::new());
+        let first = taken(&bodies, noisy, 256 * MIB).await.expect("its half");
+        assert!(taken(&bodies, noisy, 1).await.is_err(), "no more");
+        let other = taken(&bodies, quiet, 255 * MIB).await;
+        drop(bodies.take(None, MIB).await.expect("what is left"));
+        drop((first, other.expect("the other half")));
+        let again = taken(&bodies, noisy, 256 * MIB).await;
+        drop(again.expect("given back"));
+        // Waiting in vain took nothing.
+        assert_eq!(bodies.pieces.available_permits(), bodies.pieces_max);
+    }
+
+    #[tokio::test]
+    async fn the_largest_upload_fits_wherever_there_is_room_for_it() {
+        let upload = (TOOL_BYTES_MAX + FORM_BYTES_MAX) as u64;
+        let bodies = Bodies::new(2 * upload + PIECE_BYTES);
+        let org = OrgId::new();
+        let read = taken(&bodies, org, upload).await.expect("once");
+        let again = taken(&bodies, org, upload).await.expect("twice");
+        drop((read, again));
+        assert!(Bodies::new(MIB).pieces_of_org() as u64 * PIECE_BYTES <= MIB);
+    }
 }

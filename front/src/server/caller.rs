@@ -137,10 +137,12 @@ pub(crate) async fn identify(
         known => known?,
     };
     if let Some(noted) = extensions.get::<Noted>() {
-        noted.set(caller.key.org, caller.key.key);
+        noted.set(&caller.key, caller.session.is_some());
     }
     server.rates.request(&caller.key, extensions)?;
-    server.unsent.check(caller.key.org)?;
+    server
+        .unsent
+        .check(caller.key.org, caller.session.is_some())?;
     Ok(caller)
 }
 

@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
@@ -31,22 +32,34 @@ pub(crate) struct Ready {
     compiled: &'static str,
 }
 
-/// What was found last, and when. `None`: the store does not write and read.
+/// What was found last.
 #[derive(Debug, Default)]
-pub(crate) struct Readiness(Mutex<Option<(Instant, Option<Ready>)>>);
+pub(crate) struct Readiness(Arc<Mutex<Option<Found>>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    at: Instant,
+    /// `None`: the store does not write and read.
+    ready: Option<Ready>,
+}
 
 impl Readiness {
-    /// Callers at once share a look.
-    async fn of(&self, server: &Server) -> Option<Ready> {
-        let mut last = self.0.lock().await;
-        if let Some((at, found)) = *last
-            && at.elapsed() < LOOK
+    /// Callers at once share a look, which goes on where they leave.
+    async fn of(&self, server: &Shared) -> Option<Ready> {
+        let mut last = Arc::clone(&self.0).lock_owned().await;
+        if let Some(found) = *last
+            && found.at.elapsed() < LOOK
         {
-            return found;
+            return found.ready;
         }
-        let found = look(server).await;
-        *last = Some((Instant::now(), found));
-        found
+        let server = Arc::clone(server);
+        let looking = tokio::spawn(async move {
+            let ready = look(&server).await;
+            let at = Instant::now();
+            *last = Some(Found { at, ready });
+            ready
+        });
+        looking.await.ok().flatten()
     }
 }
 

@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tollgate_store::{KeyId, OrgId};
+use tollgate_store::{KeyId, KnownKey, OrgId};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -31,16 +31,27 @@ pub(crate) struct RequestId(String);
 
 /// Who called, for the log: in the extensions of every request, set by whoever learns it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Noted(Arc<OnceLock<(OrgId, KeyId)>>);
+pub(crate) struct Noted(Arc<OnceLock<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    org: OrgId,
+    key: KeyId,
+    is_session: bool,
+}
 
 impl Noted {
-    pub(crate) fn set(&self, org: OrgId, key: KeyId) {
-        let _ = self.0.set((org, key));
+    pub(crate) fn set(&self, key: &KnownKey, is_session: bool) {
+        let _ = self.0.set(Known {
+            org: key.org,
+            key: key.key,
+            is_session,
+        });
     }
 
-    /// Whose key it was.
-    pub(super) fn org(&self) -> Option<OrgId> {
-        self.0.get().map(|(org, _)| *org)
+    /// Whose key it was, and whether it was a session of it.
+    fn org(&self) -> Option<(OrgId, bool)> {
+        self.0.get().map(|it| (it.org, it.is_session))
     }
 }
 
@@ -129,8 +140,8 @@ impl Drop for Line {
             code = (!self.code.is_empty()).then_some(&*self.code),
             ms = took.as_millis() as u64,
             bytes = self.bytes,
-            org = noted.map(|(org, _)| tracing::field::display(org)),
-            key = noted.map(|(_, key)| tracing::field::display(key)),
+            org = noted.map(|it| tracing::field::display(it.org)),
+            key = noted.map(|it| tracing::field::display(it.key)),
             "request"
         );
         metrics::counter!(

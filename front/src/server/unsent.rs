@@ -33,13 +33,15 @@ impl Unsent {
     }
 
     /// Refuses an org that has its share of them, before it asks for more. One that has none is never refused.
-    pub(crate) fn check(&self, org: OrgId) -> Result<(), Problem> {
+    /// Sessions have half of the share: what was given away must not keep its org out.
+    pub(crate) fn check(&self, org: OrgId, is_session: bool) -> Result<(), Problem> {
+        let share = self.bytes_max / if is_session { 4 } else { 2 };
         let all = self.bytes.load(Ordering::Acquire);
-        if all < self.bytes_max / 2 {
+        if all < share {
             return Ok(());
         }
         let own = self.lock().get(&org).copied().unwrap_or(0);
-        if own == 0 || (own < self.bytes_max / 2 && all < self.bytes_max) {
+        if own == 0 || (own < share && all < self.bytes_max) {
             return Ok(());
         }
         let hint = "Answers to this org wait for their clients to read them, and no more are held: read them, or close their connections.";
@@ -50,14 +52,14 @@ impl Unsent {
     /// now; one that did something is given.
     pub(crate) async fn count(
         self: &Arc<Self>,
-        org: OrgId,
+        (org, is_session): (OrgId, bool),
         only_read: bool,
         response: Response,
     ) -> Response {
         let Some(bytes @ SMALL_BYTES..) = response.body().size_hint().exact() else {
             return response;
         };
-        if only_read && let Err(problem) = self.check(org) {
+        if only_read && let Err(problem) = self.check(org, is_session) {
             return problem.into_response();
         }
         self.take(org, bytes);
@@ -131,15 +133,16 @@ mod tests {
         let (first, second, third) = (OrgId::new(), OrgId::new(), OrgId::new());
         let unsent = Unsent::new(100);
         unsent.take(first, 49);
-        assert!(unsent.check(first).is_ok(), "not its half yet");
+        assert!(unsent.check(first, true).is_err(), "a session has less");
+        assert!(unsent.check(first, false).is_ok(), "not its half yet");
         unsent.take(first, 10);
-        assert!(unsent.check(first).is_err());
-        assert!(unsent.check(second).is_ok());
+        assert!(unsent.check(first, false).is_err());
+        assert!(unsent.check(second, false).is_ok());
         unsent.take(second, 41);
-        assert!(unsent.check(second).is_err(), "all is taken");
-        assert!(unsent.check(third).is_ok());
+        assert!(unsent.check(second, false).is_err(), "all is taken");
+        assert!(unsent.check(third, false).is_ok());
         unsent.give_back(first, 59);
-        assert!(unsent.check(first).is_ok() && unsent.check(second).is_ok());
+        assert!(unsent.check(first, false).is_ok() && unsent.check(second, false).is_ok());
         unsent.give_back(second, 41);
         assert!(unsent.lock().is_empty() && unsent.bytes.load(Ordering::Acquire) == 0);
     }

@@ -1,23 +1,30 @@
 //! From JSON to values of the component model, with every violation and its JSON pointer.
 
 use super::{Case, FLOAT32_MAX, Integer, Label, Parameter, Shape, Type};
+use crate::held;
 use crate::violation::{Violation, pointer_part, quoted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 use wasmtime::component::Val;
 
+/// A value, as its list or record has it.
+const NODE_BYTES: u64 = size_of::<Val>() as u64;
 /// The most violations gathered from one input.
 const VIOLATIONS_MAX: usize = 100;
 
-/// Values of a function's parameters, in order, from an object of them by name.
+/// Values of a function's parameters, in order, from an object of them by name. They take at most `bytes_max` bytes of
+/// the host's: fields that are left out are values, too, so that types say how much is made of a few bytes of JSON.
 pub fn decode_parameters(
     parameters: &[Parameter],
     input: &Value,
+    bytes_max: u64,
 ) -> Result<Vec<Val>, Vec<Violation>> {
     let mut decoder = Decoder {
         path: Vec::new(),
         violations: Vec::new(),
+        bytes_max,
+        bytes_left: Some(bytes_max),
     };
     let values = decoder.fields(parameters, input);
     match values {
@@ -32,6 +39,9 @@ struct Decoder<'j> {
     /// From the input to the value at hand. A pointer is made of it where something is wrong.
     path: Vec<Step<'j>>,
     violations: Vec<Violation>,
+    bytes_max: u64,
+    /// Once there are none, nothing more is made.
+    bytes_left: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +52,7 @@ enum Step<'j> {
 
 impl<'j> Decoder<'j> {
     fn value(&mut self, ty: &'j Type, json: &'j Value) -> Option<Val> {
+        self.take(NODE_BYTES)?;
         match &ty.shape {
             Shape::Bool => json
                 .as_bool()
@@ -69,8 +80,14 @@ impl<'j> Decoder<'j> {
     fn fields(&mut self, fields: &'j [Parameter], json: &'j Value) -> Option<Vec<(String, Val)>> {
         let object = self.object(json)?;
         self.refuse_unknown(object, fields.iter().map(|field| field.name.as_str()));
+        for field in fields {
+            self.take(NODE_BYTES + held::name(&field.name))?;
+        }
         let mut values = Vec::with_capacity(fields.len());
         for field in fields {
+            if self.is_over() {
+                return None;
+            }
             let value = match object.get(&field.name) {
                 Some(json) => self.within(&field.name, |this| this.value(&field.ty, json)),
                 None if field.ty.is_nullable() => Some(Val::Option(None)),
@@ -136,6 +153,7 @@ impl<'j> Decoder<'j> {
 
     fn bytes(&mut self, json: &Value) -> Option<Val> {
         match json.as_str().and_then(|text| STANDARD.decode(text).ok()) {
+            Some(bytes) if self.take(bytes.len() as u64 * NODE_BYTES).is_none() => None,
             Some(bytes) => Some(Val::List(bytes.into_iter().map(Val::U8).collect())),
             None => self.expected("a base64 string (RFC 4648, with padding)", json),
         }
@@ -145,10 +163,10 @@ impl<'j> Decoder<'j> {
         let Some(items) = json.as_array() else {
             return self.expected("an array", json);
         };
-        let mut values = Vec::with_capacity(items.len());
+        let mut values = Vec::new();
         for (index, item) in items.iter().enumerate() {
             values.extend(self.within_index(index, |this| this.value(element, item)));
-            if self.violations.len() >= VIOLATIONS_MAX {
+            if self.is_over() {
                 return None;
             }
         }
@@ -318,6 +336,25 @@ impl<'j> Decoder<'j> {
             self.violations.push(violation.at_pointer(&pointer));
         }
         None
+    }
+
+    /// Whether nothing more is looked at.
+    fn is_over(&self) -> bool {
+        self.violations.len() >= VIOLATIONS_MAX || self.bytes_left.is_none()
+    }
+
+    /// Before something is made that takes so many bytes.
+    fn take(&mut self, bytes: u64) -> Option<()> {
+        let left = self.bytes_left?;
+        self.bytes_left = left.checked_sub(bytes);
+        if self.bytes_left.is_none() {
+            let message = format!(
+                "with it the input makes values of more than {} bytes, which is more than so short an input may",
+                self.bytes_max
+            );
+            return self.violation(message);
+        }
+        Some(())
     }
 
     fn pointer(&self) -> String {

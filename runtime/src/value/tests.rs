@@ -201,7 +201,7 @@ fn decode(ty: &Type, json: &Value) -> Option<Val> {
         name: "value".to_owned(),
         ty: ty.clone(),
     };
-    decode_parameters(&[parameter], &json!({"value": json}))
+    decode_parameters(&[parameter], &json!({"value": json}), 1 << 20)
         .ok()?
         .pop()
 }
@@ -278,18 +278,60 @@ fn every_violation_of_an_input_is_named_with_its_place() {
             ty: Type::plain(Shape::Option(Box::new(Type::plain(Shape::String)))),
         },
     ];
-    let violations =
-        decode_parameters(&fields, &json!({"count": 256, "names": ["a", 1], "a/b": 0}))
-            .expect_err("three");
+    let violations = decode_parameters(
+        &fields,
+        &json!({"count": 256, "names": ["a", 1], "a/b": 0}),
+        1 << 20,
+    )
+    .expect_err("three");
     let pointers: Vec<_> = violations
         .iter()
         .filter_map(|it| it.place.pointer.as_deref())
         .collect();
     assert_eq!(pointers, ["/a~1b", "/count", "/names/1"]);
-    let violations = decode_parameters(&fields, &json!([])).expect_err("no object");
+    let violations = decode_parameters(&fields, &json!([]), 1 << 20).expect_err("no object");
     assert!(
         violations[0].message.contains("expected an object"),
         "{}",
         violations[0]
     );
+}
+
+#[test]
+fn fields_that_are_left_out_make_no_more_than_there_may_be() {
+    let field = |index: usize| Parameter {
+        name: format!("field-{index}"),
+        ty: Type::plain(Shape::Option(Box::new(Type::plain(Shape::Bool)))),
+    };
+    let record = Type::plain(Shape::Record((0..1000).map(field).collect()));
+    let parameters = [Parameter {
+        name: "records".to_owned(),
+        ty: Type::plain(Shape::List(Box::new(record))),
+    }];
+    let decoded = |count: usize| {
+        let input = json!({"records": vec![json!({}); count]});
+        decode_parameters(&parameters, &input, 1 << 20)
+    };
+    let made = decoded(5).expect("half a MiB");
+    let bytes: u64 = made.iter().map(crate::held::parameter).sum();
+    assert!(bytes < 1 << 20, "{bytes}");
+    let violations = decoded(100_000).expect_err("gigabytes");
+    assert_eq!(violations.len(), 1, "{violations:?}");
+    let message = &violations[0].message;
+    assert!(message.contains("more than 1048576 bytes"), "{message}");
+    // Bytes in base64, texts and plain lists are held to it, too.
+    for (shape, json) in [
+        (Shape::Bytes, json!("A".repeat(1 << 20))),
+        (
+            Shape::List(Box::new(Type::plain(Shape::Bool))),
+            json!(vec![true; 1 << 16]),
+        ),
+    ] {
+        let parameters = [Parameter {
+            name: "it".to_owned(),
+            ty: Type::plain(shape),
+        }];
+        let refused = decode_parameters(&parameters, &json!({"it": json}), 1 << 20);
+        assert_eq!(refused.expect_err("too much").len(), 1);
+    }
 }

@@ -154,8 +154,8 @@ async fn what_waits_for_a_place_is_counted_until_it_has_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn values_that_a_guest_gave_back_are_bounded_while_it_goes_on() {
     for (parameters, core, input) in signatures() {
-        // Four times 64 MiB.
-        let runtime = with_buffers(320 * MIB, 1000);
+        // Four times three times 64 MiB, and an eighth for small ones.
+        let runtime = with_buffers(900 * MIB, 1000);
         let spins = gives(500_000, parameters, core, "", "(loop $again (br $again))");
         let tool = load(&runtime, &spins).await;
         let mut runs = JoinSet::new();
@@ -209,4 +209,36 @@ async fn nothing_is_counted_of_a_call_that_takes_its_time() {
             "{parameters}: it was not suspended"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_end_sooner_since_the_engine_counts_only_their_text() {
+    let labels: Vec<_> = (10..42).map(|number| format!("\"f{number}\"")).collect();
+    // All of them set, in each of so many.
+    let tool = wat_bytes(&format!(
+        r#"(component
+          (type $made (flags {}))
+          (export $flags "flags" (type $made))
+          (core module $guest
+            (memory (export "memory") 40)
+            (func (export "call") (param $count i32) (result i32)
+              (memory.fill (i32.const 65536) (i32.const 255) (i32.mul (local.get $count) (i32.const 4)))
+              (i32.store (i32.const 0) (i32.const 65536))
+              (i32.store (i32.const 4) (local.get $count))
+              (i32.const 0)))
+          (core instance $guest (instantiate $guest))
+          (func (export "call") (param "count" u32) (result (list $flags))
+            (canon lift (core func $guest "call") (memory $guest "memory"))))"#,
+        labels.join(" ")
+    ));
+    let tool = load(&with_buffers(900 * MIB, 1000), &tool).await;
+    let ended = async |count: u32| {
+        let ended = only(&tool, json!({"count": count}), Limits::default()).await;
+        super::end(&ended)
+    };
+    // 136 bytes each, as the engine counts.
+    assert_eq!(ended(5_000).await, None);
+    let too_much_output = Some((FailureKind::OutputLimit, Some("output")));
+    assert_eq!(ended(61_000).await, too_much_output);
+    assert_eq!(ended(62_000).await, Some((FailureKind::Abi, None)));
 }
