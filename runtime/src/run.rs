@@ -235,7 +235,7 @@ impl Prepared {
 }
 
 impl Runtime {
-    /// Counts the run's input among those whose runs have not started: values take up to forty times the bytes of
+    /// Counts the run's input among those whose runs have not started: values take many times the bytes of
     /// their JSON. [`Tool::prepare`] does so for a run that was not held; a caller that has to wait for something
     /// between reading an input and that does it first.
     ///

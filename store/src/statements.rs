@@ -406,7 +406,7 @@ pub(crate) const SET_BUDGET: &str =
 pub(crate) const REMOVE_BUDGET: &str = "DELETE FROM budgets
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND period = $4
     RETURNING org_id, project_id, key_id, period, budget_id, cap, created_at";
-/// By runs and by subscriptions. Ids sort by time, so that the runs of a time are a range of the table's own key.
+/// By runs and by subscriptions, of what outlives their records.
 pub(crate) const SPENT: &str = "SELECT
         (SELECT COALESCE(SUM(charged), 0) FROM usage_days
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4)

@@ -11,7 +11,7 @@ use tollgate_store::OrgId;
 
 /// Orgs whose turns are known.
 const ORGS: u64 = 65_536;
-/// Bytes of JSON that are worked on where they are: it takes less than half a millisecond.
+/// Bytes of JSON that are worked on where they are: a sixty-fourth of the largest input there is by default.
 const SHORT_BYTES: usize = 16 * 1024;
 
 /// What is done in turns. What comes later in a request has turns of its own: it holds more, and must not wait for
