@@ -12,7 +12,7 @@ use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::sync::Arc;
@@ -208,7 +208,7 @@ fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {
     })
 }
 
-pub(crate) fn json_in(text: &str) -> Result<Value, sqlx::Error> {
+pub(crate) fn json_in<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with the store itself.
 
 use crate::vault::VaultError;
+use std::error::Error;
 
 /// A read or write that was not done.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +11,7 @@ pub enum StoreError {
     Refusing(String),
     /// The database's answer was not what it must be: a fault of ours, or a damaged file.
     #[error("the database failed: {0}")]
-    Failed(#[source] sqlx::Error),
+    Failed(#[source] Box<dyn Error + Send + Sync>),
     /// A tool's file could not be written or read.
     #[error("a tool's file: {0}")]
     File(#[from] object_store::Error),
@@ -42,15 +43,30 @@ impl From<sqlx::Error> for StoreError {
         let refuses = match &error {
             sqlx::Error::Database(database) => {
                 let code = database.code().and_then(|code| code.parse::<i32>().ok());
-                code.is_some_and(|code| REFUSING.contains(&(code & 0xff)))
+                code.is_some_and(is_refusing)
             }
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
             _ => false,
         };
-        if refuses {
-            StoreError::Refusing(error.to_string())
-        } else {
-            StoreError::Failed(error)
-        }
+        told(error, refuses)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|it| it.extended_code);
+        let refuses = code.is_some_and(is_refusing);
+        told(error, refuses)
+    }
+}
+
+fn is_refusing(extended_code: i32) -> bool {
+    REFUSING.contains(&(extended_code & 0xff))
+}
+
+fn told(error: impl Error + Send + Sync + 'static, refuses: bool) -> StoreError {
+    match refuses {
+        true => StoreError::Refusing(error.to_string()),
+        false => StoreError::Failed(Box::new(error)),
     }
 }

@@ -1,6 +1,8 @@
 //! Identifiers: 16 bytes that sort by time, written with a prefix that says of what.
 
 use data_encoding::BASE32_DNSSEC;
+use rusqlite::ToSql;
+use rusqlite::types::ToSqlOutput;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
@@ -172,6 +174,12 @@ impl<K> Type<Sqlite> for Id<K> {
 impl<K> Encode<'_, Sqlite> for Id<K> {
     fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
         <Vec<u8> as Encode<'_, Sqlite>>::encode(self.bytes.to_vec(), buffer)
+    }
+}
+
+impl<K> ToSql for Id<K> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.bytes.as_slice().into())
     }
 }
 

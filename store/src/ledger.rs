@@ -2,14 +2,15 @@
 
 use crate::Store;
 use crate::action::{Actor, note};
+use crate::directly::{Binding, directly, each};
 use crate::error::StoreError;
 use crate::id::{EntryId, OrgId, RunId, SubscriptionId};
 use crate::number::signed;
 use crate::page::{Page, one_more};
-use crate::rows::Binding;
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
+use rusqlite::Connection;
 use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -154,32 +155,35 @@ pub(crate) struct Line {
 }
 
 /// Makes entries, and changes the wallets by them. What changed is to be posted once it is committed.
-pub(crate) async fn enter(
-    transaction: &mut Transaction,
-    lines: &[&Line],
+pub(crate) fn enter<'l>(
+    connection: &Connection,
+    lines: impl Iterator<Item = &'l Line> + Clone,
     at: Time,
 ) -> Result<Vec<(OrgId, i64)>, StoreError> {
-    statements::INSERT_ENTRIES_SQLITE
-        .execute(transaction, lines, |statement, line| {
-            bind_line(statement, line, at)
-        })
-        .await?;
-    let changes = summed(lines.iter().copied());
-    change(transaction, &changes).await?;
+    let entered = lines.clone();
+    each(connection, statements::INSERT_ENTRY, entered, |it, line| {
+        bind_line(it, line, at)
+    })?;
+    let changes = summed(lines);
+    change(connection, &changes)?;
     Ok(changes)
 }
 
-fn bind_line(statement: Binding, line: &Line, at: Time) -> Binding {
+fn bind_line<'s, 'c>(
+    statement: Binding<'s, 'c>,
+    line: &Line,
+    at: Time,
+) -> rusqlite::Result<Binding<'s, 'c>> {
     statement
-        .bind(line.org)
-        .bind(line.id)
-        .bind(line.posting.to_vec())
-        .bind(line.kind)
-        .bind(line.tokens)
-        .bind(line.run)
-        .bind(line.subscription)
-        .bind(line.reason.clone())
-        .bind(line.request.clone())
+        .bind(line.org)?
+        .bind(line.id)?
+        .bind(line.posting.as_slice())?
+        .bind(line.kind)?
+        .bind(line.tokens)?
+        .bind(line.run)?
+        .bind(line.subscription)?
+        .bind(&line.reason)?
+        .bind(&line.request)?
         .bind(at)
 }
 
@@ -200,18 +204,21 @@ pub(crate) fn summed<'l>(lines: impl IntoIterator<Item = &'l Line>) -> Vec<(OrgI
 }
 
 /// Refused by the database where a wallet would be less than empty.
-async fn change(transaction: &mut Transaction, changes: &[(OrgId, i64)]) -> Result<(), StoreError> {
-    let takes = |(_, tokens): &(OrgId, i64)| *tokens < 0;
-    let (takes, gives): (Vec<_>, Vec<_>) = changes.iter().copied().partition(takes);
-    let bind =
-        |statement: Binding, (org, tokens): &(OrgId, i64)| statement.bind(*org).bind(*tokens);
-    let given = statements::GIVE_TOKENS_SQLITE.execute(transaction, &gives, bind);
-    let given = given.await?;
-    let taken = statements::TAKE_TOKENS_SQLITE.execute(transaction, &takes, bind);
-    let taken = taken.await?;
-    match (given + taken) == changes.len() as u64 {
+fn change(connection: &Connection, changes: &[(OrgId, i64)]) -> Result<(), StoreError> {
+    let takes = |(_, tokens): &&(OrgId, i64)| *tokens < 0;
+    let (takes, gives): (Vec<_>, Vec<_>) = changes.iter().partition(takes);
+    let mut changed = 0;
+    for (statement, changes) in [
+        (statements::GIVE_TOKENS, gives),
+        (statements::TAKE_TOKENS, takes),
+    ] {
+        changed += each(connection, statement, changes, |it, (org, tokens)| {
+            it.bind(tokens)?.bind(org)
+        })?;
+    }
+    match changed == changes.len() {
         true => Ok(()),
-        false => Err(StoreError::Failed(sqlx::Error::RowNotFound)),
+        false => Err(rusqlite::Error::QueryReturnedNoRows.into()),
     }
 }
 
@@ -273,8 +280,7 @@ async fn give(
         line(credit.org, tokens, request),
         line(OrgId::none(), -tokens, None),
     ];
-    let lines: Vec<&Line> = lines.iter().collect();
-    let changes = enter(transaction, &lines, entry.at).await?;
+    let changes = directly(transaction, |it| enter(it, lines.iter(), entry.at)).await?;
     let detail = json!({"entry_id": entry.id, "tokens": tokens, "reason": credit.reason});
     note(transaction, actor, "credit.made", credit.org, detail).await?;
     Ok((Credited::Made(entry), changes))

@@ -8,8 +8,10 @@ use crate::files::Digest;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
 use crate::number::unsigned;
 use crate::page::{Page, one_more};
+use crate::run_usage::RunUsage;
 use crate::statements;
 use crate::time::Time;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -74,7 +76,7 @@ pub struct Finish {
     /// Why there is no output.
     pub failure: Option<Value>,
     /// What it used.
-    pub usage: Option<Value>,
+    pub usage: Option<RunUsage>,
     /// Tokens charged.
     pub charged: u64,
     /// The output's JSON text, kept where `keeps_output`.
@@ -128,7 +130,7 @@ pub struct RunRecord {
     /// Why there is no output.
     pub failure: Option<Value>,
     /// What it used.
-    pub usage: Option<Value>,
+    pub usage: Option<RunUsage>,
     /// Tokens charged.
     pub charged: u64,
     /// The output's JSON text, where it is kept and was asked for.
@@ -284,18 +286,19 @@ pub(crate) fn new_in(row: &SqliteRow) -> Result<NewRun, sqlx::Error> {
 }
 
 fn record_in(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
-    let json = |column: &str| -> Result<Option<Value>, sqlx::Error> {
-        let text: Option<&str> = row.try_get(column)?;
-        text.map(json_in).transpose()
-    };
     Ok(RunRecord {
         run: new_in(row)?,
         status: row.try_get("status")?,
-        failure: json("failure")?,
-        usage: json("usage")?,
+        failure: read_in(row, "failure")?,
+        usage: read_in(row, "usage")?,
         charged: unsigned(row.try_get("charged")?),
         output: row.try_get("output")?,
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
     })
+}
+
+fn read_in<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(json_in).transpose()
 }

@@ -2,22 +2,23 @@
 //! starts.
 
 use crate::Store;
+use crate::directly::{Binding, directly, each};
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::idempotency::{KeptAnswer, Slot, keep_answer};
 use crate::number::signed;
-use crate::rows::Binding;
 use crate::run::{Claimed, NewRun, new_in};
 use crate::statements;
 use crate::time::Time;
 use crate::wallet::{KeptHold, kept_hold};
 use crate::writer::Transaction;
+use rusqlite::{Connection, params};
 use serde_json::Value;
 use sqlx::Row;
 use std::sync::Arc;
 
 /// The attempt of a run that was never queued.
-pub(crate) const FIRST_ATTEMPT: i64 = 1;
+pub const FIRST_ATTEMPT: i64 = 1;
 
 impl Store {
     /// Makes a run that starts now durable, with the slot its answer is kept in.
@@ -29,12 +30,8 @@ impl Store {
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {
-                    bind_new(sqlx::query(statements::BEGIN_RUN), &run)
-                        .bind(FIRST_ATTEMPT)
-                        .bind("RUNNING")
-                        .bind(Time::now())
-                        .execute(&mut *transaction)
-                        .await?;
+                    let now = Time::now();
+                    directly(transaction, |it| begin(it, &run, FIRST_ATTEMPT, Some(now))).await?;
                     match slot {
                         Some((slot, answer)) => keep_answer(transaction, slot, answer).await,
                         None => Ok(()),
@@ -54,12 +51,7 @@ impl Store {
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {
-                    bind_new(sqlx::query(statements::BEGIN_RUN), &run)
-                        .bind(0)
-                        .bind("QUEUED")
-                        .bind(None::<Time>)
-                        .execute(&mut *transaction)
-                        .await?;
+                    directly(transaction, |it| begin(it, &run, 0, None)).await?;
                     sqlx::query(statements::KEEP_INPUT)
                         .bind(run.owner.0)
                         .bind(run.id)
@@ -148,7 +140,7 @@ impl Store {
                         .fetch_optional(&mut *transaction)
                         .await?;
                     if row.is_some() {
-                        drop_input(transaction, org, id).await?;
+                        directly(transaction, |it| drop_input(it, org, id)).await?;
                     }
                     Ok(row.as_ref().map(kept_hold).transpose()?)
                 })
@@ -190,39 +182,53 @@ async fn claim(
     }))
 }
 
-pub(crate) async fn drop_input(
-    transaction: &mut Transaction,
-    org: OrgId,
-    id: RunId,
+/// Writes the row of a run that is queued, or has started.
+fn begin(
+    connection: &Connection,
+    run: &NewRun,
+    attempt: i64,
+    started_at: Option<Time>,
 ) -> Result<(), StoreError> {
-    sqlx::query(statements::DROP_INPUT)
-        .bind(org)
-        .bind(id)
-        .execute(transaction)
-        .await?;
+    let status = started_at.map_or("QUEUED", |_| "RUNNING");
+    each(connection, statements::BEGIN_RUN, [run], |it, run| {
+        bind_new(it, run)?
+            .bind(attempt)?
+            .bind(status)?
+            .bind(started_at)
+    })?;
+    Ok(())
+}
+
+pub(crate) fn drop_input(connection: &Connection, org: OrgId, id: RunId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(statements::DROP_INPUT)?
+        .execute(params![org, id])?;
     Ok(())
 }
 
 /// Binds the first nineteen of a run's columns.
-pub(crate) fn bind_new(statement: Binding, run: &NewRun) -> Binding {
+pub(crate) fn bind_new<'s, 'c>(
+    statement: Binding<'s, 'c>,
+    run: &NewRun,
+) -> rusqlite::Result<Binding<'s, 'c>> {
     statement
-        .bind(run.owner.0)
-        .bind(run.owner.1)
-        .bind(run.id)
-        .bind(run.key)
-        .bind(run.artifact)
-        .bind(run.release)
-        .bind(run.digest.as_bytes().to_vec())
-        .bind(run.function.clone())
-        .bind(run.external_id.clone())
-        .bind(run.traceparent.clone())
-        .bind(run.timeout_ms)
-        .bind(i64::from(run.is_own))
-        .bind(i64::from(run.share_diagnostics))
-        .bind(run.input_sha256.to_vec())
-        .bind(signed(run.input_bytes))
-        .bind(run.created_at)
-        .bind(signed(run.price))
-        .bind(run.seller)
+        .bind(run.owner.0)?
+        .bind(run.owner.1)?
+        .bind(run.id)?
+        .bind(run.key)?
+        .bind(run.artifact)?
+        .bind(run.release)?
+        .bind(run.digest.as_bytes())?
+        .bind(&run.function)?
+        .bind(&run.external_id)?
+        .bind(&run.traceparent)?
+        .bind(run.timeout_ms)?
+        .bind(run.is_own)?
+        .bind(run.share_diagnostics)?
+        .bind(run.input_sha256.as_slice())?
+        .bind(signed(run.input_bytes))?
+        .bind(run.created_at)?
+        .bind(signed(run.price))?
+        .bind(run.seller)?
         .bind(run.session)
 }

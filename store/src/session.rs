@@ -269,7 +269,7 @@ async fn counted(readers: &SqlitePool, row: &SqliteRow) -> Result<Allowance, sql
 }
 
 fn artifacts_in(row: &SqliteRow) -> Result<Vec<ArtifactId>, sqlx::Error> {
-    let ids = json_in(row.try_get("artifacts")?)?;
+    let ids: Value = json_in(row.try_get("artifacts")?)?;
     let ids = ids.as_array().into_iter().flatten();
     let parsed = ids.map(|id| id.as_str().unwrap_or_default().parse());
     parsed

@@ -1,20 +1,21 @@
 //! How runs end in the records: what a run did and what is charged for it become durable together.
 
 use crate::Store;
+use crate::directly::{Binding, each};
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::OrgId;
 use crate::ledger::{Line, Paid, Payment, enter, summed};
 use crate::number::signed;
-use crate::rows::Binding;
 use crate::run::{Finish, NewRun};
 use crate::run_life::{FIRST_ATTEMPT, bind_new, drop_input};
+use crate::run_usage::RunUsage;
 use crate::statements;
 use crate::time::Time;
 use crate::uploaded_spans;
 use crate::usage;
 use crate::wallet::Hold;
-use crate::writer::Transaction;
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
 /// A run that has ended, to be recorded, and charged for where that says so.
@@ -22,7 +23,7 @@ use serde_json::Value;
 pub struct Settlement {
     /// What was asked for.
     pub run: NewRun,
-    /// Which start of a claimed run it is; none of any other.
+    /// Which start of the run it is, where that has a row already.
     pub attempt: Option<i64>,
     /// How it ended.
     pub finish: Finish,
@@ -69,10 +70,6 @@ impl Settlement {
         let payment = payment.filter(|payment| payment.tokens > 0);
         payment.map_or_else(Vec::new, |payment| payment.lines(fees))
     }
-
-    fn attempt(&self) -> i64 {
-        self.attempt.unwrap_or(FIRST_ATTEMPT)
-    }
 }
 
 /// A settlement on its way to the disk, with the entries that it makes.
@@ -108,48 +105,58 @@ impl Settling {
 }
 
 /// Records them all. `false` where the records had another end of one, and all are to be undone.
-pub(crate) async fn record_all(
-    transaction: &mut Transaction,
+pub(crate) fn record_all(
+    connection: &Connection,
     settling: &[Settling],
 ) -> Result<bool, StoreError> {
-    let recorded = statements::FINISH_RUNS_SQLITE
-        .execute(transaction, settling, |statement, it| {
-            bind_end(bind_new(statement, &it.settlement.run), &it.settlement)
-        })
-        .await?;
-    if recorded != settling.len() as u64 {
+    let mut recorded = 0;
+    let all = || settling.iter().map(|it| &*it.settlement);
+    let new = all().filter(|it| it.attempt.is_none());
+    recorded += each(connection, statements::RECORD_RUN, new, |it, one| {
+        bind_end(bind_new(it, &one.run)?.bind(FIRST_ATTEMPT)?, &one.finish)
+    })?;
+    let begun = all().filter(|it| it.attempt.is_some());
+    recorded += each(connection, statements::END_RUN, begun, |it, one| {
+        bind_end(it, &one.finish)?
+            .bind(one.run.owner.0)?
+            .bind(one.run.owner.1)?
+            .bind(one.run.id)?
+            .bind(one.attempt)
+    })?;
+    if recorded != settling.len() {
         return Ok(false);
     }
-    let ended = settling
-        .iter()
-        .map(|it| (&it.settlement.run, &it.settlement.finish));
-    usage::count(transaction, ended).await?;
-    let lines: Vec<&Line> = settling.iter().flat_map(|it| &it.lines).collect();
-    enter(transaction, &lines, Time::now()).await?;
-    for it in settling {
-        keep(transaction, &it.settlement).await?;
+    usage::count(connection, all().map(|it| (&it.run, &it.finish)))?;
+    let lines = settling.iter().flat_map(|it| &it.lines);
+    enter(connection, lines, Time::now())?;
+    for it in all() {
+        keep(connection, it)?;
     }
     Ok(true)
 }
 
-/// Binds what follows what a new run has.
-fn bind_end(statement: Binding, settlement: &Settlement) -> Binding {
-    let finish = &settlement.finish;
+/// Binds how a run ended.
+fn bind_end<'s, 'c>(
+    statement: Binding<'s, 'c>,
+    finish: &Finish,
+) -> rusqlite::Result<Binding<'s, 'c>> {
     let output = finish.output.as_deref();
+    let digest = output.map(|output| Digest::of(output.as_bytes()));
+    // Numbers are always written.
+    let usage = finish.usage.as_ref().map(RunUsage::kept).transpose();
     statement
-        .bind(settlement.attempt())
-        .bind(finish.status.name())
-        .bind(finish.failure.as_ref().map(Value::to_string))
-        .bind(finish.usage.as_ref().map(Value::to_string))
-        .bind(signed(finish.charged))
-        .bind(output.map(|output| Digest::of(output.as_bytes()).as_bytes().to_vec()))
-        .bind(output.map(|output| signed(output.len() as u64)))
-        .bind(finish.started_at)
+        .bind(finish.status.name())?
+        .bind(finish.failure.as_ref().map(Value::to_string))?
+        .bind(usage.ok().flatten())?
+        .bind(signed(finish.charged))?
+        .bind(digest.as_ref().map(Digest::as_bytes))?
+        .bind(output.map(|output| signed(output.len() as u64)))?
+        .bind(finish.started_at)?
         .bind(finish.finished_at)
 }
 
 /// Keeps what a run put out, where it is kept, beside its record.
-async fn keep(transaction: &mut Transaction, settlement: &Settlement) -> Result<(), StoreError> {
+fn keep(connection: &Connection, settlement: &Settlement) -> Result<(), StoreError> {
     let (run, finish) = (&settlement.run, &settlement.finish);
     let org = run.owner.0;
     let output = finish.output.as_ref().filter(|_| finish.keeps_output);
@@ -160,20 +167,19 @@ async fn keep(transaction: &mut Transaction, settlement: &Settlement) -> Result<
     ];
     for (statement, text) in kept {
         if let Some(text) = text {
-            sqlx::query(statement)
-                .bind(org)
-                .bind(run.id)
-                .bind(text.clone())
-                .bind(finish.finished_at)
-                .execute(&mut *transaction)
-                .await?;
+            connection.prepare_cached(statement)?.execute(params![
+                org,
+                run.id,
+                text,
+                finish.finished_at
+            ])?;
         }
     }
-    if let Some(spans) = finish.uploaded_spans.clone() {
-        uploaded_spans::keep(transaction, (org, run.id), 0, spans, finish.finished_at).await?;
+    if let Some(spans) = &finish.uploaded_spans {
+        uploaded_spans::keep(connection, (org, run.id), 0, spans, finish.finished_at)?;
     }
-    if settlement.attempt() > FIRST_ATTEMPT || finish.keeps_output {
-        drop_input(transaction, org, run.id).await?;
+    if settlement.attempt.is_some() {
+        drop_input(connection, org, run.id)?;
     }
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! Every statement, in the subset of SQL that SQLite and Postgres both take, unless its name says otherwise.
 
-use crate::rows::Rows;
-use std::sync::LazyLock;
-
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
 pub(crate) const REPLACE_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
@@ -244,19 +241,17 @@ pub(crate) const REPLACE_SEALED: &str = "UPDATE environment SET sealed = $5
 
 // Runs.
 /// Also ends a run that is durable already, unless it was ended or started again meanwhile.
-pub(crate) static FINISH_RUNS_SQLITE: LazyLock<Rows> = LazyLock::new(|| {
-    let head = "INSERT INTO runs
+/// Of a run that has no row. One that changes a row there is copies each page that it may have to give back.
+pub(crate) const RECORD_RUN: &str = "INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
         timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, session_id,
         attempt, status, failure, usage, charged, output_sha256, output_bytes, started_at, finished_at)
-    VALUES";
-    let tail = "ON CONFLICT (org_id, project_id, run_id) DO UPDATE SET status = excluded.status,
-        failure = excluded.failure, usage = excluded.usage, charged = excluded.charged,
-        output_sha256 = excluded.output_sha256, output_bytes = excluded.output_bytes,
-        started_at = excluded.started_at, finished_at = excluded.finished_at
-    WHERE runs.status = 'RUNNING' AND runs.attempt = excluded.attempt";
-    Rows::new(head, 28, tail)
-});
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+        $24, $25, $26, $27, $28)
+    ON CONFLICT (org_id, project_id, run_id) DO NOTHING";
+pub(crate) const END_RUN: &str = "UPDATE runs SET status = $1, failure = $2, usage = $3, charged = $4,
+        output_sha256 = $5, output_bytes = $6, started_at = $7, finished_at = $8
+    WHERE org_id = $9 AND project_id = $10 AND run_id = $11 AND attempt = $12 AND status = 'RUNNING'";
 pub(crate) const BEGIN_RUN: &str = "INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
         timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, session_id,
@@ -320,16 +315,13 @@ pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
     ORDER BY r.run_id DESC LIMIT $3";
 
 // Usage.
-pub(crate) static ADD_USAGE_SQLITE: LazyLock<Rows> = LazyLock::new(|| {
-    let head = "INSERT INTO usage_days
+pub(crate) const ADD_USAGE: &str = "INSERT INTO usage_days
         (org_id, project_id, day, artifact_id, key_id, runs, succeeded, charged, cpu_us, wall_us)
-    VALUES";
-    let tail = "ON CONFLICT (org_id, project_id, day, artifact_id, key_id) DO UPDATE SET
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (org_id, project_id, day, artifact_id, key_id) DO UPDATE SET
         runs = usage_days.runs + excluded.runs, succeeded = usage_days.succeeded + excluded.succeeded,
         charged = usage_days.charged + excluded.charged, cpu_us = usage_days.cpu_us + excluded.cpu_us,
         wall_us = usage_days.wall_us + excluded.wall_us";
-    Rows::new(head, 10, tail)
-});
 pub(crate) const USAGE_BY_DAY: &str =
     "SELECT day, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
         SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
@@ -352,22 +344,13 @@ pub(crate) const HELD: &str =
     "SELECT org_id, SUM(price) AS held FROM runs WHERE status = 'QUEUED' GROUP BY org_id";
 pub(crate) const ORG_POSTED: &str = "SELECT COALESCE(w.posted, 0) FROM orgs o
     LEFT JOIN wallets w ON w.org_id = o.org_id WHERE o.org_id = $1";
-pub(crate) static GIVE_TOKENS_SQLITE: LazyLock<Rows> = LazyLock::new(|| {
-    let tail = "ON CONFLICT (org_id) DO UPDATE SET posted = wallets.posted + excluded.posted";
-    Rows::new("INSERT INTO wallets (org_id, posted) VALUES", 2, tail)
-});
+pub(crate) const GIVE_TOKENS: &str = "INSERT INTO wallets (posted, org_id) VALUES ($1, $2)
+    ON CONFLICT (org_id) DO UPDATE SET posted = wallets.posted + excluded.posted";
 /// A row that is made anew is checked before it is found to be there: what takes is no such row.
-pub(crate) static TAKE_TOKENS_SQLITE: LazyLock<Rows> = LazyLock::new(|| {
-    let tail = ") UPDATE wallets SET posted = posted + changes.tokens FROM changes
-        WHERE wallets.org_id = changes.org_id";
-    Rows::new("WITH changes (org_id, tokens) AS (VALUES", 2, tail)
-});
-pub(crate) static INSERT_ENTRIES_SQLITE: LazyLock<Rows> = LazyLock::new(|| {
-    let head = "INSERT INTO entries
+pub(crate) const TAKE_TOKENS: &str = "UPDATE wallets SET posted = posted + $1 WHERE org_id = $2";
+pub(crate) const INSERT_ENTRY: &str = "INSERT INTO entries
         (org_id, entry_id, posting_id, kind, tokens, run_id, subscription_id, reason, request_sha256, at)
-    VALUES";
-    Rows::new(head, 10, "")
-});
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 pub(crate) const ENTRY_BY_REQUEST: &str =
     "SELECT org_id, entry_id, at, kind, tokens, run_id, subscription_id, reason FROM entries
     WHERE request_sha256 = $1";

@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::budget::Payer;
+use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
 use crate::ledger::{Paid, Payment, enter};
@@ -89,8 +90,8 @@ impl Store {
                             0 => Ok(Some(Vec::new())),
                             _ => {
                                 let lines = payment.lines(fees);
-                                let lines: Vec<_> = lines.iter().collect();
-                                enter(transaction, &lines, new.at).await.map(Some)
+                                let entering = |it: &_| enter(it, lines.iter(), new.at);
+                                directly(transaction, entering).await.map(Some)
                             }
                         }
                     })

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::{self, Date};
 use jiff::tz::TimeZone;
+use rusqlite::ToSql;
+use rusqlite::types::ToSqlOutput;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
@@ -114,6 +116,12 @@ impl Type<Sqlite> for Time {
 impl Encode<'_, Sqlite> for Time {
     fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
         <i64 as Encode<'_, Sqlite>>::encode_by_ref(&self.0, buffer)
+    }
+}
+
+impl ToSql for Time {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.into())
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::Store;
 use crate::artifact::json_in;
+use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{OrgId, RunId};
 use crate::statements;
 use crate::time::Time;
-use crate::writer::Transaction;
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
 impl Store {
@@ -20,7 +21,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let now = Time::now();
         self.writer
-            .write(move |transaction| Box::pin(keep(transaction, (org, id), position, spans, now)))
+            .write(move |transaction| {
+                Box::pin(directly(transaction, move |it| {
+                    keep(it, (org, id), position, &spans, now)
+                }))
+            })
             .await
     }
 
@@ -44,20 +49,16 @@ impl Store {
     }
 }
 
-pub(crate) async fn keep(
-    transaction: &mut Transaction,
+pub(crate) fn keep(
+    connection: &Connection,
     (org, id): (OrgId, RunId),
     position: usize,
-    spans: String,
+    spans: &str,
     kept_at: Time,
 ) -> Result<(), StoreError> {
-    sqlx::query(statements::KEEP_UPLOADED_SPANS)
-        .bind(org)
-        .bind(id)
-        .bind(i64::try_from(position).unwrap_or(i64::MAX))
-        .bind(spans)
-        .bind(kept_at)
-        .execute(transaction)
-        .await?;
+    let position = i64::try_from(position).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(statements::KEEP_UPLOADED_SPANS)?
+        .execute(params![org, id, position, spans, kept_at])?;
     Ok(())
 }

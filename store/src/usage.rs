@@ -3,15 +3,16 @@
 
 use crate::Store;
 use crate::day::Day;
+use crate::directly::{directly, each};
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId};
 use crate::number::{signed, unsigned};
 use crate::page::{Page, one_more};
-use crate::rows::Binding;
 use crate::run::{Finish, FinishStatus, NewRun};
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
+use rusqlite::Connection;
 use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Encode, Row, Type};
 use std::collections::HashMap;
@@ -111,8 +112,8 @@ impl Store {
 }
 
 /// Adds runs that have ended. One that was cancelled before its guest started used nothing, and is not counted.
-pub(crate) async fn count<'r>(
-    transaction: &mut Transaction,
+pub(crate) fn count<'r>(
+    connection: &Connection,
     ended: impl IntoIterator<Item = (&'r NewRun, &'r Finish)>,
 ) -> Result<(), StoreError> {
     let mut added: HashMap<Place, Used> = HashMap::new();
@@ -120,7 +121,7 @@ pub(crate) async fn count<'r>(
         if finish.status == FinishStatus::Cancelled && finish.started_at.is_none() {
             continue;
         }
-        let used = |name: &str| finish.usage.as_ref().and_then(|usage| usage[name].as_u64());
+        let usage = finish.usage.unwrap_or_default();
         let place = Place {
             owner: run.owner,
             artifact: run.artifact,
@@ -131,10 +132,10 @@ pub(crate) async fn count<'r>(
         sum.runs += 1;
         sum.succeeded += u64::from(finish.status == FinishStatus::Succeeded);
         sum.charged += finish.charged;
-        sum.cpu_us += used("cpu_us").unwrap_or(0);
-        sum.wall_us += used("wall_us").unwrap_or(0);
+        sum.cpu_us += usage.cpu_us;
+        sum.wall_us += usage.wall_us;
     }
-    add(transaction, &added.into_iter().collect::<Vec<_>>()).await
+    add(connection, added)
 }
 
 /// Adds a run that was lost or has expired, by its row. What it used is not known.
@@ -152,7 +153,7 @@ pub(crate) async fn count_unmeasured(
         runs: 1,
         ..Used::default()
     };
-    add(transaction, &[(place, added)]).await
+    directly(transaction, |it| add(it, [(place, added)])).await
 }
 
 /// Where a run is counted.
@@ -164,22 +165,23 @@ struct Place {
     day: Day,
 }
 
-async fn add(transaction: &mut Transaction, added: &[(Place, Used)]) -> Result<(), StoreError> {
-    let bind = |statement: Binding, (place, used): &(Place, Used)| {
-        statement
-            .bind(place.owner.0)
-            .bind(place.owner.1)
-            .bind(place.day.begins_at())
-            .bind(place.artifact)
-            .bind(place.key)
-            .bind(signed(used.runs))
-            .bind(signed(used.succeeded))
-            .bind(signed(used.charged))
-            .bind(signed(used.cpu_us))
+fn add(
+    connection: &Connection,
+    added: impl IntoIterator<Item = (Place, Used)>,
+) -> Result<(), StoreError> {
+    each(connection, statements::ADD_USAGE, added, |it, row| {
+        let (place, used) = row;
+        it.bind(place.owner.0)?
+            .bind(place.owner.1)?
+            .bind(place.day.begins_at())?
+            .bind(place.artifact)?
+            .bind(place.key)?
+            .bind(signed(used.runs))?
+            .bind(signed(used.succeeded))?
+            .bind(signed(used.charged))?
+            .bind(signed(used.cpu_us))?
             .bind(signed(used.wall_us))
-    };
-    let rows = &statements::ADD_USAGE_SQLITE;
-    rows.execute(transaction, added, bind).await?;
+    })?;
     Ok(())
 }
 

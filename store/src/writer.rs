@@ -3,16 +3,20 @@
 //! A flush costs the same for one command as for hundreds, so nothing is waited for: while one transaction is being
 //! flushed the next one's commands gather.
 
+use crate::directly::Direct;
 use crate::error::StoreError;
 use crate::settlement::{NotSettled, Settled, Settling, record_all};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use rusqlite::Connection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection, Executor};
-use std::panic::AssertUnwindSafe;
+use sqlx::{ConnectOptions, Connection as _, Executor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
+use std::thread::{self, JoinHandle};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::spawn_blocking;
 
 /// Commands of one transaction.
 const BATCH_COMMANDS_MAX: usize = 512;
@@ -44,9 +48,15 @@ impl Writer {
     pub(crate) async fn start(
         options: sqlx::sqlite::SqliteConnectOptions,
     ) -> Result<Self, sqlx::Error> {
-        let connection = options.connect().await?;
+        let mut connection = options.connect().await?;
+        let direct = Direct::of(&mut connection).await?;
         let (queue, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);
-        let working = tokio::spawn(work(connection, commands));
+        let tokio = Handle::current();
+        // SQLite waits for the disk on the thread that calls it.
+        let working = thread::Builder::new()
+            .name("tollgate-writer".to_owned())
+            .spawn(move || tokio.block_on(work(connection, direct, commands)))
+            .map_err(sqlx::Error::Io)?;
         Ok(Self { queue, working })
     }
 
@@ -110,7 +120,8 @@ impl Writer {
     /// Does what is queued, and closes the database.
     pub(crate) async fn close(self) {
         drop(self.queue);
-        let _ = self.working.await;
+        // A panic was logged; whatever it was, nothing is written any more.
+        let _ = spawn_blocking(|| self.working.join()).await;
     }
 }
 
@@ -118,7 +129,11 @@ fn closed() -> StoreError {
     StoreError::Refusing("it is closed, or the command failed".to_owned())
 }
 
-async fn work(mut connection: SqliteConnection, mut commands: mpsc::Receiver<Command>) {
+async fn work(
+    mut connection: SqliteConnection,
+    direct: Direct,
+    mut commands: mpsc::Receiver<Command>,
+) {
     let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
     while commands.recv_many(&mut batch, BATCH_COMMANDS_MAX).await > 0 {
         let (mut work, mut settling, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
@@ -132,7 +147,7 @@ async fn work(mut connection: SqliteConnection, mut commands: mpsc::Receiver<Com
             }
         }
         let mut answers = Vec::with_capacity(work.len());
-        let ended = transaction(&mut connection, work, &mut answers, &settling).await;
+        let ended = transaction(&mut connection, &direct, work, &mut answers, &settling).await;
         if let Err(error) = &ended {
             tracing::error!(%error, "a transaction could not be committed");
             // What is open is undone; where nothing is open this is refused, which is as well.
@@ -150,13 +165,14 @@ async fn work(mut connection: SqliteConnection, mut commands: mpsc::Receiver<Com
             let _ = waiting.send(one.ended(recorded));
         }
     }
+    drop(direct);
     if let Err(error) = connection.close().await {
         tracing::error!(%error, "the database was not closed well");
     }
 }
 
 /// The same error for each of many.
-fn refused(error: &sqlx::Error) -> StoreError {
+fn refused(error: &StoreError) -> StoreError {
     StoreError::Refusing(error.to_string())
 }
 
@@ -164,11 +180,15 @@ fn refused(error: &sqlx::Error) -> StoreError {
 /// settlements whether it was recorded.
 async fn transaction(
     connection: &mut SqliteConnection,
+    direct: &Direct,
     work: Vec<Work>,
     answers: &mut Vec<Answer>,
     settling: &[Settling],
-) -> Result<Vec<Result<bool, StoreError>>, sqlx::Error> {
-    connection.execute("BEGIN IMMEDIATE").await?;
+) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+    let is_begun = !work.is_empty();
+    if is_begun {
+        connection.execute("BEGIN IMMEDIATE").await?;
+    }
     for one in work {
         connection.execute("SAVEPOINT command").await?;
         // A panic is that command's own: whoever asked learns that it failed, the others go on.
@@ -181,40 +201,45 @@ async fn transaction(
         }
         connection.execute("RELEASE command").await?;
     }
-    let recorded = settle(connection, settling).await?;
-    connection.execute("COMMIT").await?;
+    let locked = connection.lock_handle().await?;
+    let connection = direct.on(&locked);
+    if !is_begun {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+    }
+    let recorded = settle(connection, settling)?;
+    connection.execute_batch("COMMIT")?;
     Ok(recorded)
 }
 
 /// Records them together, or else one by one: what is wrong with one is no other's fault.
-async fn settle(
-    connection: &mut SqliteConnection,
+fn settle(
+    connection: &Connection,
     settling: &[Settling],
-) -> Result<Vec<Result<bool, StoreError>>, sqlx::Error> {
+) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
     if settling.is_empty() {
         return Ok(Vec::new());
     }
-    if matches!(try_settle(connection, settling).await?, Ok(true)) {
+    if matches!(try_settle(connection, settling)?, Ok(true)) {
         return Ok(settling.iter().map(|_| Ok(true)).collect());
     }
     let mut recorded = Vec::with_capacity(settling.len());
     for one in settling {
-        recorded.push(try_settle(connection, slice::from_ref(one)).await?);
+        recorded.push(try_settle(connection, slice::from_ref(one))?);
     }
     Ok(recorded)
 }
 
 /// Records all of them, or nothing.
-async fn try_settle(
-    connection: &mut SqliteConnection,
+fn try_settle(
+    connection: &Connection,
     settling: &[Settling],
-) -> Result<Result<bool, StoreError>, sqlx::Error> {
-    connection.execute("SAVEPOINT command").await?;
-    let recorded = AssertUnwindSafe(record_all(connection, settling)).catch_unwind();
-    let recorded = recorded.await.unwrap_or_else(|_| Err(closed()));
+) -> Result<Result<bool, StoreError>, StoreError> {
+    connection.execute_batch("SAVEPOINT command")?;
+    let recorded = catch_unwind(AssertUnwindSafe(|| record_all(connection, settling)));
+    let recorded = recorded.unwrap_or_else(|_| Err(closed()));
     if !matches!(recorded, Ok(true)) {
-        connection.execute("ROLLBACK TO command").await?;
+        connection.execute_batch("ROLLBACK TO command")?;
     }
-    connection.execute("RELEASE command").await?;
+    connection.execute_batch("RELEASE command")?;
     Ok(recorded)
 }

@@ -2,7 +2,7 @@
 
 use crate::problem::{Kind, Problem};
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,14 +17,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Bytes that earn a body one more second: who sends as fast is never cut.
 const BYTES_A_SECOND: u64 = 64 * 1024;
 
-/// Middleware: a body that takes longer than `patience`, and one second for every 64 KiB of it, is an error to its
-/// reader, and the answer is 408. The time starts when the handler first asks for the body. An answer that is given
-/// before the body was read to its end says that the connection closes: it cannot carry another request.
-pub(crate) async fn in_time(
-    State(patience): State<Duration>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Goes on with a request, of which a body that takes longer than `patience`, and one second for every 64 KiB of it, is
+/// an error to its reader, and the answer is 408. The time starts when the handler first asks for the body. An answer
+/// that is given before the body was read to its end says that the connection closes: it cannot carry another request.
+pub(crate) async fn in_time(patience: Duration, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
@@ -132,7 +128,7 @@ mod tests {
 
     /// What is answered to a body of so many pieces of so many bytes, so long apart.
     async fn answer(pieces: usize, bytes: usize, apart: Duration) -> Response {
-        let in_time = axum::middleware::from_fn_with_state(PATIENCE, in_time);
+        let in_time = axum::middleware::from_fn(|request, next| in_time(PATIENCE, request, next));
         let router = Router::new()
             .route("/", post(async |body: Bytes| body.len().to_string()))
             .layer(axum::extract::DefaultBodyLimit::disable())

@@ -3,8 +3,9 @@
 use super::spans;
 use crate::problem::Problem;
 use serde_json::{Value, json};
-use tollgate_runtime::{LogLine, LogStream, Outcome, Status};
-use tollgate_store::{Finish, FinishStatus, NewRun, RunRecord, Time};
+use std::time::Duration;
+use tollgate_runtime::{LogLine, LogStream, Outcome, Status, Usage};
+use tollgate_store::{Finish, FinishStatus, NewRun, RunRecord, RunUsage, Time};
 
 /// Of a run whose guest came to an end. Where its answer is kept its output is, too.
 pub(super) fn ended(
@@ -26,7 +27,7 @@ pub(super) fn ended(
     Finish {
         status,
         failure,
-        usage: Some(spans::kept_usage(&outcome.usage)),
+        usage: Some(used(&outcome.usage)),
         charged: match status {
             FinishStatus::Succeeded => run.price,
             FinishStatus::Failed | FinishStatus::TimedOut | FinishStatus::Cancelled => 0,
@@ -38,6 +39,24 @@ pub(super) fn ended(
         uploaded_spans: None,
         started_at,
         finished_at: Time::now(),
+    }
+}
+
+fn used(usage: &Usage) -> RunUsage {
+    RunUsage {
+        queue_us: usage.queue_us,
+        load_us: usage.load_us,
+        wall_us: usage.wall_us,
+        instantiate_us: usage.instantiate_us,
+        cpu_us: usage.cpu_us,
+        host_us: usage.host_us,
+        ready_us: usage.ready_us,
+        memory_peak_bytes: usage.memory_peak_bytes,
+        egress_requests: usage.egress_requests,
+        egress_bytes_in: usage.egress_bytes_in,
+        egress_bytes_out: usage.egress_bytes_out,
+        log_bytes: usage.log_bytes,
+        scratch_bytes: usage.scratch_bytes,
     }
 }
 
@@ -112,7 +131,8 @@ pub(super) fn count(finish: &Finish) {
     let kind = finish.failure.as_ref().and_then(|it| it["kind"].as_str());
     let end = kind.unwrap_or(finish.status.name()).to_lowercase();
     metrics::counter!("tollgate_runs_total", "end" => end).increment(1);
-    if let Some(wall_us) = finish.usage.as_ref().and_then(|it| it["wall_us"].as_f64()) {
-        metrics::histogram!("tollgate_run_seconds").record(wall_us / 1e6);
+    if let Some(usage) = &finish.usage {
+        let wall = Duration::from_micros(usage.wall_us);
+        metrics::histogram!("tollgate_run_seconds").record(wall.as_secs_f64());
     }
 }

@@ -11,10 +11,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 use tollgate_runtime::{Prepared, Started};
 use tollgate_store::{
-    Finish, Hold, NewRun, NotSettled, RunId, RunRecord, Settled, Settlement, StoreError, Time,
+    FIRST_ATTEMPT, Finish, Hold, NewRun, NotSettled, RunId, RunRecord, Settled, Settlement,
+    StoreError, Time,
 };
 
 /// How often a record is tried to be written while the store refuses, a second apart.
@@ -64,8 +65,8 @@ pub(crate) struct LiveRun {
     pub(super) spans: AddedSpans,
     /// Callers that wait for its answer.
     waiting: AtomicUsize,
-    stop: watch::Sender<Option<Stop>>,
-    end: watch::Sender<Option<RunEnd>>,
+    stop: SetOnce<Stop>,
+    end: SetOnce<RunEnd>,
 }
 
 /// Why a run is stopped.
@@ -104,16 +105,12 @@ impl Live {
 impl LiveRun {
     /// What became of it, once it is known.
     pub(crate) async fn ended(&self) -> RunEnd {
-        let mut end = self.end.subscribe();
-        match end.wait_for(Option::is_some).await {
-            Ok(end) => end.clone().unwrap_or_else(lost),
-            Err(_) => lost(),
-        }
+        self.end.wait().await.clone()
     }
 
-    /// Stops it, whether it waits or runs.
+    /// Stops it, whether it waits or runs. One that is stopped is what it was stopped as.
     pub(crate) fn cancel(&self) {
-        self.stop.send_replace(Some(Stop::Cancelled));
+        let _ = self.stop.set(Stop::Cancelled);
     }
 
     /// The same for a caller that waits for its answer. Once all of those have left, the run is stopped where its
@@ -163,12 +160,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let was_last = self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1;
         if was_last && self.0.started.at().is_none() {
-            let is_free = |stop: &mut Option<Stop>| {
-                let is_free = stop.is_none();
-                stop.get_or_insert(Stop::Abandoned);
-                is_free
-            };
-            self.0.stop.send_if_modified(is_free);
+            let _ = self.0.stop.set(Stop::Abandoned);
         }
     }
 }
@@ -185,8 +177,8 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
         is_durable: start.durable != Durable::No,
         spans: AddedSpans::default(),
         waiting: AtomicUsize::new(0),
-        stop: watch::Sender::new(None),
-        end: watch::Sender::new(None),
+        stop: SetOnce::new(),
+        end: SetOnce::new(),
     });
     server.live.lock().insert(live.run.id, Arc::clone(&live));
     let (server, running) = (Arc::clone(server), Arc::clone(&live));
@@ -197,7 +189,7 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
             .catch_unwind()
             .await;
         let end = end.unwrap_or_else(|_| lost());
-        running.end.send_replace(Some(end));
+        let _ = running.end.set(end);
         server.live.lock().remove(&running.run.id);
     }));
     live
@@ -213,10 +205,9 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
         durable,
         under_way: _until_settled,
     } = start;
-    let mut stopped = live.stop.subscribe();
     let outcome = tokio::select! {
         biased;
-        stop = stopped.wait_for(Option::is_some) => Err(stop.ok().and_then(|stop| *stop)),
+        stop = live.stop.wait() => Err(*stop),
         outcome = prepared.start() => Ok(outcome),
     };
     let started_at = live.started.at().map(Time::from);
@@ -227,8 +218,8 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
             ended(outcome, &run, durable != Durable::No, started_at)
         }
         Ok(Err(refused)) => return take_back(server, run, hold, durable, refused.into()).await,
-        Err(Some(Stop::Cancelled)) => cancelled(started_at),
-        Err(Some(Stop::Abandoned) | None) => {
+        Err(Stop::Cancelled) => cancelled(started_at),
+        Err(Stop::Abandoned) => {
             let problem = Problem::of(Kind::RunCancelled);
             return take_back(server, run, hold, durable, problem).await;
         }
@@ -248,7 +239,8 @@ async fn settle(
 ) -> RunEnd {
     let attempt = match durable {
         Durable::Claimed(attempt) => Some(attempt),
-        Durable::No | Durable::Begun => None,
+        Durable::Begun => Some(FIRST_ATTEMPT),
+        Durable::No => None,
     };
     let id = run.id;
     let mut settlement = Box::new(Settlement {

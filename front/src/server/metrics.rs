@@ -36,14 +36,14 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// Serves them, in Prometheus' text format.
-pub(super) fn router(handle: PrometheusHandle) -> Router {
+pub(super) fn router(handle: PrometheusHandle, patience: Duration) -> Router {
     let text = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     let metrics = async move || (text, handle.render());
     let router = Router::new()
         .route("/metrics", get(metrics))
         .fallback(async || Problem::of(Kind::RouteNotFound));
     // Nobody is known here, and what there is to say is small.
-    observed(router, Arc::default())
+    observed(router, Arc::default(), patience)
 }
 
 fn builder() -> anyhow::Result<PrometheusBuilder> {
@@ -87,7 +87,8 @@ mod tests {
             metrics::histogram!("tollgate_request_seconds").record(0.003);
         });
         let request = Request::get("/metrics").body(Body::empty());
-        let response = router(recorder.handle()).oneshot(request.expect("a request"));
+        let router = router(recorder.handle(), Duration::from_secs(1));
+        let response = router.oneshot(request.expect("a request"));
         let response = response.await.expect("infallible");
         assert_eq!(response.status(), 200);
         let body = response.into_body().collect().await.expect("a body");

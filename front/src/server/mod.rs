@@ -62,7 +62,7 @@ use crate::exit::End;
 use crate::terminal;
 use accept::{Edge, accept};
 use anyhow::Context;
-use axum::{Router, middleware};
+use axum::Router;
 use state::Shared;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -89,7 +89,10 @@ pub(crate) async fn serve(mut config: Config, is_demo: bool) -> anyhow::Result<E
         ..Edge::of(&config)
     };
     let admin = match config.admin_listen {
-        Some(address) => Some((bind(address)?, metrics::router(metrics::install()?))),
+        Some(address) => {
+            let router = metrics::router(metrics::install()?, patience(&config));
+            Some((bind(address)?, router))
+        }
         None => None,
     };
     let listener = bind(config.listen)?;
@@ -162,10 +165,13 @@ async fn greet(
 }
 
 fn router(server: &Shared) -> Router {
-    let patience = Duration::from_millis(server.config.body_timeout_ms);
-    let router = routes::router(server.clone())
-        .layer(middleware::from_fn_with_state(patience, arrival::in_time));
-    observe::observed(router, Arc::clone(&server.unsent))
+    let patience = patience(&server.config);
+    let router = routes::router(server.clone());
+    observe::observed(router, Arc::clone(&server.unsent), patience)
+}
+
+fn patience(config: &Config) -> Duration {
+    Duration::from_millis(config.body_timeout_ms)
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -1,6 +1,7 @@
 //! Every request is answered in one shape, logged once and counted, under an id of its own.
 
-use super::rate;
+use super::arrival;
+use super::rate::Told;
 use super::unsent::Unsent;
 use crate::problem::answer::{Code, finish};
 use crate::problem::{Kind, Problem};
@@ -8,17 +9,17 @@ use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use std::any::Any;
+use futures_util::FutureExt;
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tollgate_store::{KeyId, KnownKey, OrgId};
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -55,24 +56,32 @@ impl Noted {
     }
 }
 
-/// The router with everything that holds for each of its answers. Layers added later are outside of it, and their
+/// The router with everything that holds for each of its answers, whose bodies arrive within `patience`. It is one layer,
+/// since each of them costs every request a copy of what is below it. Layers added later are outside of it, and their
 /// refusals would be neither problems nor counted.
-pub(crate) fn observed(router: Router, unsent: Arc<Unsent>) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(rate::tell))
-        .layer(from_fn_with_state(unsent, observe))
+pub(crate) fn observed(router: Router, unsent: Arc<Unsent>, patience: Duration) -> Router {
+    router.layer(from_fn_with_state((unsent, patience), observe))
 }
 
-async fn observe(State(unsent): State<Arc<Unsent>>, mut request: Request, next: Next) -> Response {
+async fn observe(
+    State((unsent, patience)): State<(Arc<Unsent>, Duration)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId::new();
+    let told = Told::default();
     let mut line = Line::new(&request, id.clone());
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(line.noted.clone());
+    request.extensions_mut().insert(told.clone());
     let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let span = tracing::error_span!("request", request_id = %id);
     let response = async {
-        let mut response = next.run(request).await;
+        let answering = arrival::in_time(patience, request, next);
+        let answered = AssertUnwindSafe(answering).catch_unwind().await;
+        // The hook has logged why.
+        let mut response = answered.unwrap_or_else(|_| Problem::of(Kind::Internal).into_response());
+        told.write(response.headers_mut());
         if let Some(org) = line.noted.org() {
             response = unsent.count(org, only_reads, response).await;
         }
@@ -84,11 +93,6 @@ async fn observe(State(unsent): State<Arc<Unsent>>, mut request: Request, next: 
     }
     line.answered(&response);
     response
-}
-
-/// The hook has logged why.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    Problem::of(Kind::Internal).into_response()
 }
 
 /// What is logged and counted of a request, when it is dropped.
@@ -235,7 +239,7 @@ mod tests {
         let router = Router::new()
             .route("/panic", get(panicking))
             .route("/things/{id}", get(own));
-        observed(router, Arc::default())
+        observed(router, Arc::default(), Duration::from_secs(1))
     }
 
     async fn answer(path: &str) -> (Response<()>, String) {

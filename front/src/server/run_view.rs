@@ -1,6 +1,5 @@
 //! Runs as callers and sellers see them.
 
-use super::spans::ShownUsage;
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::body::Body;
@@ -9,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tollgate_store::RunRecord;
+use tollgate_store::{RunRecord, RunUsage};
 use utoipa::ToSchema;
 
 /// A run.
@@ -39,7 +38,7 @@ pub(crate) struct RunView {
     failure: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
-    usage: Option<Value>,
+    usage: Option<RunUsage>,
     /// Tokens.
     charged: u64,
     #[schema(format = DateTime)]
@@ -63,7 +62,7 @@ pub(crate) struct Succeeded {
     /// Tokens.
     charged: u64,
     #[schema(value_type = Object)]
-    usage: Value,
+    usage: RunUsage,
 }
 
 /// A failed run as the tool's seller sees it: never its input, output or caller.
@@ -79,7 +78,7 @@ pub(crate) struct FailureRow {
     #[schema(value_type = Object)]
     failure: Value,
     #[schema(value_type = Option<Object>, required)]
-    usage: Option<Value>,
+    usage: Option<RunUsage>,
 }
 
 /// A run as its caller sees it.
@@ -96,7 +95,7 @@ pub(crate) fn view(record: RunRecord) -> RunView {
             .output
             .and_then(|text| RawValue::from_string(text).ok()),
         failure: record.failure.map(|failure| caller_s(failure, is_own)),
-        usage: record.usage.as_ref().map(|it| json!(ShownUsage(it))),
+        usage: record.usage,
         charged: record.charged,
         created_at: record.run.created_at.to_string(),
         started_at: record.started_at.map(|it| it.to_string()),
@@ -128,7 +127,7 @@ pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
         release_id: record.run.release.map(|it| it.to_string()),
         function: record.run.function,
         failure,
-        usage: record.usage.as_ref().map(|it| json!(ShownUsage(it))),
+        usage: record.usage,
     }
 }
 
@@ -155,12 +154,11 @@ fn succeeded(record: &RunRecord) -> Response {
         // Only of a repeated request, after the output was forgotten and before its answer was.
         return Json(
             json!({"run_id": record.run.id, "status": record.status, "output": null,
-            "charged": record.charged, "usage": record.usage.as_ref().map(ShownUsage)}),
+            "charged": record.charged, "usage": record.usage}),
         )
         .into_response();
     };
-    let usage = record.usage.as_ref().map(ShownUsage);
-    let usage = serde_json::to_string(&usage).unwrap_or_default();
+    let usage = serde_json::to_string(&record.usage).unwrap_or_default();
     let body = format!(
         r#"{{"run_id":"{}","status":"SUCCEEDED","output":{output},"charged":{},"usage":{usage}}}"#,
         record.run.id, record.charged,

@@ -12,19 +12,17 @@ use crate::problem::answer::Created;
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::State;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tollgate_runtime::{Attribute, Outcome, Span, Usage, Violation};
+use tollgate_runtime::{Attribute, Outcome, Span, Violation};
 use tollgate_store::{RunRecord, Scope, Time};
 use utoipa::ToSchema;
 
 /// The span that requests are in.
 const CALL: &str = "call";
-/// What of a run's usage only spans tell.
-const INSTANTIATE: &str = "instantiate_us";
 /// Bytes of a request that adds spans: those of all there may be, and what is around them.
 const UPLOAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -45,24 +43,6 @@ pub(crate) struct SpanView {
     /// Of a request: `path` without values and secrets, `status`, `bytes_out`, `bytes_in`, `error`, and `refused` with the
     /// reason where it was not sent.
     attributes: Value,
-}
-
-/// A run's usage as it is kept: with what spans alone tell.
-pub(super) fn kept_usage(usage: &Usage) -> Value {
-    let mut kept = json!(usage);
-    kept[INSTANTIATE] = json!(usage.instantiate_us);
-    kept
-}
-
-/// The same as it is shown.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ShownUsage<'u>(pub(super) &'u Value);
-
-impl Serialize for ShownUsage<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = self.0.as_object().into_iter().flatten();
-        serializer.collect_map(fields.filter(|(name, _)| *name != INSTANTIATE))
-    }
 }
 
 /// What is kept of a run's requests, where it made any.
@@ -250,10 +230,15 @@ fn spans(record: &RunRecord, requests: &[Value]) -> Vec<SpanView> {
     let (Some(started_at), Some(usage)) = (record.started_at, &record.usage) else {
         return Vec::new();
     };
-    let micros = |name: &str| Duration::from_micros(usage[name].as_u64().unwrap_or(0));
-    let (queue, load, wall) = (micros("queue_us"), micros("load_us"), micros("wall_us"));
+    let [queue, load, instantiate, wall] = [
+        usage.queue_us,
+        usage.load_us,
+        usage.instantiate_us,
+        usage.wall_us,
+    ]
+    .map(Duration::from_micros);
     let load_at = started_at.before(load);
-    let call_at = started_at.after(micros(INSTANTIATE));
+    let call_at = started_at.after(instantiate);
     let parts = [
         ("queue", load_at.before(queue), load_at),
         ("load", load_at, started_at),

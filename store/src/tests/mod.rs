@@ -130,7 +130,10 @@ fn succeeded(output: &str) -> Finish {
     Finish {
         status: FinishStatus::Succeeded,
         failure: None,
-        usage: Some(serde_json::json!({"wall_us": 1})),
+        usage: Some(RunUsage {
+            wall_us: 1,
+            ..RunUsage::default()
+        }),
         charged: 0,
         output: Some(output.to_owned()),
         keeps_output: true,

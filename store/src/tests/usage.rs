@@ -8,7 +8,12 @@ fn used(status: FinishStatus, charged: u64, cpu_us: u64, wall_us: u64) -> Finish
     Finish {
         status,
         charged,
-        usage: Some(serde_json::json!({"cpu_us": cpu_us, "wall_us": wall_us, "load_us": 5})),
+        usage: Some(RunUsage {
+            cpu_us,
+            wall_us,
+            load_us: 5,
+            ..RunUsage::default()
+        }),
         ..succeeded("1")
     }
 }

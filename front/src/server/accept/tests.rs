@@ -37,7 +37,7 @@ impl Server {
         let (stopping, stop) = oneshot::channel();
         let task = tokio::spawn(accept(
             listener,
-            observed(router, Arc::default()),
+            observed(router, Arc::default(), Duration::from_secs(10)),
             edge,
             async {
                 let _ = stop.await;

@@ -8,7 +8,7 @@ mod runs;
 mod told;
 
 pub(crate) use runs::UnderWay;
-pub(crate) use told::tell;
+pub(crate) use told::Told;
 
 use super::accept::Peer;
 use super::caller::Caller;
@@ -24,7 +24,7 @@ use limiter::Limiter;
 use runs::Runs;
 use std::num::NonZeroU32;
 use std::time::Duration;
-use told::{Standing, Told};
+use told::Standing;
 use tollgate_store::{KeyId, KnownKey, OrgId};
 
 /// The limits, and how much of each is used. A limit that is not configured is `None`.

@@ -1,10 +1,12 @@
 use super::*;
+use crate::server::observe::observed;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
 use governor::clock::FakeRelativeClock;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tollgate_store::{ProjectId, Scope, Scopes};
 use tower::ServiceExt;
 
@@ -190,16 +192,15 @@ async fn a_request_is_counted_once_and_its_answer_says_how_the_limits_stand() {
         scopes: Scopes::of([Scope::Run]),
         is_suspended: false,
     };
-    let rates = std::sync::Arc::new(rates);
+    let rates = Arc::new(rates);
     let counted = async move |request: axum::extract::Request| -> Result<(), Problem> {
         for _ in 0..3 {
             rates.request(&key, request.extensions())?;
         }
         Ok(())
     };
-    let router = Router::new()
-        .route("/", get(counted))
-        .layer(axum::middleware::from_fn(tell));
+    let router = Router::new().route("/", get(counted));
+    let router = observed(router, Arc::default(), Duration::from_secs(1));
     let policy = "\"key\";q=3;w=2, \"org\";q=5;w=5";
     for (status, standing) in [
         (200, "\"key\";r=2;t=1, \"org\";r=4;t=1"),

@@ -1,10 +1,8 @@
 //! What callers are told of the limits: `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers-11
 //! has them, on every answer to a caller that is known.
 
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
+use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,9 +29,9 @@ pub(super) struct Standing {
     pub(super) more_in: Option<Duration>,
 }
 
-/// The standings of a request's limits: in its extensions, for whoever counts it.
+/// The standings of a request's limits: in its extensions, for whoever counts it. Its answer says them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told(Arc<Mutex<Vec<Standing>>>);
+pub(crate) struct Told(Arc<Mutex<Vec<Standing>>>);
 
 impl Told {
     pub(super) fn is_counted(&self) -> bool {
@@ -48,20 +46,23 @@ impl Told {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, headers: &mut HeaderMap) {
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
         let standings = self.lock();
         if standings.is_empty() {
             return;
         }
-        let list = |member: fn(&Standing) -> String| {
-            let members: Vec<_> = standings.iter().map(member).collect();
-            HeaderValue::try_from(members.join(", "))
-        };
-        for (name, value) in [
-            (RATE_LIMIT_POLICY, list(|it| it.policy.item())),
-            (RATE_LIMIT, list(Standing::item)),
-        ] {
-            if let Ok(value) = value {
+        let (mut policies, mut lefts) = (String::new(), String::new());
+        for standing in standings.iter() {
+            if !policies.is_empty() {
+                policies.push_str(", ");
+                lefts.push_str(", ");
+            }
+            // A text takes everything.
+            let _ = standing.policy.item(&mut policies);
+            let _ = standing.item(&mut lefts);
+        }
+        for (name, value) in [(RATE_LIMIT_POLICY, policies), (RATE_LIMIT, lefts)] {
+            if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);
             }
         }
@@ -70,15 +71,15 @@ impl Told {
 
 impl Policy {
     /// A quota of `q` that fills within `w` seconds: it gives `q` in every `w`, and `q` at once after a pause.
-    fn item(&self) -> String {
+    fn item(&self, list: &mut String) -> fmt::Result {
         let Self {
             name,
             quota,
             window,
         } = self;
         match window {
-            Some(window) => format!("\"{name}\";q={quota};w={}", whole_s(*window)),
-            None => format!("\"{name}\";q={quota};qu=\"concurrent-requests\""),
+            Some(window) => write!(list, "\"{name}\";q={quota};w={}", whole_s(*window)),
+            None => write!(list, "\"{name}\";q={quota};qu=\"concurrent-requests\""),
         }
     }
 }
@@ -90,11 +91,11 @@ impl Standing {
     }
 
     /// `r` are let through now, and no more than that within `t` seconds.
-    fn item(&self) -> String {
+    fn item(&self, list: &mut String) -> fmt::Result {
         let (name, left) = (self.policy.name, self.left);
         match self.more_in {
-            Some(_) => format!("\"{name}\";r={left};t={}", self.more_in_s()),
-            None => format!("\"{name}\";r={left}"),
+            Some(_) => write!(list, "\"{name}\";r={left};t={}", self.more_in_s()),
+            None => write!(list, "\"{name}\";r={left}"),
         }
     }
 }
@@ -103,13 +104,4 @@ impl Standing {
 fn whole_s(duration: Duration) -> u64 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     seconds.max(1)
-}
-
-/// Middleware: answers say how the limits stand that their request was counted by.
-pub(crate) async fn tell(mut request: Request, next: Next) -> Response {
-    let told = Told::default();
-    request.extensions_mut().insert(told.clone());
-    let mut response = next.run(request).await;
-    told.write(response.headers_mut());
-    response
 }
