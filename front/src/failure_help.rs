@@ -36,9 +36,9 @@ fn trap(failure: &Failure) -> String {
     let next = match (has_lines, is_named) {
         (true, _) => "look there",
         (false, true) => {
-            "build with line tables to see the line (Cargo: `debug = \"line-tables-only\"`)"
+            "build with line tables to see the line (with Cargo: `debug = \"line-tables-only\"` and no `strip`)"
         }
-        (false, false) => "build with names to see the function (Cargo: `strip = \"none\"`)",
+        (false, false) => "build with names to see the function (with Cargo: no `strip`)",
     };
     match failure.trap.as_deref() {
         Some("stack_overflow") => {

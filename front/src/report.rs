@@ -198,6 +198,8 @@ fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(columns)
         .with_links(false)
+        // What is to be copied stays whole.
+        .with_word_separator(textwrap::WordSeparator::AsciiSpace)
         .with_context_lines(1);
     let mut text = String::new();
     match handler.render_report(&mut text, &*report) {

@@ -1,5 +1,7 @@
 //! What people see: results on stdout, everything else on stderr, colour and progress only on a terminal.
 
+use crate::outline::hanging;
+use crate::report::columns;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -106,6 +108,8 @@ pub(crate) fn logs(lines: &[LogLine]) {
 
 /// Calls of a backtrace that are shown.
 const FRAMES_SHOWN: usize = 5;
+/// What the next step is marked by.
+const TRY: &str = "try:";
 /// Characters of a tool's error that are shown.
 const ERROR_SHOWN: usize = 400;
 
@@ -149,7 +153,9 @@ pub(crate) fn failure(detail: &str, failure: &Failure, next_step: &str) {
     if let more @ 1.. = frames.len().saturating_sub(shown) {
         note(format_args!("  … {more} calls more"));
     }
-    note(format_args!("{} {next_step}", coloured(DIM, "try:")));
+    let next_step = hanging(&format!("{TRY} {next_step}"), columns());
+    let next_step = next_step.replacen(TRY, &coloured(DIM, TRY), 1);
+    note(next_step);
 }
 
 /// Whether a function is how Rust's standard library ends a program, which is above where it went wrong.

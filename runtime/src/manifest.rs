@@ -258,20 +258,25 @@ impl Manifest {
         // As TOML alone, too, whose integers are smaller than some of JSON's: it is packed as such.
         let read = read.and_then(|it| toml::from_str::<toml::Table>(text).map(|_| it));
         read.map_err(|error| {
-            let violation = Violation::new(
-                "manifest_invalid",
-                format!(
-                    "tool.toml: {}",
-                    quoted_within(&words::plain(error.message()), MESSAGE_BYTES_MAX)
-                ),
-            );
-            let line = error
-                .span()
-                .map(|span| 1 + text[..span.start].matches('\n').count());
-            let violation = violation.in_section(SECTION);
-            line.map_or(violation.clone(), |line| violation.at_line(line))
+            let at = error.span().map(|span| span.start);
+            let key = at.and_then(|at| key_before(text, at));
+            let key = key.map_or(String::new(), |key| format!("`{}`: ", quoted(key)));
+            let message = quoted_within(&words::plain(error.message()), MESSAGE_BYTES_MAX);
+            let message = format!("tool.toml: {key}{message}");
+            let violation = Violation::new("manifest_invalid", message).in_section(SECTION);
+            match at {
+                Some(at) => violation.at_line(1 + text[..at].matches('\n').count()),
+                None => violation,
+            }
         })
     }
+}
+
+/// The key whose value begins at a place in the text, where it is on the same line.
+fn key_before(text: &str, at: usize) -> Option<&str> {
+    let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let (key, _) = text[line..at].split_once('=')?;
+    Some(key.trim())
 }
 
 /// The name a manifest gives its tool, whatever else is wrong with it.
@@ -412,12 +417,13 @@ mod tests {
     fn a_wrong_key_or_value_is_named_with_its_line() {
         let cases = [
             ("name = \"a\"\nprise = 5", "prise", 2),
-            ("name = \"a\"\nprice = \"5\"", "", 2),
-            ("name = \"a\"\nprice = -1", "", 2),
+            ("name = \"a\"\nprice = \"5\"", "`price`: ", 2),
+            ("name = \"a\"\nprice = -1", "`price`: ", 2),
             ("name = \"a\"\n[limits]\ntimeout = \"ten\"", "ten", 3),
             ("name = \"a\"\n[limits]\nmemory = \"64MB\"", "64MB", 3),
             ("name = \"a\"\n[credentials.X]\nhost = []", "host", 3),
-            ("name = \"a\"\nversion = \"one\"", "", 2),
+            ("name = \"a\"\nversion = \"one\"", "`version`: ", 2),
+            ("name = \"a\"\n[egress]\nallow = [\n    5]", "5", 4),
             ("name = \"a\"\n\n=", "", 3),
         ];
         for (text, named, line) in cases {

@@ -92,45 +92,51 @@ mod tests {
             ),
             (
                 "price = \"5\"",
-                "expected a whole number from 0 up, found the text \"5\"",
+                "`price`: expected a whole number from 0 up, found the text \"5\"",
             ),
             (
                 "price = -1",
-                "expected a whole number from 0 up, found the number -1",
+                "`price`: expected a whole number from 0 up, found the number -1",
             ),
             (
                 "price = 1.5",
-                "expected a whole number from 0 up, found the number 1.5",
+                "`price`: expected a whole number from 0 up, found the number 1.5",
             ),
             (
                 "description = 5",
-                "expected a text in quotes, found the number 5",
+                "`description`: expected a text in quotes, found the number 5",
             ),
             (
                 "functions = \"a\"",
-                "expected a list in [ ], found the text \"a\"",
+                "`functions`: expected a list in [ ], found the text \"a\"",
             ),
-            ("limits = 5", "expected a table, found the number 5"),
-            ("credentials = []", "expected a table, found a list"),
+            (
+                "limits = 5",
+                "`limits`: expected a table, found the number 5",
+            ),
+            (
+                "credentials = []",
+                "`credentials`: expected a table, found a list",
+            ),
             (
                 "[credentials.K]\nrequired = \"no\"",
-                "expected `true` or `false`, without quotes, found the text \"no\"",
+                "`required`: expected `true` or `false`, without quotes, found the text \"no\"",
             ),
             (
                 "[[examples]]\n[[examples.http]]\nrequest = \"a\"\nstatus = 70000",
-                "expected a whole number from 0 to 65535, found the number 70000",
+                "`status`: expected a whole number from 0 to 65535, found the number 70000",
             ),
             (
                 "price = 11111111111111111111",
-                "the number is too large; 9223372036854775807 is the largest",
+                "`price`: the number is too large; 9223372036854775807 is the largest",
             ),
             (
                 "[[examples]]\ninput = { a = 11111111111111111111 }",
-                "the number is too large; 9223372036854775807 is the largest",
+                "`input`: the number is too large; 9223372036854775807 is the largest",
             ),
             (
                 "version = \"1.0\"",
-                "`1.0` is not a version; write three numbers, such as `1.0.0`",
+                "`version`: `1.0` is not a version; write three numbers, such as `1.0.0`",
             ),
         ];
         for (text, words) in cases {

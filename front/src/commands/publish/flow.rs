@@ -34,6 +34,14 @@ pub(super) struct Published {
     pub(super) artifact: Value,
 }
 
+/// What the server has of a file.
+enum Uploaded {
+    /// The draft of the artifact with this id.
+    Draft(String),
+    /// A release, by an earlier attempt whose answer was lost.
+    Released(Published),
+}
+
 /// Why there is no release.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -68,7 +76,10 @@ impl<'a> Publishing<'a> {
     }
 
     pub(super) fn publish(&self) -> Result<Published, Stop> {
-        let artifact_id = self.upload()?;
+        let artifact_id = match self.upload()? {
+            Uploaded::Draft(id) => id,
+            Uploaded::Released(published) => return Ok(published),
+        };
         let path = format!("/v1/artifacts/{artifact_id}");
         self.validate(&path)?;
         let publish = format!("{path}/publish");
@@ -86,8 +97,8 @@ impl<'a> Publishing<'a> {
     }
 
     /// Makes the file a draft: of the artifact that has its name, or of a new one. Says which. What the server has
-    /// already is not sent again.
-    fn upload(&self) -> Result<String, Stop> {
+    /// already is not sent again, and what is released already is published.
+    fn upload(&self) -> Result<Uploaded, Stop> {
         let id = match self.find()? {
             Some(id) => id,
             None => {
@@ -95,23 +106,32 @@ impl<'a> Publishing<'a> {
                 let answer = self.api.upload(path, self.wasm)?;
                 if answer.status != 409 || answer.code() != "artifact_exists" {
                     let artifact = self.expect(201, answer, path)?;
-                    return self.id(&artifact["id"]);
+                    return self.id(&artifact["id"]).map(Uploaded::Draft);
                 }
                 self.id(&answer.body["artifact_id"])?
             }
         };
         let path = format!("/v1/artifacts/{id}");
         let artifact = self.expect(200, self.api.get(&path)?, &path)?;
-        let released = artifact["active_release"]["version"].as_str();
-        if let Some(version) = released.filter(|it| Some(*it) == self.version) {
-            return Err(Stop::Refused(version_exists(version)));
-        }
         let digest = format!("sha256:{:x}", Sha256::digest(self.wasm));
+        let release = &artifact["active_release"];
+        let released = release["version"].as_str();
+        if let Some(version) = released.filter(|it| Some(*it) == self.version) {
+            if release["digest"] != digest {
+                return Err(Stop::Refused(version_exists(version)));
+            }
+            terminal::note("this file is released already: nothing is sent");
+            return Ok(Uploaded::Released(Published {
+                artifact_id: id,
+                release: release.clone(),
+                artifact,
+            }));
+        }
         let path = format!("{path}/draft");
         match artifact["draft"]["digest"].as_str() {
             Some(draft) if draft == digest => {
                 terminal::note("the server has this file already: going on with it");
-                return Ok(id);
+                return Ok(Uploaded::Draft(id));
             }
             Some(_) => {
                 self.expect(204, self.api.delete(&path)?, &path)?;
@@ -120,7 +140,7 @@ impl<'a> Publishing<'a> {
             None => {}
         }
         self.expect(201, self.api.upload(&path, self.wasm)?, &path)?;
-        Ok(id)
+        Ok(Uploaded::Draft(id))
     }
 
     /// The project's artifact of that name, as far as the server finds it.

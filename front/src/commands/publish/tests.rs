@@ -1,4 +1,5 @@
 use super::*;
+use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
@@ -170,7 +171,6 @@ fn another_version_is_a_draft_of_the_artifact() {
 
 #[test]
 fn a_draft_that_is_this_file_is_gone_on_with() {
-    use sha2::{Digest, Sha256};
     let digest = format!("sha256:{:x}", Sha256::digest(WASM));
     let (ended, bodies) = publish(with_rest(with_draft(json!({"digest": digest}))));
     ended.expect("published");
@@ -297,6 +297,26 @@ fn a_version_that_runs_is_refused_before_anything_is_sent() {
         ),
     ]);
     assert!(matches!(ended, Err(Stop::Refused(it)) if it["code"] == "version_exists"));
+}
+
+#[test]
+fn a_file_that_is_released_already_is_published() {
+    let digest = format!("sha256:{:x}", Sha256::digest(WASM));
+    let release = json!({"id": "rel_1", "version": "1.2.0", "digest": digest});
+    let (ended, bodies) = publish(vec![
+        found_on_server(json!([{"id": "art_1", "name": "weather"}])),
+        (
+            "GET /v1/artifacts/art_1",
+            200,
+            json!({"id": "art_1", "draft": null, "active_release": release}),
+        ),
+    ]);
+    let published = ended.expect("an attempt that is repeated ends as the first one");
+    assert_eq!(
+        (published.artifact_id.as_str(), published.release),
+        ("art_1", release)
+    );
+    assert!(bodies.iter().all(Vec::is_empty), "nothing is sent again");
 }
 
 #[test]
