@@ -46,6 +46,7 @@ pub(crate) fn hanging(text: &str, columns: usize) -> String {
     let options = textwrap::Options::new(columns)
         .subsequent_indent(&indent)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
         .break_words(false);
     textwrap::fill(text, options)
 }

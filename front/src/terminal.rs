@@ -1,7 +1,6 @@
 //! What people see: results on stdout, everything else on stderr, colour and progress only on a terminal.
 
-use crate::outline::hanging;
-use crate::report::columns;
+use crate::report::in_lines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -153,9 +152,8 @@ pub(crate) fn failure(detail: &str, failure: &Failure, next_step: &str) {
     if let more @ 1.. = frames.len().saturating_sub(shown) {
         note(format_args!("  … {more} calls more"));
     }
-    let next_step = hanging(&format!("{TRY} {next_step}"), columns());
-    let next_step = next_step.replacen(TRY, &coloured(DIM, TRY), 1);
-    note(next_step);
+    let next_step = in_lines(&format!("{TRY} {next_step}"));
+    note(next_step.replacen(TRY, &coloured(DIM, TRY), 1));
 }
 
 /// Whether a function is how Rust's standard library ends a program, which is above where it went wrong.

@@ -272,11 +272,10 @@ impl Manifest {
     }
 }
 
-/// The key whose value begins at a place in the text, where it is on the same line.
+/// The key whose value begins at a place in the text.
 fn key_before(text: &str, at: usize) -> Option<&str> {
-    let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
-    let (key, _) = text[line..at].split_once('=')?;
-    Some(key.trim())
+    let before = text[..at].trim_end().strip_suffix('=')?;
+    before.rsplit(['\n', '{', ',']).next().map(str::trim)
 }
 
 /// The name a manifest gives its tool, whatever else is wrong with it.

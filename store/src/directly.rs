@@ -32,7 +32,8 @@ pub(crate) async fn directly<T>(
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let mut locked = transaction.lock_handle().await?;
-    work(&borrowed(&mut locked)?)
+    let connection = borrowed(&mut locked)?;
+    work(&connection)
 }
 
 fn borrowed(locked: &mut LockedSqliteHandle<'_>) -> rusqlite::Result<Connection> {

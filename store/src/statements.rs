@@ -240,8 +240,8 @@ pub(crate) const REPLACE_SEALED: &str = "UPDATE environment SET sealed = $5
     WHERE org_id = $1 AND project_id = $2 AND artifact_id = $3 AND name = $4";
 
 // Runs.
-/// Also ends a run that is durable already, unless it was ended or started again meanwhile.
-/// Of a run that has no row. One that changes a row there is copies each page that it may have to give back.
+/// Of a run that has no row. A statement that changes a row where there is one copies each page that it may have to give
+/// back.
 pub(crate) const RECORD_RUN: &str = "INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
         timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, session_id,
@@ -249,6 +249,7 @@ pub(crate) const RECORD_RUN: &str = "INSERT INTO runs
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
         $24, $25, $26, $27, $28)
     ON CONFLICT (org_id, project_id, run_id) DO NOTHING";
+/// Of a run that has a row, unless it was ended or started again meanwhile.
 pub(crate) const END_RUN: &str = "UPDATE runs SET status = $1, failure = $2, usage = $3, charged = $4,
         output_sha256 = $5, output_bytes = $6, started_at = $7, finished_at = $8
     WHERE org_id = $9 AND project_id = $10 AND run_id = $11 AND attempt = $12 AND status = 'RUNNING'";

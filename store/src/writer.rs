@@ -165,7 +165,10 @@ async fn work(
             let _ = waiting.send(one.ended(recorded));
         }
     }
+    // Where nothing is locked, there is no thread any more that could be at it, too.
+    let locked = connection.lock_handle().await;
     drop(direct);
+    drop(locked);
     if let Err(error) = connection.close().await {
         tracing::error!(%error, "the database was not closed well");
     }
@@ -173,7 +176,10 @@ async fn work(
 
 /// The same error for each of many.
 fn refused(error: &StoreError) -> StoreError {
-    StoreError::Refusing(error.to_string())
+    match error {
+        StoreError::Refusing(why) => StoreError::Refusing(why.clone()),
+        other => StoreError::Refusing(other.to_string()),
+    }
 }
 
 /// What is told to those who asked for some work, once it is committed, goes to `answers`. Says of each of the

@@ -132,7 +132,15 @@ mod tests {
             ),
             (
                 "[[examples]]\ninput = { a = 11111111111111111111 }",
-                "`input`: the number is too large; 9223372036854775807 is the largest",
+                "`a`: the number is too large; 9223372036854775807 is the largest",
+            ),
+            (
+                "[[examples]]\nhttp = [{ request = \"a\", status = 70000 }]",
+                "`status`: expected a whole number from 0 to 65535, found the number 70000",
+            ),
+            (
+                "[egress]\nallow = [\"https://a?b=c\", 5]",
+                "expected a text in quotes, found the number 5",
             ),
             (
                 "version = \"1.0\"",

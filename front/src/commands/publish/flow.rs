@@ -120,7 +120,7 @@ impl<'a> Publishing<'a> {
             if release["digest"] != digest {
                 return Err(Stop::Refused(version_exists(version)));
             }
-            terminal::note("this file is released already: nothing is sent");
+            terminal::note("this file is the active release already: nothing is sent");
             return Ok(Uploaded::Released(Published {
                 artifact_id: id,
                 release: release.clone(),
