@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a run used. Times in microseconds. As JSON it is what its caller is shown; it is read as it is
-/// [kept](RunUsage::kept).
+/// What a run used. Times in microseconds. As JSON it is what its caller is shown; it is read as it is kept, with
+/// `instantiate_us`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunUsage {
