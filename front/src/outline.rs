@@ -39,18 +39,6 @@ pub(crate) fn wrapped(text: &str, indent: &str, columns: usize) -> Vec<String> {
     lines.into_iter().map(Into::into).collect()
 }
 
-/// The same, with all lines but the first one indented by some columns more than it is.
-pub(crate) fn hanging(text: &str, columns: usize) -> String {
-    let begun = text.len() - text.trim_start().len();
-    let indent = " ".repeat(begun + 2);
-    let options = textwrap::Options::new(columns)
-        .subsequent_indent(&indent)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .break_words(false);
-    textwrap::fill(text, options)
-}
-
 struct Outline<'s> {
     root: &'s Value,
     columns: usize,

@@ -1,7 +1,6 @@
 //! A verdict for people: each violation with the line of tool.toml, or the item of WIT, that is at fault, and what to do.
 
-use crate::outline::hanging;
-use crate::terminal;
+use crate::terminal::{self, columns, in_lines};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
 };
@@ -13,11 +12,6 @@ use tollgate_runtime::manifest::SECTION;
 use tollgate_validator::Places;
 use tollgate_validator::catalogue::entry_of;
 use tollgate_validator::source::{MANIFEST_FILE, manifest_in};
-
-/// The narrowest that is written for.
-const COLUMNS_MIN: usize = 40;
-/// Longer lines are hard to read, however wide the terminal is.
-const COLUMNS_MAX: usize = 100;
 
 /// The texts a tool was made from, as far as they are there.
 #[derive(Debug, Default)]
@@ -160,14 +154,6 @@ pub(crate) fn shown_note(note: &Violation) -> String {
     in_lines(&format!("  {sign} {}{code}", note.message))
 }
 
-/// Where a terminal would part words, what does not fit a line goes on in the next ones.
-pub(crate) fn in_lines(text: &str) -> String {
-    match terminal::is_coloured() {
-        true => hanging(text, columns()),
-        false => text.to_owned(),
-    }
-}
-
 fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns: usize) -> String {
     let mut diagnostic = MietteDiagnostic::new(&violation.message).with_code(violation.code);
     // Of what is wrong in a manifest the message says what may stand there.
@@ -205,16 +191,6 @@ fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns
     match handler.render_report(&mut text, &*report) {
         Ok(()) => text,
         Err(_) => terminal::violation(violation),
-    }
-}
-
-/// How wide lines may be.
-pub(crate) fn columns() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr());
-    let columns = size.map_or(80, |size| usize::from(size.ws_col));
-    match columns {
-        0 => 80,
-        columns => columns.clamp(COLUMNS_MIN, COLUMNS_MAX),
     }
 }
 

@@ -1,11 +1,15 @@
 //! What people see: results on stdout, everything else on stderr, colour and progress only on a terminal.
 
-use crate::report::in_lines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use tollgate_runtime::{Failure, Frame, LogLine, Missing, Violation, plain_text};
+
+/// The narrowest that is written for.
+const COLUMNS_MIN: usize = 40;
+/// Longer lines are hard to read, however wide the terminal is.
+const COLUMNS_MAX: usize = 100;
 
 const RED: &str = "\x1b[1;31m";
 /// Not bold, which many terminals make so bright that it is not read on white.
@@ -34,6 +38,36 @@ pub(crate) fn plain_lines(text: &str) -> String {
         .map(plain_text)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// How wide lines may be.
+pub(crate) fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    let columns = size.map_or(80, |size| usize::from(size.ws_col));
+    match columns {
+        0 => 80,
+        columns => columns.clamp(COLUMNS_MIN, COLUMNS_MAX),
+    }
+}
+
+/// Where a terminal would part words, what does not fit a line goes on in the next ones, indented by some columns more
+/// than the first is.
+pub(crate) fn in_lines(text: &str) -> String {
+    match is_coloured() {
+        true => hanging(text, columns()),
+        false => text.to_owned(),
+    }
+}
+
+fn hanging(text: &str, columns: usize) -> String {
+    let begun = text.len() - text.trim_start().len();
+    let indent = " ".repeat(begun + 2);
+    let options = textwrap::Options::new(columns)
+        .subsequent_indent(&indent)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .break_words(false);
+    textwrap::fill(text, options)
 }
 
 /// Prints to stderr.

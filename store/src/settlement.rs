@@ -109,21 +109,20 @@ pub(crate) fn record_all(
     connection: &Connection,
     settling: &[Settling],
 ) -> Result<bool, StoreError> {
-    let mut recorded = 0;
     let all = || settling.iter().map(|it| &*it.settlement);
     let new = all().filter(|it| it.attempt.is_none());
-    recorded += each(connection, statements::RECORD_RUN, new, |it, one| {
+    let recorded = each(connection, statements::RECORD_RUN, new, |it, one| {
         bind_end(bind_new(it, &one.run)?.bind(FIRST_ATTEMPT)?, &one.finish)
     })?;
     let begun = all().filter(|it| it.attempt.is_some());
-    recorded += each(connection, statements::END_RUN, begun, |it, one| {
+    let ended = each(connection, statements::END_RUN, begun, |it, one| {
         bind_end(it, &one.finish)?
             .bind(one.run.owner.0)?
             .bind(one.run.owner.1)?
             .bind(one.run.id)?
             .bind(one.attempt)
     })?;
-    if recorded != settling.len() {
+    if recorded + ended != settling.len() {
         return Ok(false);
     }
     usage::count(connection, all().map(|it| (&it.run, &it.finish)))?;

@@ -3,8 +3,7 @@
 use super::{inspect, read, runtime};
 use crate::exit::End;
 use crate::options::DiffOptions;
-use crate::report::in_lines;
-use crate::terminal;
+use crate::terminal::{self, in_lines};
 use crate::terms::widens;
 use indicatif::HumanBytes;
 use serde::Serialize;

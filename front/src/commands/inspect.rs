@@ -6,8 +6,8 @@ use crate::about::about;
 use crate::exit::End;
 use crate::options::JudgeOptions;
 use crate::outline::{outline, wrapped};
-use crate::report::{self, columns};
-use crate::terminal;
+use crate::report;
+use crate::terminal::{self, columns};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -87,7 +87,7 @@ fn show(admissible: &Admissible, description: &Value) {
     }
     let (kind, digest) = (text("kind"), text("digest"));
     let line = format!("{kind}, {} bytes, {digest}", description["size_bytes"]);
-    terminal::result(report::in_lines(&line));
+    terminal::result(terminal::in_lines(&line));
     terminal::result(format_args!(
         "price {} a run, {} to subscribe",
         description["price"], description["subscription_price"]

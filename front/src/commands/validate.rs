@@ -46,7 +46,7 @@ fn show(verdict: &Verdict, sources: &Sources, options: &JudgeOptions) {
     match &verdict.tool {
         Some(tool) => {
             let (admitted, summary) = (terminal::good("ADMITTED"), summary(tool, options));
-            terminal::result(report::in_lines(&format!("{admitted} {summary}")));
+            terminal::result(terminal::in_lines(&format!("{admitted} {summary}")));
         }
         None => terminal::result(format_args!(
             "{} {}",

@@ -35,6 +35,10 @@ fn gives_a_script_json_alone_and_says_what_widens() {
     assert_eq!(json(&first.stdout)["version"], "1.0.0");
     assert!(first.stderr.contains("[undocumented]"), "{first:?}");
 
+    let same = publish(&server, &key, folder, &["--json"]);
+    assert_eq!(same.code, Some(0), "{same:?}");
+    assert_eq!(json(&same.stdout)["id"], json(&first.stdout)["id"]);
+
     manifest("version = \"1.0.0\"\nprice = 5");
     let again = publish(&server, &key, folder, &["--json"]);
     assert_eq!(again.code, Some(3), "{again:?}");
