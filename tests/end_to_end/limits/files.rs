@@ -3,15 +3,40 @@
 use super::{end, only};
 use crate::guests;
 use serde_json::{Value, json};
-use tollgate_runtime::{FailureKind, Limits};
-use tollgate_tests::{failure, load, output, packed, runtime, tool, tool_of};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tollgate_fixtures::packed_bytes;
+use tollgate_runtime::{FailureKind, Limits, Runtime, RuntimeConfig};
+use tollgate_tests::{failure, load, output, packed, runtime, tool_of};
 
 const WORLDS: [&str; 2] = ["hostile-files", "hostile-files-component"];
 const MIB: u64 = 1 << 20;
 
+/// Disks stall for longer than runs may take, and here it is bytes that are counted.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn patient_runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let limits = Limits {
+            timeout: PATIENCE,
+            ..Limits::default()
+        };
+        let config = RuntimeConfig {
+            limits,
+            ..RuntimeConfig::default()
+        };
+        Runtime::new(config).expect("the runtime starts")
+    })
+}
+
 async fn attack(world: &str, name: &str, limits: &Limits) -> (u64, Value) {
-    let tool = tool(world).await;
-    let ended = output(only(&tool, json!(name), limits.clone()).await);
+    let tool = load(patient_runtime(), &packed_bytes(world)).await;
+    let limits = Limits {
+        timeout: PATIENCE,
+        ..limits.clone()
+    };
+    let ended = output(only(&tool, json!(name), limits).await);
     let done = ended["done"].as_u64().expect("a number");
     (done, ended["error"].clone())
 }
