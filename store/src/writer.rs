@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection as _, Executor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::slice;
 use std::thread::{self, JoinHandle};
+use std::{mem, slice};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
@@ -134,36 +134,14 @@ async fn work(
     direct: Direct,
     mut commands: mpsc::Receiver<Command>,
 ) {
-    let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
-    while commands.recv_many(&mut batch, BATCH_COMMANDS_MAX).await > 0 {
-        let (mut work, mut settling, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-        for command in batch.drain(..) {
-            match command {
-                Command::Work(one) => work.push(one),
-                Command::Settle(one, answer) => {
-                    settling.push(one);
-                    waiting.push(answer);
-                }
-            }
-        }
-        let mut answers = Vec::with_capacity(work.len());
-        let ended = transaction(&mut connection, &direct, work, &mut answers, &settling).await;
-        if let Err(error) = &ended {
-            tracing::error!(%error, "a transaction could not be committed");
-            // What is open is undone; where nothing is open this is refused, which is as well.
-            let _ = connection.execute("ROLLBACK").await;
-        }
-        for answer in answers {
-            answer(ended.as_ref().map(|_| ()).map_err(refused));
-        }
-        let recorded = ended.unwrap_or_else(|error| {
-            let refused = |_| Err(refused(&error));
-            (0..settling.len()).map(refused).collect()
-        });
-        for ((one, recorded), waiting) in settling.into_iter().zip(recorded).zip(waiting) {
-            // The hold is settled here, whoever still waits.
-            let _ = waiting.send(one.ended(recorded));
-        }
+    let mut next = Batch::next(&mut commands).await;
+    while let Some(batch) = next {
+        next = if batch.work.is_empty() {
+            settle_on(&mut connection, &direct, &mut commands, batch).await
+        } else {
+            do_all(&mut connection, &direct, batch).await;
+            Batch::next(&mut commands).await
+        };
     }
     // Where nothing is locked, there is no thread any more that could be at it, too.
     let locked = connection.lock_handle().await;
@@ -171,6 +149,53 @@ async fn work(
     drop(locked);
     if let Err(error) = connection.close().await {
         tracing::error!(%error, "the database was not closed well");
+    }
+}
+
+/// The commands of a transaction.
+#[derive(Default)]
+struct Batch {
+    work: Vec<Work>,
+    settling: Vec<Settling>,
+    /// Who waits for each of those.
+    waiting: Vec<oneshot::Sender<Result<Settled, NotSettled>>>,
+}
+
+/// Of each settlement, whether it was recorded.
+type Recorded = Vec<Result<bool, StoreError>>;
+
+impl Batch {
+    /// What was queued meanwhile, or comes next; `None` once nothing does.
+    async fn next(commands: &mut mpsc::Receiver<Command>) -> Option<Self> {
+        let mut queued = Vec::with_capacity(BATCH_COMMANDS_MAX);
+        if commands.recv_many(&mut queued, BATCH_COMMANDS_MAX).await == 0 {
+            return None;
+        }
+        let mut batch = Self::default();
+        for command in queued {
+            match command {
+                Command::Work(one) => batch.work.push(one),
+                Command::Settle(one, answer) => {
+                    batch.settling.push(one);
+                    batch.waiting.push(answer);
+                }
+            }
+        }
+        Some(batch)
+    }
+
+    /// Tells those whose runs were to be settled how the transaction ended.
+    fn tell(self, ended: Result<Recorded, StoreError>) {
+        let recorded = ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "a transaction could not be committed");
+            let refused = |_| Err(refused(&error));
+            self.settling.iter().map(refused).collect()
+        });
+        for ((one, recorded), waiting) in self.settling.into_iter().zip(recorded).zip(self.waiting)
+        {
+            // The hold is settled here, whoever still waits.
+            let _ = waiting.send(one.ended(recorded));
+        }
     }
 }
 
@@ -182,19 +207,77 @@ fn refused(error: &StoreError) -> StoreError {
     }
 }
 
-/// What is told to those who asked for some work, once it is committed, goes to `answers`. Says of each of the
-/// settlements whether it was recorded.
+/// Settles runs, transaction after transaction, until other work comes, which is the next batch. `sqlx`'s thread is asked
+/// for the connection once for all of them.
+async fn settle_on(
+    connection: &mut SqliteConnection,
+    direct: &Direct,
+    commands: &mut mpsc::Receiver<Command>,
+    mut batch: Batch,
+) -> Option<Batch> {
+    let locked = connection.lock_handle().await;
+    while batch.work.is_empty() {
+        let ended = match &locked {
+            Ok(locked) => settle_alone(direct.on(locked), &batch.settling),
+            Err(error) => Err(StoreError::Refusing(error.to_string())),
+        };
+        batch.tell(ended);
+        batch = Batch::next(commands).await?;
+    }
+    Some(batch)
+}
+
+fn settle_alone(connection: &Connection, settling: &[Settling]) -> Result<Recorded, StoreError> {
+    let ended = try_settle_alone(connection, settling);
+    if ended.is_err() {
+        // What is open is undone; where nothing is open this is refused, which is as well.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    ended
+}
+
+/// In a transaction of their own, which is undone itself where not all can be recorded together: SQLite copies each page
+/// that it changes after a savepoint.
+fn try_settle_alone(
+    connection: &Connection,
+    settling: &[Settling],
+) -> Result<Recorded, StoreError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let recorded = match record(connection, settling) {
+        Ok(true) => settling.iter().map(|_| Ok(true)).collect(),
+        _ => {
+            // Some errors have undone it already.
+            let _ = connection.execute_batch("ROLLBACK");
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            one_by_one(connection, settling)?
+        }
+    };
+    connection.execute_batch("COMMIT")?;
+    Ok(recorded)
+}
+
+/// Does work, and settles runs, in one transaction.
+async fn do_all(connection: &mut SqliteConnection, direct: &Direct, mut batch: Batch) {
+    let (work, mut answers) = (mem::take(&mut batch.work), Vec::new());
+    let ended = transaction(connection, direct, work, &mut answers, &batch.settling).await;
+    if ended.is_err() {
+        let _ = connection.execute("ROLLBACK").await;
+    }
+    for answer in answers {
+        answer(ended.as_ref().map(|_| ()).map_err(refused));
+    }
+    batch.tell(ended);
+}
+
+/// What is told to those who asked for some work, once it is committed, goes to `answers`.
 async fn transaction(
     connection: &mut SqliteConnection,
     direct: &Direct,
     work: Vec<Work>,
     answers: &mut Vec<Answer>,
     settling: &[Settling],
-) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
-    let is_begun = !work.is_empty();
-    if is_begun {
-        connection.execute("BEGIN IMMEDIATE").await?;
-    }
+) -> Result<Recorded, StoreError> {
+    connection.execute("BEGIN IMMEDIATE").await?;
     for one in work {
         connection.execute("SAVEPOINT command").await?;
         // A panic is that command's own: whoever asked learns that it failed, the others go on.
@@ -209,25 +292,24 @@ async fn transaction(
     }
     let locked = connection.lock_handle().await?;
     let connection = direct.on(&locked);
-    if !is_begun {
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-    }
     let recorded = settle(connection, settling)?;
     connection.execute_batch("COMMIT")?;
     Ok(recorded)
 }
 
-/// Records them together, or else one by one: what is wrong with one is no other's fault.
-fn settle(
-    connection: &Connection,
-    settling: &[Settling],
-) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+/// Records them together, or else one by one.
+fn settle(connection: &Connection, settling: &[Settling]) -> Result<Recorded, StoreError> {
     if settling.is_empty() {
         return Ok(Vec::new());
     }
     if matches!(try_settle(connection, settling)?, Ok(true)) {
         return Ok(settling.iter().map(|_| Ok(true)).collect());
     }
+    one_by_one(connection, settling)
+}
+
+/// What is wrong with one is no other's fault.
+fn one_by_one(connection: &Connection, settling: &[Settling]) -> Result<Recorded, StoreError> {
     let mut recorded = Vec::with_capacity(settling.len());
     for one in settling {
         recorded.push(try_settle(connection, slice::from_ref(one))?);
@@ -241,11 +323,16 @@ fn try_settle(
     settling: &[Settling],
 ) -> Result<Result<bool, StoreError>, StoreError> {
     connection.execute_batch("SAVEPOINT command")?;
-    let recorded = catch_unwind(AssertUnwindSafe(|| record_all(connection, settling)));
-    let recorded = recorded.unwrap_or_else(|_| Err(closed()));
+    let recorded = record(connection, settling);
     if !matches!(recorded, Ok(true)) {
         connection.execute_batch("ROLLBACK TO command")?;
     }
     connection.execute_batch("RELEASE command")?;
     Ok(recorded)
+}
+
+/// A panic is an error.
+fn record(connection: &Connection, settling: &[Settling]) -> Result<bool, StoreError> {
+    let recorded = catch_unwind(AssertUnwindSafe(|| record_all(connection, settling)));
+    recorded.unwrap_or_else(|_| Err(closed()))
 }
