@@ -38,6 +38,8 @@ fn next_fresh(core: &Core) -> Option<Work> {
         return Some(Work::Turn(turn));
     }
     callers::tell();
+    // Whoever else wants this core has it first: what is handed over meanwhile wakes nobody.
+    thread::yield_now();
     core.fresh.next()
 }
 
