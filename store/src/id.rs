@@ -12,6 +12,9 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use uuid::Uuid;
 
+/// Of the text form, behind its prefix.
+const DIGITS: usize = 26;
+
 /// The identifier of a `K`.
 pub struct Id<K> {
     bytes: [u8; 16],
@@ -94,7 +97,10 @@ impl<K> Default for Id<K> {
 
 impl<K: Kind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", K::PREFIX, BASE32_DNSSEC.encode(&self.bytes))
+        let mut digits = [0; DIGITS];
+        BASE32_DNSSEC.encode_mut(&self.bytes, &mut digits);
+        f.write_str(K::PREFIX)?;
+        f.write_str(str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -107,10 +113,13 @@ impl<K: Kind> FromStr for Id<K> {
         if digits.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(InvalidId);
         }
-        let bytes = BASE32_DNSSEC
-            .decode(digits.as_bytes())
+        if digits.len() != DIGITS {
+            return Err(InvalidId);
+        }
+        let mut bytes = [0; 16];
+        BASE32_DNSSEC
+            .decode_mut(digits.as_bytes(), &mut bytes)
             .map_err(|_| InvalidId)?;
-        let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| InvalidId)?;
         Ok(Self::from_bytes(bytes))
     }
 }

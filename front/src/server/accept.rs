@@ -1,15 +1,15 @@
 //! Connections: how many, how long each may dawdle, and how they end.
 
-use super::observe::RequestId;
+use super::observe::{Observed, RequestId};
 use super::stall::Stalling;
 use crate::config::Config;
 use crate::problem::answer;
-use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -19,7 +19,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tower::ServiceExt;
 
 /// The most bytes of a request's head, and of what is read ahead of a body, for each connection.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -61,11 +60,11 @@ impl Edge {
     }
 }
 
-/// Serves the router on the listener until `stop`; then accepts no more, tells clients that their connection
+/// Serves the routes on the listener until `stop`; then accepts no more, tells clients that their connection
 /// closes, waits for the requests under way and, after `edge.drain`, drops what is left.
 pub(crate) async fn accept(
     listener: TcpListener,
-    router: Router,
+    observed: Observed,
     edge: Edge,
     stop: impl Future<Output = ()>,
 ) {
@@ -85,14 +84,12 @@ pub(crate) async fn accept(
         while tasks.try_join_next().is_some() {}
         if let Ok(place) = places.clone().try_acquire_owned() {
             let io = TokioIo::new(Stalling::new(stream, edge.write_timeout));
-            let router =
-                router
-                    .clone()
-                    .map_request(move |mut request: hyper::Request<Incoming>| {
-                        request.extensions_mut().insert(peer);
-                        request
-                    });
-            let service = TowerToHyperService::new(router);
+            let observed = observed.clone();
+            let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                let observed = observed.clone();
+                async move { Ok::<_, Infallible>(observed.answer(request).await) }
+            });
             let connection = graceful.watch(http.serve_connection(io, service));
             tasks.spawn(async move {
                 if let Err(error) = connection.await {

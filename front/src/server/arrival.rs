@@ -2,10 +2,10 @@
 
 use crate::problem::{Kind, Problem};
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::http::Request;
 use axum::http::header::{CONNECTION, HeaderValue};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Router};
 use hyper::body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tower::Service;
 
 /// Bytes that earn a body one more second: who sends as fast is never cut.
 const BYTES_A_SECOND: u64 = 64 * 1024;
@@ -20,40 +21,52 @@ const BYTES_A_SECOND: u64 = 64 * 1024;
 /// Goes on with a request, of which a body that takes longer than `patience`, and one second for every 64 KiB of it, is
 /// an error to its reader, and the answer is 408. The time starts when the handler first asks for the body. An answer
 /// that is given before the body was read to its end says that the connection closes: it cannot carry another request.
-pub(crate) async fn in_time(patience: Duration, request: Request, next: Next) -> Response {
+pub(crate) async fn in_time<B>(patience: Duration, request: Request<B>, router: &Router) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return answer(router, request.map(Body::new)).await;
     }
-    let is_late = Arc::new(AtomicBool::new(false));
-    let is_whole = Arc::new(AtomicBool::new(false));
+    let arrival = Arc::new(Arrival::default());
     let request = request.map(|body| {
         Body::new(Arriving {
             body,
             patience,
             received: 0,
             clock: None,
-            is_late: is_late.clone(),
-            is_whole: is_whole.clone(),
+            arrival: arrival.clone(),
         })
     });
-    let mut response = next.run(request).await;
-    if is_late.load(Ordering::Relaxed) {
+    let mut response = answer(router, request).await;
+    if arrival.is_late.load(Ordering::Relaxed) {
         response = Problem::of(Kind::RequestTimeout).into_response();
     }
-    if !is_whole.load(Ordering::Relaxed) {
+    if !arrival.is_whole.load(Ordering::Relaxed) {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
     response
 }
 
-struct Arriving {
-    body: Body,
+async fn answer(router: &Router, request: Request<Body>) -> Response {
+    let Ok(response) = router.clone().call(request).await;
+    response
+}
+
+/// How a body arrives.
+#[derive(Default)]
+struct Arrival {
+    is_late: AtomicBool,
+    is_whole: AtomicBool,
+}
+
+struct Arriving<B> {
+    body: B,
     patience: Duration,
     received: u64,
     clock: Option<Clock>,
-    is_late: Arc<AtomicBool>,
-    is_whole: Arc<AtomicBool>,
+    arrival: Arc<Arrival>,
 }
 
 struct Clock {
@@ -65,9 +78,12 @@ struct Clock {
 #[error("the request's body did not arrive in time")]
 struct Late;
 
-impl HttpBody for Arriving {
+impl<B> HttpBody for Arriving<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
     type Data = Bytes;
-    type Error = axum::BoxError;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -78,7 +94,7 @@ impl HttpBody for Arriving {
         let Poll::Ready(frame) = Pin::new(&mut arriving.body).poll_frame(context) else {
             let clock = arriving.clock.get_or_insert_with(|| Clock::new(patience));
             ready!(clock.late.as_mut().poll(context));
-            arriving.is_late.store(true, Ordering::Relaxed);
+            arriving.arrival.is_late.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Err(Late.into())));
         };
         let bytes = match &frame {
@@ -86,7 +102,7 @@ impl HttpBody for Arriving {
             Some(Err(_)) | None => 0,
         };
         if frame.is_none() || arriving.body.is_end_stream() {
-            arriving.is_whole.store(true, Ordering::Relaxed);
+            arriving.arrival.is_whole.store(true, Ordering::Relaxed);
         }
         arriving.received += bytes as u64;
         if let Some(clock) = &mut arriving.clock {
@@ -119,27 +135,22 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::Router;
     use axum::routing::post;
     use futures_util::{StreamExt, stream};
-    use tower::ServiceExt;
 
     const PATIENCE: Duration = Duration::from_millis(300);
 
     /// What is answered to a body of so many pieces of so many bytes, so long apart.
     async fn answer(pieces: usize, bytes: usize, apart: Duration) -> Response {
-        let in_time = axum::middleware::from_fn(|request, next| in_time(PATIENCE, request, next));
         let router = Router::new()
             .route("/", post(async |body: Bytes| body.len().to_string()))
-            .layer(axum::extract::DefaultBodyLimit::disable())
-            .layer(in_time);
+            .layer(axum::extract::DefaultBodyLimit::disable());
         let body = stream::iter(0..pieces).then(move |_| async move {
             tokio::time::sleep(apart).await;
             Ok::<_, Late>(Bytes::from(vec![0; bytes]))
         });
         let request = Request::post("/").body(Body::from_stream(body));
-        let response = router.oneshot(request.expect("a request")).await;
-        response.expect("infallible")
+        in_time(PATIENCE, request.expect("a request"), &router).await
     }
 
     #[tokio::test]

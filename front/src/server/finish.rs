@@ -1,5 +1,6 @@
 //! How a run ended, as its record will have it.
 
+use super::counters::Runs;
 use super::spans;
 use crate::problem::Problem;
 use serde_json::{Value, json};
@@ -127,12 +128,9 @@ fn log_lines(lines: &[LogLine]) -> Value {
 }
 
 /// Tells the metrics.
-pub(super) fn count(finish: &Finish) {
+pub(super) fn count(runs: &Runs, finish: &Finish) {
     let kind = finish.failure.as_ref().and_then(|it| it["kind"].as_str());
     let end = kind.unwrap_or(finish.status.name()).to_lowercase();
-    metrics::counter!("tollgate_runs_total", "end" => end).increment(1);
-    if let Some(usage) = &finish.usage {
-        let wall = Duration::from_micros(usage.wall_us);
-        metrics::histogram!("tollgate_run_seconds").record(wall.as_secs_f64());
-    }
+    let wall = |usage: &RunUsage| Duration::from_micros(usage.wall_us);
+    runs.count(end, finish.usage.as_ref().map(wall));
 }

@@ -1,5 +1,6 @@
 //! Runs under way. Each is a task of its own that owns the record: a caller that leaves does not end it.
 
+use super::counters;
 use super::finish::{cancelled, count, ended, not_started, record_of};
 use super::live_spans::{AddedSpans, HeldBytes};
 use super::rate::UnderWay;
@@ -27,6 +28,8 @@ pub(crate) struct Live {
     runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
     /// What spans take that are kept here until their run's record is written.
     pub(super) span_bytes: HeldBytes,
+    /// How many ended, and how.
+    counted: counters::Runs,
 }
 
 /// A run to be started.
@@ -225,7 +228,7 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
         }
     };
     finish.uploaded_spans = live.spans.close();
-    count(&finish);
+    count(&server.live.counted, &finish);
     settle(server, run, hold, durable, finish).await
 }
 

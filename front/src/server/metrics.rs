@@ -1,7 +1,7 @@
 //! `/metrics`, for whoever runs the server.
 
 use super::compilation;
-use super::observe::observed;
+use super::observe::Observed;
 use crate::problem::{Kind, Problem};
 use anyhow::Context;
 use axum::Router;
@@ -36,14 +36,14 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// Serves them, in Prometheus' text format.
-pub(super) fn router(handle: PrometheusHandle, patience: Duration) -> Router {
+pub(super) fn router(handle: PrometheusHandle, patience: Duration) -> Observed {
     let text = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     let metrics = async move || (text, handle.render());
     let router = Router::new()
         .route("/metrics", get(metrics))
         .fallback(async || Problem::of(Kind::RouteNotFound));
     // Nobody is known here, and what there is to say is small.
-    observed(router, Arc::default(), patience)
+    Observed::new(router, ["/metrics"], Arc::default(), patience)
 }
 
 fn builder() -> anyhow::Result<PrometheusBuilder> {
@@ -77,7 +77,6 @@ mod tests {
     use axum::body::Body;
     use axum::http::Request;
     use http_body_util::BodyExt;
-    use tower::ServiceExt;
 
     #[tokio::test]
     async fn what_was_counted_is_served_as_text() {
@@ -88,8 +87,7 @@ mod tests {
         });
         let request = Request::get("/metrics").body(Body::empty());
         let router = router(recorder.handle(), Duration::from_secs(1));
-        let response = router.oneshot(request.expect("a request"));
-        let response = response.await.expect("infallible");
+        let response = router.answer(request.expect("a request")).await;
         assert_eq!(response.status(), 200);
         let body = response.into_body().collect().await.expect("a body");
         let text = String::from_utf8(body.to_bytes().to_vec()).expect("UTF-8");

@@ -10,6 +10,7 @@ mod body;
 mod budgets;
 mod caller;
 mod compilation;
+mod counters;
 mod cover_picture;
 mod covers;
 mod demo;
@@ -62,7 +63,7 @@ use crate::exit::End;
 use crate::terminal;
 use accept::{Edge, accept};
 use anyhow::Context;
-use axum::Router;
+use observe::Observed;
 use state::Shared;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -107,7 +108,7 @@ pub(crate) async fn serve(mut config: Config, is_demo: bool) -> anyhow::Result<E
     let address = listener.local_addr()?;
 
     let (stopping, stop) = oneshot::channel::<()>();
-    let serving = accept(listener, router(&server), edge.clone(), async {
+    let serving = accept(listener, observed(&server), edge.clone(), async {
         // A sender that is gone says the same as one that was heard.
         let _ = stop.await;
     });
@@ -164,10 +165,10 @@ async fn greet(
     std::future::pending().await
 }
 
-fn router(server: &Shared) -> Router {
+fn observed(server: &Shared) -> Observed {
     let patience = patience(&server.config);
-    let router = routes::router(server.clone());
-    observe::observed(router, Arc::clone(&server.unsent), patience)
+    let (router, paths) = routes::router(server.clone());
+    Observed::new(router, paths, Arc::clone(&server.unsent), patience)
 }
 
 fn patience(config: &Config) -> Duration {

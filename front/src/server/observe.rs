@@ -1,16 +1,16 @@
 //! Every request is answered in one shape, logged once and counted, under an id of its own.
 
 use super::arrival;
+use super::counters::{Answer, Route, Routes};
 use super::rate::Told;
 use super::unsent::Unsent;
 use crate::problem::answer::{Code, finish};
 use crate::problem::{Kind, Problem};
-use axum::Router;
-use axum::body::HttpBody;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::body::{Bytes, HttpBody};
+use axum::http::{HeaderName, HeaderValue, Method, Request};
 use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Router};
+use data_encoding::BASE32_DNSSEC;
 use futures_util::FutureExt;
 use std::borrow::Cow;
 use std::fmt;
@@ -26,9 +26,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The status logged and counted for a client that left before its answer; nobody was sent it.
 const CLIENT_LEFT: u16 = 499;
 
-/// A request's id, in the extensions of every request: `req_` and 26 characters that sort by time.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestId(String);
+/// A request's id: `req_` and 26 characters that sort by time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestId(u128);
 
 /// Who called, for the log: in the extensions of every request, set by whoever learns it.
 #[derive(Debug, Clone, Default)]
@@ -56,49 +56,78 @@ impl Noted {
     }
 }
 
-/// The router with everything that holds for each of its answers, whose bodies arrive within `patience`. It is one layer,
-/// since each of them costs every request a copy of what is below it. Layers added later are outside of it, and their
-/// refusals would be neither problems nor counted.
-pub(crate) fn observed(router: Router, unsent: Arc<Unsent>, patience: Duration) -> Router {
-    router.layer(from_fn_with_state((unsent, patience), observe))
+/// A router with everything that holds for each of its answers. It stands around the router: a layer of the framework's
+/// costs each request several allocations, and copies of what is below it.
+#[derive(Clone)]
+pub(crate) struct Observed(Arc<Parts>);
+
+struct Parts {
+    router: Router,
+    routes: Routes,
+    unsent: Arc<Unsent>,
+    patience: Duration,
 }
 
-async fn observe(
-    State((unsent, patience)): State<(Arc<Unsent>, Duration)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = RequestId::new();
-    let told = Told::default();
-    let mut line = Line::new(&request, id.clone());
-    request.extensions_mut().insert(id.clone());
-    request.extensions_mut().insert(line.noted.clone());
-    request.extensions_mut().insert(told.clone());
-    let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let span = tracing::error_span!("request", request_id = %id);
-    let response = async {
-        let answering = arrival::in_time(patience, request, next);
-        let answered = AssertUnwindSafe(answering).catch_unwind().await;
-        // The hook has logged why.
-        let mut response = answered.unwrap_or_else(|_| Problem::of(Kind::Internal).into_response());
-        told.write(response.headers_mut());
-        if let Some(org) = line.noted.org() {
-            response = unsent.count(org, only_reads, response).await;
-        }
-        finish(&id.0, response).await
-    };
-    let mut response = response.instrument(span).await;
-    if let Ok(value) = HeaderValue::try_from(&id.0) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
+impl Observed {
+    /// `paths` are the router's, as it was given them: requests are counted by them. Bodies arrive within `patience`.
+    pub(crate) fn new<P: Into<String>>(
+        router: Router,
+        paths: impl IntoIterator<Item = P>,
+        unsent: Arc<Unsent>,
+        patience: Duration,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            router,
+            routes: Routes::of(paths),
+            unsent,
+            patience,
+        }))
     }
-    line.answered(&response);
-    response
+
+    /// The router's answer. A panic is a problem.
+    pub(crate) async fn answer<B>(&self, mut request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let Parts {
+            router,
+            routes,
+            unsent,
+            patience,
+        } = &*self.0;
+        let id = RequestId::new();
+        let told = Told::default();
+        let mut line = Line::new(routes.find(request.uri().path()), request.method(), id);
+        request.extensions_mut().insert(line.noted.clone());
+        request.extensions_mut().insert(told.clone());
+        let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let span = tracing::error_span!("request", request_id = %id);
+        let id = id.to_string();
+        let response = async {
+            let answering = arrival::in_time(*patience, request, router);
+            let answered = AssertUnwindSafe(answering).catch_unwind().await;
+            // The hook has logged why.
+            let mut response =
+                answered.unwrap_or_else(|_| Problem::of(Kind::Internal).into_response());
+            told.write(response.headers_mut());
+            if let Some(org) = line.noted.org() {
+                response = unsent.count(org, only_reads, response).await;
+            }
+            finish(&id, response).await
+        };
+        let mut response = response.instrument(span).await;
+        if let Ok(value) = HeaderValue::try_from(id) {
+            response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        line.answered(&response);
+        response
+    }
 }
 
 /// What is logged and counted of a request, when it is dropped.
-struct Line {
+struct Line<'r> {
     id: RequestId,
-    route: Option<MatchedPath>,
+    route: &'r Route,
     method: &'static str,
     begun: Instant,
     status: u16,
@@ -107,13 +136,13 @@ struct Line {
     noted: Noted,
 }
 
-impl Line {
+impl<'r> Line<'r> {
     /// Until it is answered, of a client that left.
-    fn new(request: &Request, id: RequestId) -> Self {
+    fn new(route: &'r Route, method: &Method, id: RequestId) -> Self {
         Self {
             id,
-            route: request.extensions().get().cloned(),
-            method: method(request.method()),
+            route,
+            method: named(method),
             begun: Instant::now(),
             status: CLIENT_LEFT,
             code: Cow::Borrowed("client_left"),
@@ -131,15 +160,14 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let route = self.route.as_ref().map_or("none", MatchedPath::as_str);
         let took = self.begun.elapsed();
         let noted = self.noted.0.get();
         tracing::info!(
             request_id = %self.id,
             method = self.method,
-            route,
+            route = self.route.name(),
             status = self.status,
             code = (!self.code.is_empty()).then_some(&*self.code),
             ms = took.as_millis() as u64,
@@ -148,22 +176,17 @@ impl Drop for Line {
             key = noted.map(|it| tracing::field::display(it.key)),
             "request"
         );
-        metrics::counter!(
-            "tollgate_requests_total",
-            "route" => route.to_owned(),
-            "method" => self.method,
-            "status" => self.status.to_string(),
-            "code" => self.code.to_string(),
-        )
-        .increment(1);
-        let seconds = took.as_secs_f64();
-        metrics::histogram!("tollgate_request_seconds", "route" => route.to_owned())
-            .record(seconds);
+        let answer = Answer {
+            method: self.method,
+            status: self.status,
+            code: std::mem::take(&mut self.code),
+        };
+        self.route.count(answer, took);
     }
 }
 
 /// Callers may send any word for a method: what is counted by has few values.
-fn method(method: &Method) -> &'static str {
+fn named(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -186,39 +209,27 @@ impl RequestId {
         // The state's keys come from the operating system, a thread at a time.
         let state = RandomState::new();
         let unique = u128::from(state.hash_one(count)) | u128::from(state.hash_one(!count)) << 64;
-        Self(format!("req_{}", base32(time << 80 | unique >> 48)))
+        Self(time << 80 | unique >> 48)
     }
 }
 
-/// Lower-case base32hex of the sixteen bytes, without padding.
-fn base32(bits: u128) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-    // 26 digits are 130 bits: the last digit's two lowest are zero.
-    let digit = |at: u32| match 128_u32.checked_sub(5 * (at + 1)) {
-        Some(shift) => (bits >> shift) & 31,
-        None => (bits << 2) & 31,
-    };
-    (0..26)
-        .map(|at| char::from(DIGITS[digit(at) as usize]))
-        .collect()
-}
-
 impl fmt::Display for RequestId {
+    /// Lower-case base32hex of the sixteen bytes, without padding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let mut text = *b"req_00000000000000000000000000";
+        BASE32_DNSSEC.encode_mut(&self.0.to_be_bytes(), &mut text[4..]);
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::Extension;
     use axum::body::Body;
     use axum::routing::get;
     use http_body_util::BodyExt;
     use serde_json::Value;
     use std::collections::HashSet;
-    use tower::ServiceExt;
 
     #[test]
     fn ids_are_unlike_and_sort_by_time() {
@@ -228,24 +239,25 @@ mod tests {
             ids.iter()
                 .all(|id| id.len() == 30 && id.starts_with("req_"))
         );
-        assert_eq!(base32(0), "0".repeat(26));
-        assert_eq!(base32(u128::MAX), format!("{}s", "v".repeat(25)));
-        assert!(base32(1 << 80) < base32(2 << 80));
+        let text = |bits| RequestId(bits).to_string();
+        assert_eq!(text(0), format!("req_{}", "0".repeat(26)));
+        assert_eq!(text(u128::MAX), format!("req_{}s", "v".repeat(25)));
+        assert!(text(1 << 80) < text(2 << 80));
     }
 
-    fn router() -> Router {
+    fn observed() -> Observed {
         let panicking = async || -> String { panic!("a secret") };
-        let own = async |Extension(id): Extension<RequestId>| id.to_string();
         let router = Router::new()
             .route("/panic", get(panicking))
-            .route("/things/{id}", get(own));
-        observed(router, Arc::default(), Duration::from_secs(1))
+            .route("/things/{id}", get(async || "a thing"));
+        let paths = ["/panic", "/things/{id}"];
+        Observed::new(router, paths, Arc::default(), Duration::from_secs(1))
     }
 
     async fn answer(path: &str) -> (Response<()>, String) {
         let request = Request::get(path).body(Body::empty());
-        let response = router().oneshot(request.expect("a request")).await;
-        let (parts, body) = response.expect("infallible").into_parts();
+        let response = observed().answer(request.expect("a request")).await;
+        let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8(body.to_vec()).expect("UTF-8");
         (Response::from_parts(parts, ()), text)
@@ -253,9 +265,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_names_its_request() {
-        let (response, body) = answer("/things/1").await;
+        let (response, _) = answer("/things/1").await;
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()[X_REQUEST_ID], body);
+        let (again, _) = answer("/things/1").await;
+        let id = |response: &Response<()>| response.headers()[X_REQUEST_ID].clone();
+        assert!(id(&response).as_bytes().starts_with(b"req_"));
+        assert_ne!(id(&response), id(&again));
     }
 
     #[tokio::test]

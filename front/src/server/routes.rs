@@ -15,18 +15,21 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The routes, and what `GET /openapi.json` says of them.
-pub(crate) fn router(server: Shared) -> Router {
+const DESCRIPTION: &str = "/openapi.json";
+
+/// The routes, their paths, and what `GET /openapi.json` says of them.
+pub(crate) fn router(server: Shared) -> (Router, Vec<String>) {
     let (router, description) = described(&server);
+    let mut paths: Vec<_> = description.paths.paths.keys().cloned().collect();
+    paths.push(DESCRIPTION.to_owned());
     // It is some hundred KiB, and asked for without a key.
     let description = Bytes::from(serde_json::to_vec(&description).unwrap_or_default());
     let described = async move || ([(CONTENT_TYPE, "application/json")], description);
-    router
-        .route("/openapi.json", get(described))
+    let router = router
+        .route(DESCRIPTION, get(described))
         .fallback(async || Problem::of(Kind::RouteNotFound))
-        // Bodies are bounded where they are read.
-        .layer(DefaultBodyLimit::disable())
-        .with_state(server)
+        .with_state(server);
+    (router, paths)
 }
 
 fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
@@ -86,7 +89,9 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .layer(middleware::from_fn_with_state(
             server.clone(),
             idempotency::keep,
-        ));
+        ))
+        // Bodies are bounded where they are read; forms are read by the framework.
+        .layer(DefaultBodyLimit::disable());
     let (router, description) = OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

@@ -33,7 +33,12 @@ pub(crate) async fn run(
     Segment(artifact): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
-    admission::run(&server, call(artifact, Of::ActiveRelease, request)).await
+    // Boxed here: the framework moves a handler's future several times.
+    Box::pin(admission::run(
+        &server,
+        call(artifact, Of::ActiveRelease, request),
+    ))
+    .await
 }
 
 /// Runs an admitted draft, for its own project, at no price.
@@ -49,7 +54,7 @@ pub(crate) async fn run_draft(
     Segment(artifact): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
-    admission::run(&server, call(artifact, Of::Draft, request)).await
+    Box::pin(admission::run(&server, call(artifact, Of::Draft, request))).await
 }
 
 fn call(artifact: String, of: Of, request: Request) -> Call {

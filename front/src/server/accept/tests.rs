@@ -1,5 +1,5 @@
 use super::*;
-use crate::server::observe::observed;
+use axum::Router;
 use axum::body::Bytes;
 use axum::routing::get;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ impl Server {
         let (stopping, stop) = oneshot::channel();
         let task = tokio::spawn(accept(
             listener,
-            observed(router, Arc::default(), Duration::from_secs(10)),
+            Observed::new(router, [""; 0], Arc::default(), Duration::from_secs(10)),
             edge,
             async {
                 let _ = stop.await;

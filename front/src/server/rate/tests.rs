@@ -1,5 +1,5 @@
 use super::*;
-use crate::server::observe::observed;
+use crate::server::observe::Observed;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -8,7 +8,6 @@ use governor::clock::FakeRelativeClock;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tollgate_store::{ProjectId, Scope, Scopes};
-use tower::ServiceExt;
 
 /// Three at once and two a second for a key, five at once and one a second for an org, two a minute for an address.
 fn section() -> RateSection {
@@ -200,7 +199,7 @@ async fn a_request_is_counted_once_and_its_answer_says_how_the_limits_stand() {
         Ok(())
     };
     let router = Router::new().route("/", get(counted));
-    let router = observed(router, Arc::default(), Duration::from_secs(1));
+    let observed = Observed::new(router, ["/"], Arc::default(), Duration::from_secs(1));
     let policy = "\"key\";q=3;w=2, \"org\";q=5;w=5";
     for (status, standing) in [
         (200, "\"key\";r=2;t=1, \"org\";r=4;t=1"),
@@ -209,7 +208,7 @@ async fn a_request_is_counted_once_and_its_answer_says_how_the_limits_stand() {
         (429, "\"key\";r=0;t=1, \"org\";r=2;t=1"),
     ] {
         let request = Request::get("/").body(Body::empty()).expect("a request");
-        let answer = router.clone().oneshot(request).await.expect("infallible");
+        let answer = observed.answer(request).await;
         assert_eq!(answer.status(), status);
         assert_eq!(answer.headers()["ratelimit-policy"], policy);
         assert_eq!(answer.headers()["ratelimit"], standing);
