@@ -127,6 +127,12 @@ impl Runtime {
             .await
     }
 
+    /// The tool with that digest, where it is loaded.
+    pub async fn loaded(&self, digest: &ToolDigest) -> Option<Tool> {
+        let compiled = self.shared.loading.tools.get(digest).await?;
+        Some(Tool::of(Arc::clone(&self.shared), &compiled))
+    }
+
     /// The tool with that digest. Its bytes are fetched only where it is neither loaded nor kept; if it has to be
     /// compiled then, `owner` is whom turns are shared by.
     pub async fn load_known<E>(
@@ -224,8 +230,8 @@ impl Runtime {
         owner: Arc<str>,
         source: Source,
     ) -> Result<Tool, LoadError> {
-        if let Some(compiled) = self.shared.loading.tools.get(&digest).await {
-            return Ok(Tool::of(Arc::clone(&self.shared), &compiled));
+        if let Some(tool) = self.loaded(&digest).await {
+            return Ok(tool);
         }
         // In a task: callers that leave, again and again, must not start it again and again.
         let shared = Arc::clone(&self.shared);

@@ -73,8 +73,8 @@ impl Store {
 
     /// An artifact, whoever asks.
     pub async fn artifact(&self, id: ArtifactId) -> Result<Option<Arc<Artifact>>, StoreError> {
-        let reading = self.read_artifact(id);
-        self.remembered.artifacts.get(id, reading).await
+        let read = || self.read_artifact(id);
+        self.remembered.artifacts.get(id, read).await
     }
 
     async fn read_artifact(&self, id: ArtifactId) -> Result<Option<Arc<Artifact>>, StoreError> {

@@ -81,7 +81,8 @@ impl Store {
     /// Whom a text belongs to, where it is a key that is neither revoked nor replaced.
     pub async fn known_key(&self, text: &KeyText) -> Result<Option<KnownKey>, StoreError> {
         let hash = text.hash();
-        let known = self.remembered.keys.get(hash, self.key_use(hash)).await?;
+        let read = || self.key_use(hash);
+        let known = self.remembered.keys.get(hash, read).await?;
         let now = Time::now();
         let good = known.filter(|known| known.expires_at.is_none_or(|it| it > now));
         Ok(good.map(|known| known.key))

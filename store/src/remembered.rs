@@ -64,16 +64,20 @@ where
     }
 
     /// What is remembered, or else read. That there is none is not remembered.
-    pub(crate) async fn get(
+    pub(crate) async fn get<R>(
         &self,
         question: Q,
-        read: impl Future<Output = Result<Option<A>, StoreError>>,
-    ) -> Result<Option<A>, StoreError> {
+        read: impl FnOnce() -> R,
+    ) -> Result<Option<A>, StoreError>
+    where
+        R: Future<Output = Result<Option<A>, StoreError>>,
+    {
         if let Some(answer) = self.answers.get(&question) {
             return Ok(Some(answer));
         }
         let before = *self.lock();
-        let answer = read.await?;
+        // Boxed: a reading is large, and there mostly is none.
+        let answer = Box::pin(read()).await?;
         if let Some(answer) = &answer {
             let forgotten = self.lock();
             if *forgotten == before {
@@ -132,20 +136,20 @@ mod tests {
     async fn what_is_forgotten_while_it_is_read_is_not_remembered() {
         let answers: Answers<u8, u8> = Answers::of(Cache::new(10));
         let none = || async { panic!("it is remembered") };
-        let old = async {
+        let old = async || {
             answers.forget(&1);
             Ok(Some(10))
         };
         assert_eq!(answers.get(1, old).await.expect("read"), Some(10));
-        let new = async { Ok(Some(11)) };
+        let new = async || Ok(Some(11));
         assert_eq!(answers.get(1, new).await.expect("read"), Some(11));
-        assert_eq!(answers.get(1, none()).await.expect("kept"), Some(11));
+        assert_eq!(answers.get(1, none).await.expect("kept"), Some(11));
         answers.forget(&2);
-        assert_eq!(answers.get(1, none()).await.expect("kept"), Some(11));
+        assert_eq!(answers.get(1, none).await.expect("kept"), Some(11));
         answers.forget_all();
-        let nothing = async { Ok(None) };
+        let nothing = async || Ok(None);
         assert_eq!(answers.get(1, nothing).await.expect("read"), None);
-        let late = async { Ok(Some(12)) };
+        let late = async || Ok(Some(12));
         assert_eq!(answers.get(1, late).await.expect("read"), Some(12));
     }
 }

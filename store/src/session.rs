@@ -122,8 +122,8 @@ impl Store {
             Ok(id) => id,
             Err(refused) => return Ok(Err(refused)),
         };
-        let known = self.remembered.sessions.get(id, self.session_use(id));
-        Ok(match known.await? {
+        let read = || self.session_use(id);
+        Ok(match self.remembered.sessions.get(id, read).await? {
             None => Err(TokenRefused::Invalid),
             Some(known) if known.expires_at <= Time::now() => Err(TokenRefused::Expired),
             Some(known) => Ok(known.session),

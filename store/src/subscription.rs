@@ -112,9 +112,9 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         artifact: ArtifactId,
     ) -> Result<Option<Subscription>, StoreError> {
-        let reading = self.read_subscription_to((org, project), artifact);
+        let read = || self.read_subscription_to((org, project), artifact);
         let subscriptions = &self.remembered.subscriptions;
-        subscriptions.get((artifact, org, project), reading).await
+        subscriptions.get((artifact, org, project), read).await
     }
 
     async fn read_subscription_to(

@@ -41,7 +41,8 @@ pub(crate) enum Of {
     Draft,
 }
 
-/// The steps. Nothing of the tool has run before the last.
+/// The steps. Nothing of the tool has run before the last. What most runs have no part of is boxed: every call's future
+/// would have room for it.
 pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem> {
     // 1: who calls. 401
     let caller = identify(server, &call.parts.headers, &call.parts.extensions).await?;
@@ -55,7 +56,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let artifact = tenancy(server, &caller, &call.artifact, call.of).await?;
     let of = call.of;
     let asked = match ask(server, &caller, &artifact, call).await? {
-        Asked::Before(kept) => return recall::answer(server, &caller, kept).await,
+        Asked::Before(kept) => return Box::pin(recall::answer(server, &caller, kept)).await,
         Asked::Now(asked) => asked,
     };
     // 4: scope, then subscription. 403; suspended. 409
@@ -90,7 +91,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
         Some((wait, input)) => {
             // It is prepared again when it is taken up.
             drop(prepared);
-            jobs::queue(server, run, input, hold, first, wait).await
+            Box::pin(jobs::queue(server, run, input, hold, first, wait)).await
         }
         None => {
             let durable = match first {
@@ -142,12 +143,12 @@ async fn ask(
         Err(problem) => {
             // What comes first answers first.
             scope(caller, artifact, of)?;
-            offer(server, caller, artifact, of).await?;
+            Box::pin(offer(server, caller, artifact, of)).await?;
             return Err(problem);
         }
     };
     let first = match slot(caller, &parts.method, &parts.uri, &parts.headers)? {
-        Some(slot) => match enter(server, slot, &body.bytes).await? {
+        Some(slot) => match Box::pin(enter(server, slot, &body.bytes)).await? {
             Entered::Kept(kept) => return Ok(Asked::Before(kept)),
             Entered::First(first) => Some(first),
         },
@@ -295,7 +296,8 @@ async fn begun(server: &Shared, begin: Start, first: Option<First>) -> Result<Re
         None => start(server, begin),
         Some(first) => {
             // In a task: a caller that leaves here must not leave a row that nobody ends.
-            let beginning = tokio::spawn(begin_durably(Arc::clone(server), begin, first));
+            let beginning = Box::pin(begin_durably(Arc::clone(server), begin, first));
+            let beginning = tokio::spawn(beginning);
             beginning
                 .await
                 .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?

@@ -6,7 +6,7 @@ use crate::problem::{Kind, Problem};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue};
+use axum::http::{Extensions, HeaderMap};
 use tollgate_store::{
     Actor, ArtifactId, KeyText, KnownKey, KnownSession, NewRun, OrgId, Payer, ProjectId, Scope,
     SessionId, TokenRefused,
@@ -148,8 +148,8 @@ pub(crate) async fn identify(
 
 async fn known(server: &Server, headers: &HeaderMap) -> Result<Caller, Problem> {
     let text = key_text(headers)?;
-    let Some(key) = KeyText::parse(&text) else {
-        return known_session(server, &text).await;
+    let Some(key) = KeyText::parse(text) else {
+        return known_session(server, text).await;
     };
     let key = server.store.known_key(&key).await?;
     let key = key.ok_or_else(|| Problem::of(Kind::KeyInvalid))?;
@@ -169,18 +169,16 @@ async fn known_session(server: &Server, token: &str) -> Result<Caller, Problem> 
 }
 
 /// `x-api-key` wins over `Authorization`.
-fn key_text(headers: &HeaderMap) -> Result<String, Problem> {
-    let invalid = || Problem::of(Kind::KeyInvalid);
-    let text = |value: &HeaderValue| value.to_str().map(str::to_owned).map_err(|_| invalid());
+fn key_text(headers: &HeaderMap) -> Result<&str, Problem> {
     if let Some(value) = headers.get("x-api-key") {
-        return text(value);
+        return value.to_str().map_err(|_| Problem::of(Kind::KeyInvalid));
     }
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Err(Problem::of(Kind::AuthorizationMissing));
     };
-    match text(value)?.split_once(' ') {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(key.trim().to_owned()),
-        _ => Err(invalid()),
+    match value.to_str().ok().and_then(|text| text.split_once(' ')) {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(key.trim()),
+        _ => Err(Problem::of(Kind::KeyInvalid)),
     }
 }
 

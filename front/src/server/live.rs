@@ -220,11 +220,14 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
             outcome.usage.load_us += micros(load);
             ended(outcome, &run, durable != Durable::No, started_at)
         }
-        Ok(Err(refused)) => return take_back(server, run, hold, durable, refused.into()).await,
+        Ok(Err(refused)) => {
+            let taking = take_back(server, run, hold, durable, refused.into());
+            return Box::pin(taking).await;
+        }
         Err(Stop::Cancelled) => cancelled(started_at),
         Err(Stop::Abandoned) => {
             let problem = Problem::of(Kind::RunCancelled);
-            return take_back(server, run, hold, durable, problem).await;
+            return Box::pin(take_back(server, run, hold, durable, problem)).await;
         }
     };
     finish.uploaded_spans = live.spans.close();

@@ -109,13 +109,23 @@ async fn within_terms(
         return Ok(priced(active, seller));
     }
     // Neither changes, nor does what was released between them.
-    let both = (active.id, subscription.release);
-    if let Some(offer) = server.within_terms.get(&both) {
-        return Ok(offer);
+    match server.within_terms.get(&(active.id, subscription.release)) {
+        Some(offer) => Ok(offer),
+        None => Box::pin(look_for(server, payer, subscription, active, seller)).await,
     }
+}
+
+async fn look_for(
+    server: &Server,
+    payer: OrgId,
+    subscription: &Subscription,
+    active: &Release,
+    seller: OrgId,
+) -> Result<Offer, Problem> {
     // A seller may have made thousands of releases that say much, and one org has many projects that agreed to others
     // of them: it looks for one of them at a time.
     let _turn = server.turns.of(payer, turns::Kind::LookBack).await;
+    let both = (active.id, subscription.release);
     if let Some(offer) = server.within_terms.get(&both) {
         return Ok(offer);
     }

@@ -36,7 +36,7 @@ pub(crate) async fn prepare(
     let load = loading.elapsed();
     let wants_credentials = tool.manifest().is_some_and(|it| !it.credentials.is_empty());
     let credentials = match wants_credentials {
-        true => credentials(server, run).await?,
+        true => Box::pin(credentials(server, run)).await?,
         false => Credentials::new(),
     };
     let asked = asked.credentials(credentials);

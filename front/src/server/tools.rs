@@ -11,7 +11,10 @@ const NOBODY: &str = "nobody";
 
 /// The tool of these bytes, compiled in the org's turn where it has to be.
 pub(crate) async fn load(server: &Shared, digest: Digest, org: OrgId) -> Result<Tool, Problem> {
-    let loaded = load_for(server, digest, &org.to_string()).await;
+    if let Some(tool) = server.runtime.loaded(&named(digest)).await {
+        return Ok(tool);
+    }
+    let loaded = Box::pin(load_for(server, digest, &org.to_string())).await;
     loaded.map_err(|error| match error {
         LoadError::Rejected(rejected) if is_our_fault(&rejected) => {
             tracing::error!(%digest, %rejected, "an admitted tool could not be compiled");
@@ -30,10 +33,14 @@ pub(crate) async fn load(server: &Shared, digest: Digest, org: OrgId) -> Result<
 }
 
 async fn load_for(server: &Shared, digest: Digest, owner: &str) -> Result<Tool, LoadError> {
-    let name = ToolDigest::from(digest.sha256());
+    let name = named(digest);
     let fetching = Arc::clone(server);
     let fetch = async move { fetching.store.tool(&digest).await };
     server.runtime.load_known(name, owner, fetch).await
+}
+
+fn named(digest: Digest) -> ToolDigest {
+    ToolDigest::from(digest.sha256())
 }
 
 /// A check that could not be run says nothing of the tool.
@@ -56,7 +63,7 @@ pub(crate) async fn compile_missing(server: Shared) {
         if server.is_draining() {
             return;
         }
-        if server.runtime.is_kept(&ToolDigest::from(digest.sha256())) {
+        if server.runtime.is_kept(&named(digest)) {
             continue;
         }
         if let Err(error) = load_for(&server, digest, NOBODY).await {

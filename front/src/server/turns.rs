@@ -52,13 +52,21 @@ impl Turns {
     /// Does what takes a time that grows with so many bytes of JSON: here where they are few, else in the org's turn.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
-        (org, kind): (OrgId, Kind),
+        turn: (OrgId, Kind),
         json_bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        if json_bytes <= SHORT_BYTES {
-            return Ok(work());
+        match json_bytes {
+            ..=SHORT_BYTES => Ok(work()),
+            _ => Box::pin(self.work_in(turn, work)).await,
         }
+    }
+
+    async fn work_in<T: Send + 'static>(
+        &self,
+        (org, kind): (OrgId, Kind),
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let own = self.of(org, kind).await;
         let internal = |_| Problem::of(problem::Kind::Internal);
         let one = Arc::clone(&self.all).acquire_owned().await;

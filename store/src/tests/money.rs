@@ -5,6 +5,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 const FEE_BASIS_POINTS: u32 = 1000;
 
@@ -139,6 +140,16 @@ async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
 
 #[tokio::test]
 async fn runs_that_end_together_are_settled_each_for_itself() {
+    end_together(0).await;
+}
+
+#[tokio::test]
+async fn so_are_those_that_end_while_something_else_is_written() {
+    end_together(100).await;
+}
+
+/// 200 runs, and so many credits of one token.
+async fn end_together(credits: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(opened(&folder).await);
     let (buyer, seller) = (org(&store).await, org(&store).await);
@@ -148,8 +159,12 @@ async fn runs_that_end_together_are_settled_each_for_itself() {
     assert!(before.await.expect("written"));
     // Nobody held what it costs, and nobody has it: the database refuses it.
     let unaffordable = paid_run(&buyer, &seller, 5000);
-    let mut ending = tokio::task::JoinSet::new();
+    let (mut ending, mut credited) = (JoinSet::new(), JoinSet::new());
     for place in 0..200 {
+        if place < credits {
+            let (store, org) = (Arc::clone(&store), buyer.org);
+            credited.spawn(async move { credit(&store, org, 1).await });
+        }
         let store = Arc::clone(&store);
         let (run, tokens) = match place {
             50 => (ended_before.clone(), 5),
@@ -163,6 +178,7 @@ async fn runs_that_end_together_are_settled_each_for_itself() {
             (place, settled)
         });
     }
+    credited.join_all().await;
     while let Some(ended) = ending.join_next().await {
         match ended.expect("no panic") {
             (50, settled) => assert!(!settled.expect("read"), "it ended before"),
@@ -171,7 +187,7 @@ async fn runs_that_end_together_are_settled_each_for_itself() {
         }
     }
     let wallet = store.wallet(buyer.org);
-    assert_eq!((wallet.posted, wallet.held), (1000 - 198 * 5, 0));
+    assert_eq!((wallet.posted, wallet.held), (1000 + credits - 198 * 5, 0));
     // A tenth of 5 is rounded down.
     assert_eq!(store.wallet(seller.org).posted, 198 * 5);
     adds_up(&folder).await;
