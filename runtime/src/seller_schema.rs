@@ -64,7 +64,7 @@ impl SellerSchema {
         let validator = jsonschema::options()
             .with_pattern_options(PatternOptions::regex().size_limit(pattern_bytes as usize))
             .build(&json)
-            .map_err(|error| format!("not a usable JSON schema: {}", quoted(&error.to_string())))?;
+            .map_err(|error| format!("not a usable JSON schema: {}", unusable(&error)))?;
         Ok(Self {
             json,
             validator: Arc::new(validator),
@@ -226,6 +226,22 @@ fn target_size<'s>(
     Ok(size)
 }
 
+/// What is wrong with a schema, and where in it.
+fn unusable(error: &jsonschema::ValidationError<'_>) -> String {
+    let at = error.instance_path().to_string();
+    let said = match at.ends_with("/type") {
+        true => format!(
+            "{} is no type; there are string, number, integer, boolean, object, array and null",
+            error.instance()
+        ),
+        false => error.to_string(),
+    };
+    match at.is_empty() {
+        true => quoted(&said),
+        false => format!("{} (at {})", quoted(&said), quoted(&at)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,7 +296,10 @@ mod tests {
                 json!({"allOf": (0..2500).map(|it| json!({"pattern": format!("x{{{}}}", 5000 + it)})).collect::<Vec<_>>()}),
                 "not a usable",
             ),
-            (json!({"type": "nonsense"}), "not a usable"),
+            (
+                json!({"properties": {"a": {"type": "nonsense"}}}),
+                "\"nonsense\" is no type; there are string, number, integer, boolean, object, array and null (at /properties/a/type)",
+            ),
             (
                 json!({"description": "x".repeat(SCHEMA_BYTES_MAX)}),
                 "bytes",

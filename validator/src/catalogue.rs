@@ -146,7 +146,7 @@ pub const VIOLATIONS: &[Entry] = &[
     entry(
         "schema_invalid",
         "A JSON Schema in the manifest is none, is too large, refers elsewhere, or has patterns that backtrack.",
-        "Keep it under 64 KiB and 32 levels, with `$ref` to `#/$defs/…` only, and patterns without look-around and back-references.",
+        "Mend what the message names; keep it under 64 KiB and 32 levels, with `$ref` to `#/$defs/…` only, and patterns without look-around and back-references.",
     ),
     entry(
         "table_too_large",
