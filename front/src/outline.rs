@@ -1,12 +1,14 @@
 //! A JSON Schema for people: its fields with their types, one a line, as deep as they go.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Levels that are written out.
 const DEPTH_MAX: usize = 12;
 /// Characters of what is written as JSON.
 const JSON_SHOWN: usize = 60;
+/// Parts of a schema that are looked at for a value.
+const VALUES_MAX: usize = 1000;
 const STEP: &str = "  ";
 
 /// Lines without their ends, each with `indent` before it, of at most `columns` where words allow.
@@ -20,7 +22,8 @@ pub(crate) fn outline(schema: &Value, indent: &str, columns: usize) -> Vec<Strin
     match inside {
         Some(inside) if kind == "record" => outline.fields(inside, indent, 0),
         inside => {
-            outline.lines.push(format!("{indent}{kind}"));
+            let line = format!("{indent}{kind}");
+            outline.lines.push(crate::terminal::hanging(&line, columns));
             if let Some(inside) = inside {
                 outline.fields(inside, &format!("{indent}{STEP}"), 0);
             }
@@ -29,14 +32,61 @@ pub(crate) fn outline(schema: &Value, indent: &str, columns: usize) -> Vec<Strin
     outline.lines
 }
 
-/// Words in lines of at most so many columns; those that were parted stay so.
+/// A field of a schema, wherever it is in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    /// Names with dots between; empty of the whole.
+    pub(crate) at: String,
+    pub(crate) kind: String,
+}
+
+/// Every field of a schema, as deep as they go.
+pub(crate) fn fields(schema: &Value) -> Vec<Field> {
+    let outline = Outline {
+        root: schema,
+        columns: 0,
+        lines: Vec::new(),
+    };
+    let mut found = Vec::new();
+    outline.walk(schema, "", true, 0, &mut found);
+    found
+}
+
+/// Words in lines of at most so many columns. A line end of the author's parts paragraphs and items of lists only.
 pub(crate) fn wrapped(text: &str, indent: &str, columns: usize) -> Vec<String> {
     let options = textwrap::Options::new(columns)
         .initial_indent(indent)
         .subsequent_indent(indent)
         .break_words(false);
-    let lines = textwrap::wrap(text.trim(), options);
+    let text = paragraphs(text).join("\n");
+    let lines = textwrap::wrap(&text, options);
     lines.into_iter().map(Into::into).collect()
+}
+
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for line in text.trim().lines() {
+        let begins = line.is_empty() || line.starts_with([' ', '\t', '-', '*', '#', '|', '`', '>']);
+        let begins = begins || line.starts_with(|it: char| it.is_ascii_digit());
+        match paragraphs.last_mut() {
+            Some(last) if !begins && !last.is_empty() => {
+                last.push(' ');
+                last.push_str(line.trim());
+            }
+            _ => paragraphs.push(line.trim_end().to_owned()),
+        }
+    }
+    paragraphs
+}
+
+/// A value that has what a schema requires, to be changed by hand.
+pub(crate) fn filled_in(schema: &Value) -> Value {
+    let outline = Outline {
+        root: schema,
+        columns: 0,
+        lines: Vec::new(),
+    };
+    outline.value(schema, &mut { VALUES_MAX })
 }
 
 struct Outline<'s> {
@@ -60,7 +110,9 @@ impl<'s> Outline<'s> {
                 kind => format!(" {kind}"),
             };
             let name = crate::terminal::plain_lines(name).replace('\n', " ");
-            self.lines.push(format!("{indent}{name}{optional}:{kind}"));
+            let line = format!("{indent}{name}{optional}:{kind}");
+            self.lines
+                .push(crate::terminal::hanging(&line, self.columns));
             let deeper = format!("{indent}{STEP}");
             if let Some(text) = schema["description"].as_str() {
                 let text = crate::terminal::plain_lines(text);
@@ -73,6 +125,79 @@ impl<'s> Outline<'s> {
         }
     }
 
+    fn walk(
+        &self,
+        schema: &'s Value,
+        at: &str,
+        is_required: bool,
+        depth: usize,
+        found: &mut Vec<Field>,
+    ) {
+        let (kind, inside) = self.kind(schema);
+        if !at.is_empty() || kind != "record" {
+            let optional = if is_required { "" } else { ", optional" };
+            found.push(Field {
+                at: at.to_owned(),
+                kind: format!("{kind}{optional}"),
+            });
+        }
+        let inside = inside.filter(|_| depth < DEPTH_MAX);
+        let fields = inside.and_then(|it| it["properties"].as_object());
+        for (name, schema) in fields.into_iter().flatten() {
+            let required = inside.and_then(|it| it["required"].as_array());
+            let is_required = required.is_some_and(|it| it.iter().any(|it| it == name));
+            let name = crate::terminal::plain_lines(name).replace('\n', " ");
+            let dot = if at.is_empty() { "" } else { "." };
+            self.walk(
+                schema,
+                &format!("{at}{dot}{name}"),
+                is_required,
+                depth + 1,
+                found,
+            );
+        }
+    }
+
+    fn value(&self, schema: &Value, left: &mut usize) -> Value {
+        let Some(rest) = left.checked_sub(1) else {
+            return Value::Null;
+        };
+        *left = rest;
+        if let Some(target) = schema["$ref"].as_str() {
+            let target = target.strip_prefix('#').unwrap_or(target);
+            let found = self.root.pointer(target);
+            return found.map_or(Value::Null, |it| self.value(it, left));
+        }
+        if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
+            return value.clone();
+        }
+        for key in ["oneOf", "anyOf"] {
+            let branches = schema[key].as_array().into_iter().flatten();
+            if let Some(branch) = branches.into_iter().find(|it| it["type"] != "null") {
+                return self.value(branch, left);
+            }
+        }
+        match schema["type"].as_str().unwrap_or_default() {
+            "string" => json!("text"),
+            "integer" | "number" => schema.get("minimum").cloned().unwrap_or(json!(0)),
+            "boolean" => json!(false),
+            "array" => {
+                let parts = schema["prefixItems"].as_array().into_iter().flatten();
+                parts.map(|it| self.value(it, left)).collect()
+            }
+            "object" => {
+                let required = schema["required"].as_array().into_iter().flatten();
+                let required = required.filter_map(Value::as_str);
+                let field = |name: &str| {
+                    let inside = self.value(&schema["properties"][name], left);
+                    (name.to_owned(), inside)
+                };
+                Value::Object(required.map(field).collect())
+            }
+            _ => Value::Null,
+        }
+    }
+
     /// What it is called, and the record whose fields are to be told, if there is one.
     fn kind(&self, schema: &'s Value) -> (String, Option<&'s Value>) {
         if let Some(target) = schema["$ref"].as_str() {
@@ -80,7 +205,7 @@ impl<'s> Outline<'s> {
                 .strip_prefix('#')
                 .and_then(|at| self.root.pointer(at));
             // The gate refuses those that lead back to themselves.
-            return found.map_or_else(|| (json(schema), None), |found| self.kind(found));
+            return found.map_or_else(|| (as_json(schema), None), |found| self.kind(found));
         }
         if let Some(choices) = choices(schema) {
             return (choices.join(" | "), None);
@@ -91,6 +216,13 @@ impl<'s> Outline<'s> {
             }
         }
         match &schema["type"] {
+            Value::String(kind) if kind == "array" && schema["prefixItems"].is_array() => {
+                let parts = schema["prefixItems"].as_array().into_iter().flatten();
+                let parts: Vec<_> = parts.map(|it| self.kind(it)).collect();
+                let inside = parts.iter().find_map(|(_, inside)| *inside);
+                let names: Vec<_> = parts.into_iter().map(|(name, _)| name).collect();
+                (format!("({})", names.join(", ")), inside)
+            }
             Value::String(kind) if kind == "array" => {
                 let (item, inside) = match schema.get("items") {
                     Some(items) => self.kind(items),
@@ -104,7 +236,7 @@ impl<'s> Outline<'s> {
             },
             Value::String(kind) => (format!("{kind}{}", bounds(schema)), None),
             _ if *schema == Value::Bool(true) => ("anything".to_owned(), None),
-            _ => (json(schema), None),
+            _ => (as_json(schema), None),
         }
     }
 
@@ -143,7 +275,7 @@ fn choices(schema: &Value) -> Option<Vec<String>> {
         (.., Some(value)) => vec![value],
         _ => return None,
     };
-    Some(values.into_iter().map(json).collect())
+    Some(values.into_iter().map(as_json).collect())
 }
 
 /// WIT's integers, which have shorter names than bounds.
@@ -173,13 +305,15 @@ fn bounds(schema: &Value) -> String {
         (Value::Null, high) => drop(write!(bounds, " ≤ {high}")),
         (low, high) => drop(write!(bounds, " {low}…{high}")),
     }
-    if let Some(pattern) = schema["pattern"].as_str() {
+    if schema["contentEncoding"] == "base64" {
+        bounds.push_str(" in base64");
+    } else if let Some(pattern) = schema["pattern"].as_str() {
         let _ = write!(bounds, " like {}", cut(pattern));
     }
     bounds
 }
 
-fn json(value: &Value) -> String {
+fn as_json(value: &Value) -> String {
     cut(&value.to_string())
 }
 
@@ -194,7 +328,6 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn fields_have_a_line_each() {
@@ -208,12 +341,35 @@ mod tests {
                 "mean": {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity"]}]},
                 "kind": {"oneOf": [{"const": "a"}, {"const": "b"}]},
                 "any": true,
+                "pair": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}], "items": false},
             },
             "$defs": {"row": {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 9}}}},
         });
         let lines = outline(&schema, "  ", 40).join("\n");
-        let expected = "  csv: string\n    # The table, with titles in its\n    # first row, as RFC 4180 has it.\n  separator?: string | null\n  rows: list of record\n    n?: integer 0…9\n  mean?: number\n  kind?: \"a\" | \"b\"\n  any?: anything";
+        let expected = "  csv: string\n    # The table, with titles in its\n    # first row, as RFC 4180 has it.\n  separator?: string | null\n  rows: list of record\n    n?: integer 0…9\n  mean?: number\n  kind?: \"a\" | \"b\"\n  any?: anything\n  pair?: (string, boolean)";
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn what_is_required_is_filled_in() {
+        let schema = json!({
+            "type": "object",
+            "required": ["sql", "rows", "at", "kind", "limit", "is-new"],
+            "properties": {
+                "sql": {"type": "string"},
+                "left-out": {"type": "string"},
+                "rows": {"type": "array", "items": {"type": "string"}},
+                "at": {"$ref": "#/$defs/at"},
+                "kind": {"anyOf": [{"type": "null"}, {"enum": ["a", "b"]}]},
+                "limit": {"type": "integer", "minimum": 1},
+                "is-new": {"type": "boolean"},
+            },
+            "$defs": {"at": {"type": "object", "required": ["n"], "properties": {"n": {"type": "number"}}}},
+        });
+        let filled = json!({"sql": "text", "rows": [], "at": {"n": 0}, "kind": "a", "limit": 1, "is-new": false});
+        assert_eq!(filled_in(&schema), filled);
+        let endless = json!({"$ref": "#"});
+        assert_eq!(filled_in(&endless), Value::Null);
     }
 
     #[test]
@@ -223,6 +379,10 @@ mod tests {
             (json!({"type": "string"}), "string"),
             (json!({"type": "integer", "minimum": 1}), "integer ≥ 1"),
             (json!({"type": "array"}), "list of anything"),
+            (
+                json!({"type": "string", "contentEncoding": "base64", "pattern": "^[A-Z]*$"}),
+                "string in base64",
+            ),
             (
                 json!({"not": {"type": "string"}}),
                 "{\"not\":{\"type\":\"string\"}}",

@@ -49,6 +49,12 @@ fn gives_a_script_json_alone_and_says_what_widens() {
     assert_eq!(wider.code, Some(0), "{wider:?}");
     assert!(wider.stdout.contains("widens price: 0 → 5"), "{wider:?}");
 
+    manifest("price = 5");
+    let counted = publish(&server, &key, folder, &["--json"]);
+    assert_eq!(json(&counted.stdout)["version"], "0.0.3", "{counted:?}");
+    let same = publish(&server, &key, folder, &["--json"]);
+    assert_eq!(json(&same.stdout)["version"], "0.0.3", "{same:?}");
+
     manifest("prise = 5");
     let none = publish(&server, &key, folder, &["--json"]);
     assert_eq!((none.code, none.stdout.as_str()), (Some(3), ""));

@@ -116,16 +116,18 @@ impl<'a> Publishing<'a> {
         let digest = format!("sha256:{:x}", Sha256::digest(self.wasm));
         let release = &artifact["active_release"];
         let released = release["version"].as_str();
-        if let Some(version) = released.filter(|it| Some(*it) == self.version) {
-            if release["digest"] != digest {
-                return Err(Stop::Refused(version_exists(version)));
-            }
+        let is_same_version =
+            released.is_some() && self.version.is_none_or(|it| Some(it) == released);
+        if is_same_version && release["digest"] == digest {
             terminal::note("this file is the active release already: nothing is sent");
             return Ok(Uploaded::Released(Published {
                 artifact_id: id,
                 release: release.clone(),
                 artifact,
             }));
+        }
+        if let Some(version) = released.filter(|it| Some(*it) == self.version) {
+            return Err(Stop::Refused(version_exists(version)));
         }
         let path = format!("{path}/draft");
         match artifact["draft"]["digest"].as_str() {
@@ -160,7 +162,7 @@ impl<'a> Publishing<'a> {
     fn validate(&self, artifact: &str) -> Result<(), Stop> {
         let path = format!("{artifact}/draft/validation");
         let progress =
-            terminal::progress(format!("validating {}", terminal::plain_lines(self.name)));
+            terminal::late_progress(format!("validating {}", terminal::plain_lines(self.name)));
         let verdict = self.verdict(&path);
         progress.finish_and_clear();
         let verdict = verdict?;

@@ -8,6 +8,7 @@ mod tests;
 use super::read;
 use crate::exit::End;
 use crate::options::PublishOptions;
+use crate::outline::filled_in;
 use crate::report::{self, Sources};
 use crate::terminal;
 use anyhow::bail;
@@ -127,19 +128,18 @@ fn show(published: &Published, name: &str, options: &PublishOptions) -> End {
     End::Good
 }
 
-/// A line for a shell that runs the tool, with its first example's input where it has one.
+/// A line for a shell that runs the tool, with its first example's input where it has a short one.
 fn curl(published: &Published, server: &str) -> String {
     let artifact = &published.artifact;
     let example = &artifact["examples"][0];
-    let (function, input) = if example["input"].is_null() {
-        (&artifact["functions"][0]["name"], &Value::Null)
+    let is_short = |input: &Value| !input.is_null() && input.to_string().len() <= EXAMPLE_BYTES_MAX;
+    let (function, input) = if is_short(&example["input"]) {
+        (&example["function"], example["input"].clone())
     } else {
-        (&example["function"], &example["input"])
+        let first = &artifact["functions"][0];
+        (&first["name"], filled_in(&first["input_schema"]))
     };
     let mut body = json!({"input": input});
-    if input.is_null() || input.to_string().len() > EXAMPLE_BYTES_MAX {
-        body["input"] = json!({});
-    }
     if function.is_string() {
         body["function"] = function.clone();
     }
