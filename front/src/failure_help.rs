@@ -4,11 +4,27 @@ use tollgate_runtime::{Failure, FailureKind, Limits};
 
 const MIB: u64 = 1 << 20;
 
-/// In one sentence. `limits` are the run's.
-pub(crate) fn next_step(failure: &Failure, limits: &Limits) -> String {
+/// What is known of a run beside its failure.
+#[derive(Debug)]
+pub(crate) struct Circumstances<'l> {
+    /// The run's.
+    pub(crate) limits: &'l Limits,
+    /// Whether it wrote anything for people.
+    pub(crate) has_logs: bool,
+    /// Whether it asked other machines for anything.
+    pub(crate) has_asked: bool,
+    /// Whether its spans were shown.
+    pub(crate) are_spans_shown: bool,
+}
+
+/// In one sentence.
+pub(crate) fn next_step(failure: &Failure, of: &Circumstances<'_>) -> String {
+    let limits = of.limits;
     match failure.kind {
         FailureKind::Trap => trap(failure),
+        FailureKind::Exit if !of.has_logs => "the program did not say why: standard error is empty; try it with the same arguments and input where you built it".to_owned(),
         FailureKind::Exit => "the program says why on standard error, above; try it with the same arguments and input where you built it".to_owned(),
+        FailureKind::Error if of.has_asked && !of.are_spans_shown => "`--spans` shows what became of its requests; where the tool means its error, callers are told the same, and not charged".to_owned(),
         FailureKind::Error => "the tool means it: callers are told the same, and not charged; an example with `failure = \"error\"` promises it".to_owned(),
         FailureKind::Abi => "build it anew with current tools (wit-bindgen, componentize-js, componentize-py): what they generate does not fit together".to_owned(),
         FailureKind::MemoryLimit => match limits.memory_bytes < Limits::default().memory_bytes {
@@ -18,6 +34,7 @@ pub(crate) fn next_step(failure: &Failure, limits: &Limits) -> String {
         FailureKind::HostLimit => format!("close files, streams and requests once they are done with: {} are open at most", limits.handles),
         FailureKind::OutputLimit => format!("give back less than {} KiB, or a part of it at a time (`[limits] output`)", limits.output_bytes / 1024),
         FailureKind::OutputInvalid => "write UTF-8 to standard output, and every file that `[command] outputs` names".to_owned(),
+        FailureKind::Timeout if of.are_spans_shown => format!("`--profile OUT.json` shows where the time goes; it has {:?}", limits.timeout),
         FailureKind::Timeout => format!("`--profile OUT.json` shows where the time goes, `--spans` what was waited for; it has {:?}", limits.timeout),
         FailureKind::Internal => "this is our fault, not the tool's: please report it with the tool and its input".to_owned(),
     }
@@ -36,9 +53,9 @@ fn trap(failure: &Failure) -> String {
     let next = match (has_lines, is_named) {
         (true, _) => "look there",
         (false, true) => {
-            "build with line tables to see the line (with Cargo: `debug = \"line-tables-only\"` and no `strip`)"
+            "build with line tables to see the line (in Rust: `debug = \"line-tables-only\"` and no `strip`)"
         }
-        (false, false) => "build with names to see the function (with Cargo: no `strip`)",
+        (false, false) => "build with names to see the function (in Rust: no `strip`)",
     };
     match failure.trap.as_deref() {
         Some("stack_overflow") => {
@@ -56,6 +73,15 @@ mod tests {
     use super::*;
     use tollgate_runtime::Frame;
 
+    fn of(limits: &Limits) -> Circumstances<'_> {
+        Circumstances {
+            limits,
+            has_logs: true,
+            has_asked: false,
+            are_spans_shown: false,
+        }
+    }
+
     #[test]
     fn follows_what_is_known_of_the_failure() {
         let limits = Limits::default();
@@ -64,10 +90,12 @@ mod tests {
             ..limits.clone()
         };
         let memory = Failure::new(FailureKind::MemoryLimit, "");
-        assert!(next_step(&memory, &low).contains("raise `[limits] memory`, to at most 128 MiB"));
-        assert!(next_step(&memory, &limits).contains("at most 128 MiB: read"));
+        assert!(
+            next_step(&memory, &of(&low)).contains("raise `[limits] memory`, to at most 128 MiB")
+        );
+        assert!(next_step(&memory, &of(&limits)).contains("at most 128 MiB: read"));
         let mut trap = Failure::new(FailureKind::Trap, "");
-        assert!(next_step(&trap, &limits).contains("build with names"));
+        assert!(next_step(&trap, &of(&limits)).contains("build with names"));
         let frame = |line| Frame {
             offset: 1,
             function: Some("f".to_owned()),
@@ -75,14 +103,40 @@ mod tests {
             line,
         };
         trap.backtrace = vec![frame(None)];
-        assert!(next_step(&trap, &limits).contains("line tables"));
+        assert!(next_step(&trap, &of(&limits)).contains("line tables"));
         let python = Frame {
             function: Some("_PyErr_Print".to_owned()),
             ..frame(None)
         };
         trap.backtrace = vec![python];
-        assert!(next_step(&trap, &limits).contains("traceback"));
+        assert!(next_step(&trap, &of(&limits)).contains("traceback"));
         trap.backtrace = vec![frame(Some(3))];
-        assert!(next_step(&trap, &limits).ends_with("look there"));
+        assert!(next_step(&trap, &of(&limits)).ends_with("look there"));
+    }
+
+    #[test]
+    fn follows_what_was_seen_of_the_run() {
+        let limits = Limits::default();
+        let quiet = Circumstances {
+            has_asked: true,
+            has_logs: false,
+            ..of(&limits)
+        };
+        let told = Circumstances {
+            are_spans_shown: true,
+            has_logs: true,
+            ..of(&limits)
+        };
+        for (kind, of, said) in [
+            (FailureKind::Error, &quiet, "`--spans` shows"),
+            (FailureKind::Error, &told, "the tool means it"),
+            (FailureKind::Exit, &quiet, "did not say why"),
+            (FailureKind::Exit, &told, "says why on standard error"),
+            (FailureKind::Timeout, &quiet, "`--spans` what was waited"),
+            (FailureKind::Timeout, &told, "goes; it has"),
+        ] {
+            let next = next_step(&Failure::new(kind, ""), of);
+            assert!(next.contains(said), "{next}");
+        }
     }
 }

@@ -21,13 +21,13 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    good
   1    the tool failed, or the gate rejected it (`validate`, `publish`)
-  2    usage, a file that cannot be read, a server that cannot be reached, or our own fault
-  3    refused: not admitted, input, credentials; or the server refuses to publish it
+  2    usage, an unreadable file, an unreachable server, or our own fault
+  3    refused: not admitted, input, credentials; or not to be published
   124  timed out
   130  interrupted
 
-TOOL is a .wasm, a .wat, or a folder with a tool.toml, whose [build].output (else its only .wasm)
-is taken as it lies. Results go to stdout, everything else to stderr. What was compiled is kept in
+TOOL is a .wasm, a .wat, or a folder with a tool.toml, whose [build].output (else its only .wasm) \
+is taken as it lies. Results go to stdout, everything else to stderr. What was compiled is kept in \
 $XDG_CACHE_HOME/tollgate or ~/.cache/tollgate, which may be removed.";
 
 #[derive(Debug, Subcommand)]
@@ -67,7 +67,7 @@ Example:
   tollgate new greeter --lang rust && cd greeter
   tollgate run . --build --input '{\"name\": \"Ada\"}'
 
-The folder has a manifest (tool.toml), an interface (wit/), the code and a README. It needs nothing
+The folder has a manifest (tool.toml), an interface (wit/), the code and a README. It needs nothing \
 but its language's own tools: Rust's target wasm32-wasip2, npm, or Python's venv.")]
 pub(crate) struct NewOptions {
     /// The tool's name, and its folder's: a-z, 0-9 and `-`.
@@ -99,9 +99,9 @@ impl fmt::Display for Language {
 #[command(after_help = "\
 Examples:
   tollgate run fixtures/tools/markdown --input '{\"markdown\": \"# Hello\"}'
-  tollgate run weather.wasm --function forecast --input @oslo.json --credential OPENWEATHER_API_KEY
-  tollgate run weather.wasm --input @oslo.json --allow-host localhost:8443 --spans
-  tollgate run fixtures/tools/primes --input '{\"below\": 30000}' --profile primes.json
+  tollgate run weather.wasm --input @oslo.json --credential WEATHER_KEY
+  tollgate run weather.wasm --function now --allow-host localhost:8443 --spans
+  tollgate run fixtures/tools/primes --input '{\"below\": 30000}' --profile p.json
   echo '{\"text\": \"one two\"}' | tollgate run fixtures/tools/wordcount --input -")]
 pub(crate) struct RunOptions {
     /// A .wasm, a .wat, or a folder with a tool.toml.
@@ -155,8 +155,8 @@ pub(crate) struct JudgeOptions {
 Example:
   tollgate diff weather-1.0.0.wasm weather
 
-`widens` marks what asks more of subscribers: a higher price, more hosts, another credential, or one
-that is exposed now. They go on with the old release until they accept. Exits 0 whether or not there
+`widens` marks what asks more of subscribers: a higher price, more hosts, another credential, or one \
+that is exposed now. They go on with the old release until they accept. Exits 0 whether or not there \
 are changes.")]
 pub(crate) struct DiffOptions {
     /// The tool as it is released: a .wasm, a .wat, or a folder with a tool.toml.
@@ -192,11 +192,11 @@ pub(crate) struct PackOptions {
 #[command(after_help = "\
 Examples:
   tollgate serve --demo
-  tollgate serve --listen 0.0.0.0:8080 --admin-listen 127.0.0.1:9090 --data /var/lib/tollgate
-  TOLLGATE_LIMITS__TIMEOUT_MS=5000 tollgate serve --config tollgate.toml --print-config
+  tollgate serve --listen 0.0.0.0:8080 --data /var/lib/tollgate
+  TOLLGATE_DRAIN_MS=5000 tollgate serve --config tollgate.toml --print-config
 
-A flag wins over the environment (TOLLGATE_LISTEN, TOLLGATE_LIMITS__TIMEOUT_MS, …), and that over
-the file. On its first start with an empty folder the server prints the operator's key, once;
+A flag wins over the environment (TOLLGATE_LISTEN, TOLLGATE_LIMITS__TIMEOUT_MS, …), and that over \
+the file. On its first start with an empty folder the server prints the operator's key, once; \
 TOLLGATE_OPERATOR_KEY presets it. Ctrl-C lets the runs under way end.")]
 pub(crate) struct ServeOptions {
     /// Where callers are answered [default: 127.0.0.1:8080].
@@ -226,9 +226,9 @@ Examples:
   tollgate publish fixtures/tools/markdown --server http://127.0.0.1:8080
   tollgate publish weather.wasm --server https://tools.example.com --json
 
-The first time this makes an artifact of the manifest's `name`, later another release of it: raise
-`version` in tool.toml, or leave it out and the server counts. The release is active and listed at
-once, and replaces the one before only if the gate admits it. A draft of another file that was left
+The first time this makes an artifact of the manifest's `name`, later another release of it: raise \
+`version` in tool.toml, or leave it out and the server counts. The release is active and listed at \
+once, and replaces the one before only if the gate admits it. A draft of another file that was left \
 unpublished is removed.")]
 pub(crate) struct PublishOptions {
     /// A .wasm with its manifest in it, or a folder with a tool.toml.
@@ -243,13 +243,13 @@ pub(crate) struct PublishOptions {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Stop the server first. Each org gets another data key under the new master key, and each credential
-is sealed with that, in one transaction: broken off, the old key or the new one is in use, and the
+Stop the server first. Each org gets another data key under the new master key, and each credential \
+is sealed with that, in one transaction: broken off, the old key or the new one is in use, and the \
 next start finds out which.
 
-The new key takes the place of DIR/master.key. Where TOLLGATE_MASTER_KEY gives the key in use, or
-where the next one is to be kept elsewhere, TOLLGATE_NEXT_MASTER_KEY gives the next: 64 hexadecimal
-digits, such as from `openssl rand -hex 32`. Copies of the folder made before still open with the old
+The new key takes the place of DIR/master.key. Where TOLLGATE_MASTER_KEY gives the key in use, or \
+where the next one is to be kept elsewhere, TOLLGATE_NEXT_MASTER_KEY gives the next: 64 hexadecimal \
+digits, such as from `openssl rand -hex 32`. Copies of the folder made before still open with the old \
 key: destroy them, or rotate the credentials themselves.
 
 Example:
@@ -261,8 +261,8 @@ pub(crate) struct RotateOptions {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads only, all at one moment: a server may be running on the folder. The entries of every
-payment must sum to zero, those of every org to what it has, and every run must have been charged
+Reads only, all at one moment: a server may be running on the folder. The entries of every \
+payment must sum to zero, those of every org to what it has, and every run must have been charged \
 for what its record says. Exits 1 where something does not fit.
 
 Example:
@@ -274,13 +274,13 @@ pub(crate) struct AuditOptions {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The server may go on: the copy has everything it acknowledged before the command began. OUT is a new
-folder, or an empty one; where anything fails nothing is left of it. `tollgate serve --data OUT` starts
+The server may go on: the copy has everything it acknowledged before the command began. OUT is a new \
+folder, or an empty one; where anything fails nothing is left of it. `tollgate serve --data OUT` starts \
 on it; runs that were under way are `lost` there, and runs that were queued are run.
 
-The copy has DIR/master.key in it, which opens every credential in it: keep the copy as secret as the
-folder, or leave the key out with --without-master-key and keep it elsewhere. Where TOLLGATE_MASTER_KEY
-gives the server its key, the copy has none. What is printed says which. Without that key no server
+The copy has DIR/master.key in it, which opens every credential in it: keep the copy as secret as the \
+folder, or leave the key out with --without-master-key and keep it elsewhere. Where TOLLGATE_MASTER_KEY \
+gives the server its key, the copy has none. What is printed says which. Without that key no server \
 starts on the copy, and nobody can read a credential in it.
 
 Example:

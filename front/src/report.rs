@@ -13,6 +13,9 @@ use tollgate_validator::Places;
 use tollgate_validator::catalogue::entry_of;
 use tollgate_validator::source::{MANIFEST_FILE, manifest_in};
 
+/// What a frame takes of a line, with its number.
+const FRAME_COLUMNS: usize = 10;
+
 /// The texts a tool was made from, as far as they are there.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
@@ -154,6 +157,37 @@ pub(crate) fn shown_note(note: &Violation) -> String {
     in_lines(&format!("  {sign} {}{code}", note.message))
 }
 
+/// A text of whose lines only what fits is left, and where a part of it is then. A line whose part begins later than that
+/// is left as it is.
+fn cut(text: &str, part: Range<usize>, columns: usize) -> (String, Range<usize>) {
+    let (mut shown, mut span) = (String::with_capacity(text.len()), part.clone());
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let lines_end = at + line.len();
+        let content = line.trim_end_matches(['\r', '\n']);
+        let is_too_long = content.chars().count() > columns;
+        let fits = content
+            .char_indices()
+            .nth(columns - 1)
+            .map(|(fits, _)| fits);
+        let fits = fits.filter(|fits| is_too_long && !(at + fits..lines_end).contains(&part.start));
+        let kept = fits.unwrap_or(content.len());
+        if (at..lines_end).contains(&part.start) {
+            span.start = shown.len() + (part.start - at);
+        }
+        if (at..=lines_end).contains(&part.end) {
+            span.end = shown.len() + (part.end - at).min(kept);
+        }
+        shown.push_str(&content[..kept]);
+        if fits.is_some() {
+            shown.push('…');
+        }
+        shown.push_str(&line[content.len()..]);
+        at = lines_end;
+    }
+    (shown, span)
+}
+
 fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns: usize) -> String {
     let mut diagnostic = MietteDiagnostic::new(&violation.message).with_code(violation.code);
     // Of what is wrong in a manifest the message says what may stand there.
@@ -163,8 +197,9 @@ fn rendered(sources: &Sources, violation: &Violation, is_coloured: bool, columns
     }
     let report = match sources.at(violation) {
         Some((text, span)) => {
+            let (shown, span) = cut(&text.text, span, columns - FRAME_COLUMNS);
             let label = LabeledSpan::new_primary_with_span(None, span);
-            let source = NamedSource::new(&text.name, text.text.clone());
+            let source = NamedSource::new(&text.name, shown);
             Report::new(diagnostic.with_label(label)).with_source_code(source)
         }
         None => {
@@ -252,6 +287,16 @@ mod tests {
                 "{text}"
             );
             assert!(!text.contains('\u{1b}'), "{text}");
+        }
+        let mut long = sources();
+        let manifest = long.manifest.as_mut().expect("there is one");
+        manifest.text = format!("description = \"{}\"\nprice = -1\n", "ä ".repeat(80));
+        for (pointer, line) in [("/description", "1:1"), ("/price", "2:1")] {
+            let violation = Violation::new("manifest_invalid", "what").at_pointer(pointer);
+            let text = rendered(&long, &violation, false, 80);
+            assert!(text.contains(line) && text.contains('…'), "{text}");
+            let is_within = |line: &str| line.chars().count() <= 80;
+            assert!(text.lines().all(is_within), "{text}");
         }
         let unsupported = Violation::new("type_unsupported", "a resource").in_function("greet");
         let text = rendered(&sources(), &unsupported, true, 80);

@@ -43,6 +43,7 @@ pub(crate) fn plain_lines(text: &str) -> String {
 /// How wide lines may be.
 pub(crate) fn columns() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    let size = size.or_else(|_| rustix::termios::tcgetwinsize(std::io::stdout()));
     let columns = size.map_or(80, |size| usize::from(size.ws_col));
     match columns {
         0 => 80,
@@ -50,16 +51,17 @@ pub(crate) fn columns() -> usize {
     }
 }
 
-/// Where a terminal would part words, what does not fit a line goes on in the next ones, indented by some columns more
-/// than the first is.
+/// Where stdout is a terminal, which would part words, what does not fit a line goes on in the next ones, indented by
+/// some columns more than the first is.
 pub(crate) fn in_lines(text: &str) -> String {
-    match is_coloured() {
+    match std::io::stdout().is_terminal() {
         true => hanging(text, columns()),
         false => text.to_owned(),
     }
 }
 
-fn hanging(text: &str, columns: usize) -> String {
+/// The same of so many columns, wherever it goes.
+pub(crate) fn hanging(text: &str, columns: usize) -> String {
     let begun = text.len() - text.trim_start().len();
     let indent = " ".repeat(begun + 2);
     let options = textwrap::Options::new(columns)
@@ -70,8 +72,15 @@ fn hanging(text: &str, columns: usize) -> String {
     textwrap::fill(text, options)
 }
 
-/// Prints to stderr.
+/// Prints to stderr, on a terminal without parting words.
 pub(crate) fn note(text: impl Display) {
+    match std::io::stderr().is_terminal() {
+        true => as_it_is(hanging(&text.to_string(), columns())),
+        false => as_it_is(text),
+    }
+}
+
+fn as_it_is(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
@@ -96,7 +105,7 @@ pub(crate) fn strong(text: &str) -> String {
 }
 
 fn marked(by: &str, text: &str) -> String {
-    if std::io::stdout().is_terminal() {
+    if std::io::stdout().is_terminal() && is_colour_wanted() {
         format!("{by}{text}{RESET}")
     } else {
         text.to_owned()
@@ -105,11 +114,16 @@ fn marked(by: &str, text: &str) -> String {
 
 /// Whether what goes to both streams may be in colour.
 pub(crate) fn is_coloured() -> bool {
-    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal() && is_colour_wanted()
+}
+
+/// As <https://no-color.org> has it.
+fn is_colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
 }
 
 fn coloured(colour: &str, text: &str) -> String {
-    if std::io::stderr().is_terminal() {
+    if std::io::stderr().is_terminal() && is_colour_wanted() {
         format!("{colour}{text}{RESET}")
     } else {
         text.to_owned()
@@ -129,7 +143,7 @@ pub(crate) fn violation(violation: &Violation) -> String {
 /// What a tool wrote for people.
 pub(crate) fn logs(lines: &[LogLine]) {
     for line in lines {
-        note(&line.text);
+        as_it_is(&line.text);
         if line.cut {
             note(coloured(
                 DIM,
@@ -141,8 +155,6 @@ pub(crate) fn logs(lines: &[LogLine]) {
 
 /// Calls of a backtrace that are shown.
 const FRAMES_SHOWN: usize = 5;
-/// What the next step is marked by.
-const TRY: &str = "try:";
 /// Characters of a tool's error that are shown.
 const ERROR_SHOWN: usize = 400;
 
@@ -186,8 +198,7 @@ pub(crate) fn failure(detail: &str, failure: &Failure, next_step: &str) {
     if let more @ 1.. = frames.len().saturating_sub(shown) {
         note(format_args!("  … {more} calls more"));
     }
-    let next_step = in_lines(&format!("{TRY} {next_step}"));
-    note(next_step.replacen(TRY, &coloured(DIM, TRY), 1));
+    note(format_args!("{} {next_step}", coloured(DIM, "try:")));
 }
 
 /// Whether a function is how Rust's standard library ends a program, which is above where it went wrong.
@@ -241,8 +252,8 @@ pub(crate) fn late_progress(text: String) -> ProgressBar {
     let bar = progress(text);
     bar.set_draw_target(ProgressDrawTarget::hidden());
     let shown = bar.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
         if !shown.is_finished() {
             shown.set_draw_target(ProgressDrawTarget::stderr());
         }

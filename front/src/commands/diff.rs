@@ -3,9 +3,9 @@
 use super::{inspect, read, runtime};
 use crate::exit::End;
 use crate::options::DiffOptions;
+use crate::outline::{Field, fields};
 use crate::terminal::{self, in_lines};
 use crate::terms::widens;
-use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ pub(crate) async fn diff(options: DiffOptions) -> anyhow::Result<End> {
     Ok(End::Good)
 }
 
-/// A tool as the catalogue shows it, with its imports and limits. `None` where it is none, which is said.
+/// A tool as `inspect` shows it, with its imports. `None` where it is none, which is said.
 async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> {
     let rejected = |violations: &[_]| {
         inspect::rejected(violations, tool, as_json);
@@ -62,9 +62,6 @@ async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> 
         Ok(admissible) => admissible,
         Err(Rejected { violations }) => return rejected(&violations),
     };
-    let limits = &runtime.rules().limits;
-    let declared = admissible.manifest.as_ref().map(|it| &it.limits);
-    let limits = declared.map_or_else(|| limits.clone(), |it| it.apply(limits));
     let imports: BTreeSet<_> = match checks::readable(&wasm) {
         Ok(survey) => {
             let imports = survey.imports.into_iter();
@@ -75,16 +72,8 @@ async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> 
         }
         Err(violations) => return rejected(&violations),
     };
-    let mut described = inspect::describe(&admissible, &wasm);
+    let mut described = inspect::describe(&admissible, &wasm, &runtime.rules().limits);
     described["imports"] = json!(imports);
-    described["limits"] = json!([
-        {"name": "timeout", "value": format!("{:?}", limits.timeout)},
-        {"name": "memory", "value": limits.memory_bytes},
-        {"name": "output", "value": limits.output_bytes},
-        {"name": "logs", "value": limits.log_bytes},
-        {"name": "scratch", "value": limits.scratch_bytes},
-        {"name": "egress_requests", "value": limits.egress_requests},
-    ]);
     Ok(Some(described))
 }
 
@@ -225,8 +214,25 @@ fn show(old: &Value, new: &Value, changes: &[Change]) {
         terminal::result("nothing that users see changes");
         return;
     }
-    changes.iter().for_each(show_change);
+    let mut told = BTreeSet::new();
+    for change in changes {
+        let of = (change.what, change.name.as_deref());
+        let (what, name) = of;
+        // Its fields are told where the first of its parts is.
+        if told.contains(&of) || (is_schema(what) && show_fields(old, new, what, name)) {
+            told.insert(of);
+            continue;
+        }
+        match (what, name, change.sign()) {
+            ("credential", Some(name), '+') => show_credential(new, name, change),
+            _ => show_change(change),
+        }
+    }
+    let may_break = |it: &Change| it.what == "input" || (it.what == "function" && it.sign() == '-');
     match changes.iter().filter(|change| change.widens).count() {
+        0 if changes.iter().any(may_break) => terminal::result(in_lines(
+            "\nsubscribers get it at once: nothing asks more of them, though their calls may have to change",
+        )),
         0 => terminal::result("\nsubscribers get it at once: nothing asks more of them"),
         count => {
             let asks = if count == 1 { "asks" } else { "ask" };
@@ -238,6 +244,77 @@ fn show(old: &Value, new: &Value, changes: &[Change]) {
     }
 }
 
+fn is_schema(what: &str) -> bool {
+    matches!(what, "input" | "output")
+}
+
+/// `false` where it is no field that changes.
+fn show_fields(old: &Value, new: &Value, what: &str, name: Option<&str>) -> bool {
+    let lines = of_fields(old, new, what, name.unwrap_or_default());
+    for line in lines.iter().take(PARTS_SHOWN) {
+        terminal::result(in_lines(line));
+    }
+    if let more @ 1.. = lines.len().saturating_sub(PARTS_SHOWN) {
+        terminal::result(format_args!("  … {more} fields more; `--json` has them"));
+    }
+    !lines.is_empty()
+}
+
+/// What becomes of the fields of a function's input or output, a line each.
+fn of_fields(old: &Value, new: &Value, what: &str, name: &str) -> Vec<String> {
+    let of = |tool: &Value| {
+        let function = items(&tool["functions"]).find(|it| it["name"] == name);
+        let schema = function.map(|it| &it[format!("{what}_schema")]);
+        schema.map(fields).unwrap_or_default()
+    };
+    let (old, new) = (of(old), of(new));
+    let kind = |fields: &[Field], at: &str| {
+        let field = fields.iter().find(|field| field.at == at);
+        field.map(|field| field.kind.clone())
+    };
+    let added = new.iter().filter(|it| kind(&old, &it.at).is_none());
+    let mut lines = Vec::new();
+    for field in old.iter().chain(added) {
+        let dot = if field.at.is_empty() { "" } else { " " };
+        let of = format!("{what} {}{dot}{}", terminal::plain_lines(name), field.at);
+        match (kind(&old, &field.at), kind(&new, &field.at)) {
+            (Some(from), None) => lines.push(format!("- {of}: {from}")),
+            (None, Some(to)) => lines.push(format!("+ {of}: {to}")),
+            (from, to) if from != to => lines.push(format!(
+                "~ {of}: {} → {}",
+                from.unwrap_or_default(),
+                to.unwrap_or_default()
+            )),
+            _ => {}
+        }
+    }
+    lines
+}
+
+/// One that was not there before, with all that subscribers have to know of it.
+fn show_credential(new: &Value, name: &str, change: &Change) {
+    let credential = items(&new["credentials"]).find(|it| it["name"] == name);
+    let is = |key: &str| credential.is_some_and(|it| it[key] == json!(true));
+    let need = if is("required") {
+        "required"
+    } else {
+        "optional"
+    };
+    let exposed = if is("expose") {
+        ", shown to the tool itself"
+    } else {
+        ""
+    };
+    let hosts = items(&change.to).filter_map(Value::as_str);
+    let hosts = hosts.collect::<Vec<_>>().join(", ");
+    let mark = match change.widens {
+        true => format!(" {}", terminal::bad("widens")),
+        false => String::new(),
+    };
+    let line = format!("+ credential {name} ({need}{exposed}), goes to {hosts}{mark}");
+    terminal::result(in_lines(&line));
+}
+
 fn show_change(change: &Change) {
     let name = change.name.as_deref().unwrap_or_default();
     let of = [change.what, name, change.at.as_deref().unwrap_or_default()];
@@ -247,8 +324,8 @@ fn show_change(change: &Change) {
         true => format!(" {}", terminal::bad("widens")),
         false => String::new(),
     };
-    let shown = |value: &Value| match (change.what, value.as_u64()) {
-        ("limit", Some(bytes)) if bytes >= 1024 => HumanBytes(bytes).to_string(),
+    let shown = |value: &Value| match change.what {
+        "limit" => inspect::shown_limit(value),
         _ => shown(value),
     };
     let (sign, from, to) = (change.sign(), shown(&change.from), shown(&change.to));
@@ -267,7 +344,11 @@ fn show_change(change: &Change) {
                 }
             }
         }
-        _ => terminal::result(format_args!("{sign} {of}{mark}\n    {from}\n  → {to}")),
+        _ => {
+            terminal::result(format_args!("{sign} {of}{mark}"));
+            terminal::result(in_lines(&format!("    {from}")));
+            terminal::result(in_lines(&format!("  → {to}")));
+        }
     }
 }
 
@@ -338,6 +419,33 @@ mod tests {
             .filter(|it| it.widens)
             .collect();
         assert_eq!(back, []);
+    }
+
+    #[test]
+    fn fields_are_told_by_their_types() {
+        let of = |n: Value, required: &[&str]| {
+            let schema = json!({"type": "object", "required": required, "properties": n});
+            tool(0, schema, &[])
+        };
+        let u32s = json!({"type": "integer", "minimum": 0, "maximum": u32::MAX});
+        let old = of(
+            json!({"n": u32s, "gone": {"type": "string"}}),
+            &["n", "gone"],
+        );
+        let new = of(
+            json!({"n": {"type": "integer"}, "at": {"type": "object", "properties": {"x": true}}}),
+            &["n"],
+        );
+        assert_eq!(
+            of_fields(&old, &new, "input", "f"),
+            [
+                "~ input f n: integer (u32) → integer",
+                "- input f gone: string",
+                "+ input f at: record, optional",
+                "+ input f at.x: anything, optional",
+            ]
+        );
+        assert_eq!(of_fields(&old, &old, "input", "f"), [""; 0]);
     }
 
     #[test]

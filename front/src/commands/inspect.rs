@@ -8,21 +8,23 @@ use crate::options::JudgeOptions;
 use crate::outline::{outline, wrapped};
 use crate::report;
 use crate::terminal::{self, columns};
+use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tollgate_runtime::NetworkConfig;
 use tollgate_runtime::checks::Admissible;
-use tollgate_runtime::{Function, Rejected, Violation, quoted};
+use tollgate_runtime::{Function, Limits, Rejected, Violation, quoted};
 
 pub(crate) async fn inspect(options: JudgeOptions) -> anyhow::Result<End> {
     let wasm = match read(&options.tool)? {
         Ok(wasm) => wasm,
         Err(violation) => return Ok(rejected(&[violation], &options.tool, options.json)),
     };
-    match runtime(NetworkConfig::default())?.admit(&wasm).await {
+    let runtime = runtime(NetworkConfig::default())?;
+    match runtime.admit(&wasm).await {
         Ok(admissible) => {
-            let description = describe(&admissible, &wasm);
+            let description = describe(&admissible, &wasm, &runtime.rules().limits);
             if options.json {
                 terminal::result(description);
             } else {
@@ -45,13 +47,18 @@ pub(super) fn rejected(violations: &[Violation], tool: &Path, as_json: bool) -> 
         violations
             .iter()
             .for_each(|violation| terminal::note(terminal::violation(violation)));
+        terminal::note(format_args!(
+            "`tollgate validate {}` shows each with its line and what to do",
+            tool.display()
+        ));
     }
     End::ToolFailed
 }
 
-/// The tool as a catalogue would show it.
-pub(super) fn describe(admissible: &Admissible, wasm: &[u8]) -> Value {
+/// The tool as a catalogue would show it, and what of `limits` it is held to.
+pub(super) fn describe(admissible: &Admissible, wasm: &[u8], limits: &Limits) -> Value {
     let manifest = admissible.manifest.as_ref();
+    let limits = manifest.map_or_else(|| limits.clone(), |it| it.limits.apply(limits));
     let version = manifest.and_then(|manifest| manifest.version.as_ref());
     let mut description = json!({
         "name": manifest.map(|manifest| &manifest.name),
@@ -60,6 +67,14 @@ pub(super) fn describe(admissible: &Admissible, wasm: &[u8]) -> Value {
         "digest": format!("sha256:{:x}", Sha256::digest(wasm)),
         "size_bytes": wasm.len(),
         "notes": admissible.notes,
+        "limits": [
+            {"name": "timeout", "value": format!("{:?}", limits.timeout)},
+            {"name": "memory", "value": limits.memory_bytes},
+            {"name": "output", "value": limits.output_bytes},
+            {"name": "logs", "value": limits.log_bytes},
+            {"name": "scratch", "value": limits.scratch_bytes},
+            {"name": "egress_requests", "value": limits.egress_requests},
+        ],
     });
     if let (Some(fields), Value::Object(about)) = (
         description.as_object_mut(),
@@ -83,7 +98,7 @@ fn show(admissible: &Admissible, description: &Value) {
         text("version")
     ));
     if !text("description").is_empty() {
-        terminal::result(text("description"));
+        terminal::result(terminal::in_lines(&text("description")));
     }
     let (kind, digest) = (text("kind"), text("digest"));
     let line = format!("{kind}, {} bytes, {digest}", description["size_bytes"]);
@@ -106,6 +121,15 @@ fn show(admissible: &Admissible, description: &Value) {
     for rule in rules {
         terminal::result(format_args!("  {}", quoted(rule)));
     }
+    let limits = list("limits").map(|limit| {
+        let value = shown_limit(&limit["value"]);
+        format!("{} {value}", limit["name"].as_str().unwrap_or_default())
+    });
+    let limits = limits.collect::<Vec<_>>().join(", ");
+    terminal::result(format_args!(
+        "\nlimits\n{}",
+        terminal::in_lines(&format!("  {limits}"))
+    ));
     report::notes(&admissible.notes);
 }
 
@@ -113,9 +137,11 @@ fn show_function(function: &Function) {
     let name = quoted(&function.name);
     terminal::result(format_args!("\nfunction {}", terminal::strong(&name)));
     let documentation = function.description.as_deref().unwrap_or_default();
-    for paragraph in terminal::plain_lines(documentation).lines() {
-        print(wrapped(paragraph, "  ", columns()));
-    }
+    print(wrapped(
+        &terminal::plain_lines(documentation),
+        "  ",
+        columns(),
+    ));
     for (title, schema) in [
         ("input", function.input_schema()),
         ("output", function.output_schema()),
@@ -142,7 +168,19 @@ fn show_credential(credential: &Value) {
     print(wrapped(&of("description"), "  ", columns()));
     let hosts = credential["hosts"].as_array().into_iter().flatten();
     let hosts: Vec<_> = hosts.filter_map(Value::as_str).map(quoted).collect();
-    terminal::result(format_args!("  goes to {}", hosts.join(", ")));
+    let line = format!("  goes to {}", hosts.join(", "));
+    terminal::result(terminal::in_lines(&line));
+}
+
+/// Times are text, bytes are many.
+pub(super) fn shown_limit(value: &Value) -> String {
+    match value {
+        Value::String(time) => time.clone(),
+        value => match value.as_u64() {
+            Some(bytes @ 1024..) => HumanBytes(bytes).to_string().replace(".00", ""),
+            _ => value.to_string(),
+        },
+    }
 }
 
 fn print(lines: Vec<String>) {

@@ -63,7 +63,7 @@ async fn with_progress<T>(judging: impl Future<Output = T>, wasm: &[u8], tool: &
     // `.` says nothing of what it is.
     let whole = tool.canonicalize().unwrap_or_else(|_| tool.to_owned());
     let name = whole.file_name().unwrap_or(whole.as_os_str());
-    let progress = crate::terminal::progress(format!(
+    let progress = crate::terminal::late_progress(format!(
         "judging {} ({} KiB)",
         terminal::plain_lines(&name.to_string_lossy()),
         wasm.len() / 1024

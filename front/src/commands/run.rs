@@ -3,7 +3,7 @@
 use super::new_file::NewFile;
 use super::{judge, profile, read, runtime, spans, watch};
 use crate::exit::{End, interruptible};
-use crate::failure_help::next_step;
+use crate::failure_help::{Circumstances, next_step};
 use crate::options::RunOptions;
 use crate::problem::{Kind as ProblemKind, Problem};
 use crate::report::Sources;
@@ -145,6 +145,12 @@ async fn located(mut outcome: Outcome, wasm: Vec<u8>) -> Outcome {
 /// What the run gave. The tool's owner is at the terminal: panic text is shown.
 fn show(outcome: Outcome, limits: &Limits, options: &RunOptions) -> End {
     let end = End::from(&outcome);
+    let of = Circumstances {
+        limits,
+        has_logs: !outcome.logs.is_empty(),
+        has_asked: !outcome.requests.is_empty(),
+        are_spans_shown: options.spans,
+    };
     if !options.json {
         terminal::logs(&outcome.logs);
     }
@@ -161,7 +167,7 @@ fn show(outcome: Outcome, limits: &Limits, options: &RunOptions) -> End {
         Err(failure) if options.json => terminal::result(Problem::failed(failure).body()),
         Err(failure) => {
             let detail = ProblemKind::from(failure.kind).row().detail;
-            terminal::failure(detail, &failure, &next_step(&failure, limits));
+            terminal::failure(detail, &failure, &next_step(&failure, &of));
         }
     }
     end
@@ -177,14 +183,17 @@ fn refuse(problem: Problem, options: &RunOptions) -> End {
         .violations()
         .for_each(|violation| terminal::note(terminal::violation(violation)));
     terminal::missing(&problem.missing);
-    if problem.violations().next().is_some() {
+    if let Some(violation) = problem.violations().next() {
         let tool = options.tool.display();
-        match problem.kind() {
-            ProblemKind::NotValidated => terminal::note(format_args!(
+        match (problem.kind(), violation.code) {
+            (ProblemKind::NotValidated, _) => terminal::note(format_args!(
                 "`tollgate validate {tool}` shows each with its line and what to do"
             )),
+            (_, "function_unknown") => terminal::note(format_args!(
+                "`--function NAME` says which; `tollgate inspect {tool}` shows what each takes"
+            )),
             _ => terminal::note(format_args!(
-                "`tollgate inspect {tool}` shows what the tool takes"
+                "`--input` gives it; `tollgate inspect {tool}` shows what the tool takes"
             )),
         }
     }
