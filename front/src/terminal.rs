@@ -239,7 +239,11 @@ pub(crate) fn missing(missing: &[Missing]) {
 
 /// A spinner while something takes long; nothing where stderr is no terminal.
 pub(crate) fn progress(text: String) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(text);
+    spinner(text, ProgressDrawTarget::stderr())
+}
+
+fn spinner(text: String, target: ProgressDrawTarget) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, target).with_message(text);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
         bar.set_style(style);
     }
@@ -249,8 +253,7 @@ pub(crate) fn progress(text: String) -> ProgressBar {
 
 /// The same for what may be over soon: it is seen once the work has taken a second.
 pub(crate) fn late_progress(text: String) -> ProgressBar {
-    let bar = progress(text);
-    bar.set_draw_target(ProgressDrawTarget::hidden());
+    let bar = spinner(text, ProgressDrawTarget::hidden());
     let shown = bar.clone();
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(1));
