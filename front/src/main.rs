@@ -6,6 +6,7 @@ mod compiled;
 mod config;
 mod exit;
 mod failure_help;
+mod filled_in;
 mod options;
 mod outline;
 mod problem;

@@ -1,35 +1,33 @@
 //! A JSON Schema for people: its fields with their types, one a line, as deep as they go.
 
-use serde_json::{Value, json};
+use crate::terminal::{hanging, plain_lines};
+use serde_json::Value;
 use std::fmt::Write;
 
 /// Levels that are written out.
 const DEPTH_MAX: usize = 12;
 /// Characters of what is written as JSON.
 const JSON_SHOWN: usize = 60;
-/// Parts of a schema that are looked at for a value.
-const VALUES_MAX: usize = 1000;
 const STEP: &str = "  ";
 
 /// Lines without their ends, each with `indent` before it, of at most `columns` where words allow.
 pub(crate) fn outline(schema: &Value, indent: &str, columns: usize) -> Vec<String> {
-    let mut outline = Outline {
-        root: schema,
+    let outline = Outline { root: schema };
+    let mut lines = Lines {
         columns,
         lines: Vec::new(),
     };
     let (kind, inside) = outline.kind(schema);
     match inside {
-        Some(inside) if kind == "record" => outline.fields(inside, indent, 0),
+        Some(inside) if kind == "record" => outline.write(inside, indent, 0, &mut lines),
         inside => {
-            let line = format!("{indent}{kind}");
-            outline.lines.push(crate::terminal::hanging(&line, columns));
+            lines.push(&format!("{indent}{kind}"));
             if let Some(inside) = inside {
-                outline.fields(inside, &format!("{indent}{STEP}"), 0);
+                outline.write(inside, &format!("{indent}{STEP}"), 0, &mut lines);
             }
         }
     }
-    outline.lines
+    lines.lines
 }
 
 /// A field of a schema, wherever it is in it.
@@ -42,11 +40,7 @@ pub(crate) struct Field {
 
 /// Every field of a schema, as deep as they go.
 pub(crate) fn fields(schema: &Value) -> Vec<Field> {
-    let outline = Outline {
-        root: schema,
-        columns: 0,
-        lines: Vec::new(),
-    };
+    let outline = Outline { root: schema };
     let mut found = Vec::new();
     outline.walk(schema, "", true, 0, &mut found);
     found
@@ -79,24 +73,30 @@ fn paragraphs(text: &str) -> Vec<String> {
     paragraphs
 }
 
-/// A value that has what a schema requires, to be changed by hand.
-pub(crate) fn filled_in(schema: &Value) -> Value {
-    let outline = Outline {
-        root: schema,
-        columns: 0,
-        lines: Vec::new(),
-    };
-    outline.value(schema, &mut { VALUES_MAX })
-}
-
-struct Outline<'s> {
-    root: &'s Value,
+/// What is written, of at most so many columns.
+struct Lines {
     columns: usize,
     lines: Vec<String>,
 }
 
+impl Lines {
+    fn push(&mut self, line: &str) {
+        self.lines.push(hanging(line, self.columns));
+    }
+
+    fn comment(&mut self, text: &str, indent: &str) {
+        let indent = format!("{indent}# ");
+        self.lines
+            .extend(wrapped(&plain_lines(text), &indent, self.columns));
+    }
+}
+
+struct Outline<'s> {
+    root: &'s Value,
+}
+
 impl<'s> Outline<'s> {
-    fn fields(&mut self, record: &'s Value, indent: &str, depth: usize) {
+    fn write(&self, record: &'s Value, indent: &str, depth: usize, lines: &mut Lines) {
         let required = record["required"].as_array();
         let is_required = |name: &str| {
             let mut required = required.into_iter().flatten();
@@ -109,18 +109,14 @@ impl<'s> Outline<'s> {
                 "record" => String::new(),
                 kind => format!(" {kind}"),
             };
-            let name = crate::terminal::plain_lines(name).replace('\n', " ");
-            let line = format!("{indent}{name}{optional}:{kind}");
-            self.lines
-                .push(crate::terminal::hanging(&line, self.columns));
+            let name = one_line(name);
+            lines.push(&format!("{indent}{name}{optional}:{kind}"));
             let deeper = format!("{indent}{STEP}");
             if let Some(text) = schema["description"].as_str() {
-                let text = crate::terminal::plain_lines(text);
-                self.lines
-                    .extend(wrapped(&text, &format!("{deeper}# "), self.columns));
+                lines.comment(text, &deeper);
             }
             if let Some(inside) = inside.filter(|_| depth < DEPTH_MAX) {
-                self.fields(inside, &deeper, depth + 1);
+                self.write(inside, &deeper, depth + 1, lines);
             }
         }
     }
@@ -146,7 +142,7 @@ impl<'s> Outline<'s> {
         for (name, schema) in fields.into_iter().flatten() {
             let required = inside.and_then(|it| it["required"].as_array());
             let is_required = required.is_some_and(|it| it.iter().any(|it| it == name));
-            let name = crate::terminal::plain_lines(name).replace('\n', " ");
+            let name = one_line(name);
             let dot = if at.is_empty() { "" } else { "." };
             self.walk(
                 schema,
@@ -158,46 +154,6 @@ impl<'s> Outline<'s> {
         }
     }
 
-    fn value(&self, schema: &Value, left: &mut usize) -> Value {
-        let Some(rest) = left.checked_sub(1) else {
-            return Value::Null;
-        };
-        *left = rest;
-        if let Some(target) = schema["$ref"].as_str() {
-            let target = target.strip_prefix('#').unwrap_or(target);
-            let found = self.root.pointer(target);
-            return found.map_or(Value::Null, |it| self.value(it, left));
-        }
-        if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
-            return value.clone();
-        }
-        for key in ["oneOf", "anyOf"] {
-            let branches = schema[key].as_array().into_iter().flatten();
-            if let Some(branch) = branches.into_iter().find(|it| it["type"] != "null") {
-                return self.value(branch, left);
-            }
-        }
-        match schema["type"].as_str().unwrap_or_default() {
-            "string" => json!("text"),
-            "integer" | "number" => schema.get("minimum").cloned().unwrap_or(json!(0)),
-            "boolean" => json!(false),
-            "array" => {
-                let parts = schema["prefixItems"].as_array().into_iter().flatten();
-                parts.map(|it| self.value(it, left)).collect()
-            }
-            "object" => {
-                let required = schema["required"].as_array().into_iter().flatten();
-                let required = required.filter_map(Value::as_str);
-                let field = |name: &str| {
-                    let inside = self.value(&schema["properties"][name], left);
-                    (name.to_owned(), inside)
-                };
-                Value::Object(required.map(field).collect())
-            }
-            _ => Value::Null,
-        }
-    }
-
     /// What it is called, and the record whose fields are to be told, if there is one.
     fn kind(&self, schema: &'s Value) -> (String, Option<&'s Value>) {
         if let Some(target) = schema["$ref"].as_str() {
@@ -205,7 +161,7 @@ impl<'s> Outline<'s> {
                 .strip_prefix('#')
                 .and_then(|at| self.root.pointer(at));
             // The gate refuses those that lead back to themselves.
-            return found.map_or_else(|| (as_json(schema), None), |found| self.kind(found));
+            return found.map_or_else(|| (json(schema), None), |found| self.kind(found));
         }
         if let Some(choices) = choices(schema) {
             return (choices.join(" | "), None);
@@ -236,7 +192,7 @@ impl<'s> Outline<'s> {
             },
             Value::String(kind) => (format!("{kind}{}", bounds(schema)), None),
             _ if *schema == Value::Bool(true) => ("anything".to_owned(), None),
-            _ => (as_json(schema), None),
+            _ => (json(schema), None),
         }
     }
 
@@ -275,7 +231,7 @@ fn choices(schema: &Value) -> Option<Vec<String>> {
         (.., Some(value)) => vec![value],
         _ => return None,
     };
-    Some(values.into_iter().map(as_json).collect())
+    Some(values.into_iter().map(json).collect())
 }
 
 /// WIT's integers, which have shorter names than bounds.
@@ -313,12 +269,16 @@ fn bounds(schema: &Value) -> String {
     bounds
 }
 
-fn as_json(value: &Value) -> String {
+fn json(value: &Value) -> String {
     cut(&value.to_string())
 }
 
+fn one_line(text: &str) -> String {
+    plain_lines(text).replace('\n', " ")
+}
+
 fn cut(text: &str) -> String {
-    let plain = crate::terminal::plain_lines(text).replace('\n', " ");
+    let plain = one_line(text);
     match plain.char_indices().nth(JSON_SHOWN) {
         Some((at, _)) => format!("{}…", &plain[..at]),
         None => plain,
@@ -328,6 +288,7 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn fields_have_a_line_each() {
@@ -348,28 +309,6 @@ mod tests {
         let lines = outline(&schema, "  ", 40).join("\n");
         let expected = "  csv: string\n    # The table, with titles in its\n    # first row, as RFC 4180 has it.\n  separator?: string | null\n  rows: list of record\n    n?: integer 0…9\n  mean?: number\n  kind?: \"a\" | \"b\"\n  any?: anything\n  pair?: (string, boolean)";
         assert_eq!(lines, expected);
-    }
-
-    #[test]
-    fn what_is_required_is_filled_in() {
-        let schema = json!({
-            "type": "object",
-            "required": ["sql", "rows", "at", "kind", "limit", "is-new"],
-            "properties": {
-                "sql": {"type": "string"},
-                "left-out": {"type": "string"},
-                "rows": {"type": "array", "items": {"type": "string"}},
-                "at": {"$ref": "#/$defs/at"},
-                "kind": {"anyOf": [{"type": "null"}, {"enum": ["a", "b"]}]},
-                "limit": {"type": "integer", "minimum": 1},
-                "is-new": {"type": "boolean"},
-            },
-            "$defs": {"at": {"type": "object", "required": ["n"], "properties": {"n": {"type": "number"}}}},
-        });
-        let filled = json!({"sql": "text", "rows": [], "at": {"n": 0}, "kind": "a", "limit": 1, "is-new": false});
-        assert_eq!(filled_in(&schema), filled);
-        let endless = json!({"$ref": "#"});
-        assert_eq!(filled_in(&endless), Value::Null);
     }
 
     #[test]

@@ -7,8 +7,8 @@ mod tests;
 
 use super::read;
 use crate::exit::End;
+use crate::filled_in::filled_in;
 use crate::options::PublishOptions;
-use crate::outline::filled_in;
 use crate::report::{self, Sources};
 use crate::terminal;
 use anyhow::bail;
@@ -137,7 +137,8 @@ fn curl(published: &Published, server: &str) -> String {
         (&example["function"], example["input"].clone())
     } else {
         let first = &artifact["functions"][0];
-        (&first["name"], filled_in(&first["input_schema"]))
+        let filled = Some(filled_in(&first["input_schema"])).filter(is_short);
+        (&first["name"], filled.unwrap_or_else(|| json!({})))
     };
     let mut body = json!({"input": input});
     if function.is_string() {

@@ -269,6 +269,17 @@ fn the_line_to_paste_survives_a_shell() {
         line.ends_with(r#"-d '{"input":{"text":"it'\''s"},"function":"f"}'"#),
         "{line}"
     );
+    let schema =
+        json!({"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}});
+    let without = Published {
+        artifact: json!({"functions": [{"name": "g", "input_schema": schema}]}),
+        ..published
+    };
+    let line = curl(&without, "http://h");
+    assert!(
+        line.ends_with(r#"-d '{"input":{"n":0},"function":"g"}'"#),
+        "{line}"
+    );
 }
 
 #[test]
