@@ -174,6 +174,14 @@ impl Change {
         (from != to).then(|| Self::new(what, name, from.clone(), to.clone()))
     }
 
+    /// What stands behind it where subscribers must accept it first.
+    fn mark(&self) -> String {
+        match self.widens {
+            true => format!(" {}", terminal::bad("widens")),
+            false => String::new(),
+        }
+    }
+
     /// What was not there before, what is not there any more, or what is another.
     fn sign(&self) -> char {
         let is_nothing = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
@@ -307,10 +315,7 @@ fn show_credential(new: &Value, name: &str, change: &Change) {
     };
     let hosts = items(&change.to).filter_map(Value::as_str);
     let hosts = hosts.collect::<Vec<_>>().join(", ");
-    let mark = match change.widens {
-        true => format!(" {}", terminal::bad("widens")),
-        false => String::new(),
-    };
+    let mark = change.mark();
     let line = format!("+ credential {name} ({need}{exposed}), goes to {hosts}{mark}");
     terminal::result(in_lines(&line));
 }
@@ -320,10 +325,7 @@ fn show_change(change: &Change) {
     let of = [change.what, name, change.at.as_deref().unwrap_or_default()];
     let of = of.into_iter().filter(|part| !part.is_empty());
     let of = terminal::plain_lines(&of.collect::<Vec<_>>().join(" "));
-    let mark = match change.widens {
-        true => format!(" {}", terminal::bad("widens")),
-        false => String::new(),
-    };
+    let mark = change.mark();
     let shown = |value: &Value| match change.what {
         "limit" => inspect::shown_limit(value),
         _ => shown(value),
