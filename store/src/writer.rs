@@ -215,12 +215,15 @@ async fn settle_on(
     commands: &mut mpsc::Receiver<Command>,
     mut batch: Batch,
 ) -> Option<Batch> {
-    let locked = connection.lock_handle().await;
+    let locked = match connection.lock_handle().await {
+        Ok(locked) => locked,
+        Err(error) => {
+            batch.tell(Err(error.into()));
+            return Batch::next(commands).await;
+        }
+    };
     while batch.work.is_empty() {
-        let ended = match &locked {
-            Ok(locked) => settle_alone(direct.on(locked), &batch.settling),
-            Err(error) => Err(StoreError::Refusing(error.to_string())),
-        };
+        let ended = settle_alone(direct.on(&locked), &batch.settling);
         batch.tell(ended);
         batch = Batch::next(commands).await?;
     }
