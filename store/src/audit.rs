@@ -43,7 +43,7 @@ impl Store {
             (statements::AUDIT_POSTINGS, posting),
             (statements::AUDIT_WALLETS, wallet),
             (statements::AUDIT_CHARGES, charge),
-            (statements::AUDIT_ENTRIES_OF_RUNS, charged_for),
+            (statements::AUDIT_PAID_RUNS, charged_for),
         ];
         for (statement, told) in checks {
             let rows = sqlx::query(statement).fetch_all(&mut *transaction).await?;

@@ -1,5 +1,6 @@
 //! Identifiers: 16 bytes that sort by time, written with a prefix that says of what.
 
+use crate::time::Time;
 use data_encoding::BASE32_DNSSEC;
 use rusqlite::ToSql;
 use rusqlite::types::ToSqlOutput;
@@ -10,7 +11,7 @@ use sqlx::{Decode, Encode, Type};
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// Of the text form, behind its prefix.
 const DIGITS: usize = 26;
@@ -86,6 +87,31 @@ impl<K> Id<K> {
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.bytes
+    }
+}
+
+/// Microseconds in a millisecond.
+const MICROS: u64 = 1000;
+
+impl EntryId {
+    /// Of a line of a payment, in whose place; the payment has its time alone. Sorts by it, as fresh ones do.
+    pub(crate) fn of_line(at: Time, place: u8) -> Self {
+        let micros = at.as_micros().cast_unsigned();
+        let [.., high, low] = (micros % MICROS).to_be_bytes();
+        let rest = [high, low, 0, 0, 0, 0, 0, 0, 0, place];
+        let id = Builder::from_unix_timestamp_millis(micros / MICROS, &rest);
+        Self::from_bytes(id.into_uuid().into_bytes())
+    }
+
+    /// Of the payment that it is a line of. Of any other, what is later has lines that sort after it only.
+    pub(crate) fn time(&self) -> Time {
+        let (millis, within) = self.bytes.split_at(6);
+        let millis = millis
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let micros = u64::from(within[0] & 0x0f) << 8 | u64::from(within[1]);
+        let time = millis * MICROS + micros.min(MICROS - 1);
+        Time::from_micros(time.cast_signed())
     }
 }
 
@@ -202,6 +228,8 @@ impl<'r, K> Decode<'r, Sqlite> for Id<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
+    use std::time::Duration;
 
     #[test]
     fn text_and_bytes_stand_for_each_other_and_sort_alike() {
@@ -213,6 +241,29 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
             assert_eq!(id.to_string().len(), "run_".len() + 26);
         }
+    }
+
+    #[test]
+    fn lines_of_payments_sort_by_time_and_place_among_fresh_ones() {
+        let before = EntryId::new();
+        thread::sleep(Duration::from_millis(2));
+        let now = Time::now();
+        let later = |micros| now.after(Duration::from_micros(micros));
+        let lines: Vec<_> = (0..2000)
+            .flat_map(|micros| [0, 1].map(|place| EntryId::of_line(later(micros), place)))
+            .collect();
+        assert!(before < lines[0] && lines.is_sorted());
+        thread::sleep(Duration::from_millis(4));
+        assert!(lines[3999] < EntryId::new());
+        for (micros, pair) in (0..).zip(lines.chunks(2)) {
+            assert_eq!(pair[1].time(), later(micros));
+        }
+        // One that was made fresh, at the end of its millisecond and before its middle.
+        for id in (0..100).map(|_| EntryId::new()) {
+            let next = id.time().after(Duration::from_micros(1));
+            assert!(EntryId::of_line(next, 0) > id, "{id}");
+        }
+        assert!(EntryId::last().time() > later(0));
     }
 
     #[test]

@@ -5,13 +5,13 @@ use crate::directly::{Binding, each};
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::OrgId;
-use crate::ledger::{Line, Paid, Payment, enter, summed};
 use crate::number::signed;
+use crate::payment::{self, Paid, Payment};
+use crate::posting::post;
 use crate::run::{Finish, NewRun};
 use crate::run_life::{FIRST_ATTEMPT, bind_new, drop_input};
 use crate::run_usage::RunUsage;
 use crate::statements;
-use crate::time::Time;
 use crate::uploaded_spans;
 use crate::usage;
 use crate::wallet::Hold;
@@ -52,31 +52,28 @@ pub struct NotSettled {
 impl Store {
     /// Records how a run ended, and charges for it.
     pub async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled, NotSettled> {
-        let lines = settlement.lines(self.fees());
-        let settling = Settling { settlement, lines };
+        let payment = settlement.payment(self.fees());
+        let settling = Settling {
+            settlement,
+            payment,
+        };
         self.writer.settle(settling).await
     }
 }
 
 impl Settlement {
     /// What is charged for it.
-    fn lines(&self, fees: Option<(OrgId, u32)>) -> Vec<Line> {
-        let payment = self.run.seller.map(|seller| Payment {
-            of: Paid::Run(self.run.id),
-            buyer: self.run.owner.0,
-            seller,
-            tokens: self.finish.charged,
-        });
-        let payment = payment.filter(|payment| payment.tokens > 0);
-        payment.map_or_else(Vec::new, |payment| payment.lines(fees))
+    fn payment(&self, fees: Option<(OrgId, u32)>) -> Option<Payment> {
+        let sides = (self.run.owner.0, self.run.seller?);
+        Payment::new(Paid::Run(self.run.id), sides, self.finish.charged, fees)
     }
 }
 
-/// A settlement on its way to the disk, with the entries that it makes.
+/// A settlement on its way to the disk, with what is paid for it.
 #[derive(Debug)]
 pub(crate) struct Settling {
     settlement: Box<Settlement>,
-    lines: Vec<Line>,
+    payment: Option<Payment>,
 }
 
 impl Settling {
@@ -85,14 +82,18 @@ impl Settling {
         self,
         is_recorded: Result<bool, StoreError>,
     ) -> Result<Settled, NotSettled> {
-        let Settling { settlement, lines } = self;
+        let Settling {
+            settlement,
+            payment,
+        } = self;
         match is_recorded {
             Ok(true) => {
                 let Settlement {
                     run, finish, hold, ..
                 } = *settlement;
                 let charged = finish.started_at.map(|_| finish.charged);
-                hold.settle(&summed(&lines), charged);
+                let changes = payment.iter().flat_map(Payment::changes);
+                hold.settle(changes, charged);
                 Ok(Settled::Recorded(Box::new((run, finish))))
             }
             Ok(false) => Ok(Settled::Before),
@@ -126,8 +127,9 @@ pub(crate) fn record_all(
         return Ok(false);
     }
     usage::count(connection, all().map(|it| (&it.run, &it.finish)))?;
-    let lines = settling.iter().flat_map(|it| &it.lines);
-    enter(connection, lines, Time::now())?;
+    let payments = || settling.iter().filter_map(|it| it.payment.as_ref());
+    payment::record(connection, payments())?;
+    post(connection, payments().flat_map(Payment::changes))?;
     for it in all() {
         keep(connection, it)?;
     }

@@ -5,17 +5,20 @@ use crate::budget::Payer;
 use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
-use crate::ledger::{Paid, Payment, enter};
 use crate::number::signed;
 use crate::page::{Page, one_more};
+use crate::payment::{self, Paid, Payment};
+use crate::posting::post;
 use crate::release::{Release, release_in};
 use crate::statements;
 use crate::time::Time;
 use crate::wallet::Hold;
 use crate::writer::Transaction;
 use futures_util::future::BoxFuture;
+use rusqlite::Connection;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use std::iter;
 use std::sync::Arc;
 
 /// A subscription.
@@ -65,45 +68,35 @@ impl Store {
             created_at: new.at,
             ended_at: None,
         };
-        let payment = Payment {
-            of: Paid::Subscription(subscription.id),
-            buyer: org,
-            seller: new.seller,
-            tokens: new.price,
-        };
+        let of = Paid::Subscription(subscription.id);
+        let payment = Payment::new(of, (org, new.seller), new.price, self.fees());
         let payer = Payer {
             owner: (org, project),
             key: new.key,
             // Sessions subscribe to nothing.
             session: None,
         };
-        let fees = self.fees();
         let made = self
             .writer
             .write_then(
                 move |transaction| {
                     Box::pin(async move {
-                        if !insert(transaction, payer, &subscription, new.price).await? {
-                            return Ok(None);
+                        let made = insert(transaction, payer, &subscription, new.price).await?;
+                        if let Some(payment) = payment.filter(|_| made) {
+                            directly(transaction, |it| pay(it, &payment)).await?;
                         }
-                        match payment.tokens {
-                            0 => Ok(Some(Vec::new())),
-                            _ => {
-                                let lines = payment.lines(fees);
-                                let entering = |it: &_| enter(it, lines.iter(), new.at);
-                                directly(transaction, entering).await.map(Some)
-                            }
-                        }
+                        Ok(made)
                     })
                 },
-                move |changes: &Option<Vec<_>>| {
-                    if let Some(changes) = changes {
+                move |made| {
+                    if *made {
+                        let changes = payment.iter().flat_map(Payment::changes);
                         hold.settle(changes, Some(new.price));
                     }
                 },
             )
             .await?;
-        Ok(made.map(|_| subscription))
+        Ok(made.then_some(subscription))
     }
 
     /// A project's subscription to an artifact that has not ended.
@@ -282,6 +275,11 @@ async fn insert(
         .execute(transaction)
         .await?;
     Ok(inserted.rows_affected() == 1)
+}
+
+fn pay(connection: &Connection, payment: &Payment) -> Result<(), StoreError> {
+    payment::record(connection, iter::once(payment))?;
+    post(connection, payment.changes())
 }
 
 fn subscription_in(row: &SqliteRow) -> Result<Subscription, sqlx::Error> {

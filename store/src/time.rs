@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{self, Date};
 use jiff::tz::TimeZone;
 use rusqlite::ToSql;
-use rusqlite::types::ToSqlOutput;
+use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
@@ -21,6 +21,16 @@ impl Time {
     /// By the machine's clock.
     pub fn now() -> Self {
         SystemTime::now().into()
+    }
+
+    /// Of the database, or of an identifier.
+    pub(crate) fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Since 1970.
+    pub(crate) fn as_micros(self) -> i64 {
+        self.0
     }
 
     /// After every other.
@@ -122,6 +132,12 @@ impl Encode<'_, Sqlite> for Time {
 impl ToSql for Time {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.0.into())
+    }
+}
+
+impl FromSql for Time {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
     }
 }
 

@@ -60,7 +60,11 @@ impl Hold {
     /// Once what it was held for is committed: wallets change by `changes`, what was `charged` is spent, and what is
     /// held is given back, in one step. Else a charge would count twice meanwhile, or could be spent again. Nothing is
     /// charged for a run that did not start; one that did is one of its session's, whatever became of it.
-    pub(crate) fn settle(mut self, changes: &[(OrgId, i64)], charged: Option<u64>) {
+    pub(crate) fn settle(
+        mut self,
+        changes: impl Iterator<Item = (OrgId, i64)>,
+        charged: Option<u64>,
+    ) {
         let mut all = self.wallets.lock();
         all.post(changes);
         let spent = charged.unwrap_or(0);
@@ -173,7 +177,7 @@ impl Wallets {
     }
 
     /// What was committed.
-    pub(crate) fn post(&self, changes: &[(OrgId, i64)]) {
+    pub(crate) fn post(&self, changes: impl IntoIterator<Item = (OrgId, i64)>) {
         self.lock().post(changes);
     }
 
@@ -234,10 +238,10 @@ impl Accounts {
         }
     }
 
-    fn post(&mut self, changes: &[(OrgId, i64)]) {
+    fn post(&mut self, changes: impl IntoIterator<Item = (OrgId, i64)>) {
         for (org, tokens) in changes {
-            let wallet = self.wallets.entry(*org).or_default();
-            wallet.posted = wallet.posted.saturating_add_signed(*tokens);
+            let wallet = self.wallets.entry(org).or_default();
+            wallet.posted = wallet.posted.saturating_add_signed(tokens);
         }
     }
 }
@@ -316,7 +320,7 @@ mod tests {
         second.keep();
         assert_eq!(wallets.wallet(org).held, 5);
         drop(wallets.held_already(held(org, 5)));
-        wallets.post(&[(org, -4), (OrgId::new(), 4)]);
+        wallets.post([(org, -4), (OrgId::new(), 4)]);
         assert_eq!(wallets.wallet(org), Wallet { posted: 6, held: 0 });
         assert!(
             wallets.hold(held(OrgId::new(), 1)).is_err(),

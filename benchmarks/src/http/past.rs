@@ -7,7 +7,7 @@ use std::path::Path;
 /// How much there is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Past {
-    /// Paid runs of the last thirty days, with their entries.
+    /// Paid runs of the last thirty days, with what was paid for them.
     pub(crate) runs: usize,
     /// Listed, each with a release.
     pub(crate) artifacts: usize,
@@ -21,6 +21,13 @@ const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 const RUN: &str = "SELECT * FROM runs WHERE charged > 0 ORDER BY run_id LIMIT 1";
 const ARTIFACT: &str = "SELECT * FROM artifacts WHERE listed = 1 ORDER BY artifact_id LIMIT 1";
 const KEY: &str = "SELECT key_id FROM runs WHERE charged > 0 ORDER BY run_id LIMIT 1";
+
+/// What is in wallets, by what was given and paid.
+const WALLETS: &str = "UPDATE wallets SET posted =
+    (SELECT COALESCE(SUM(tokens), 0) FROM entries WHERE entries.org_id = wallets.org_id)
+    + (SELECT COALESCE(SUM(tokens - fee), 0) FROM payments WHERE seller_id = wallets.org_id)
+    + (SELECT COALESCE(SUM(fee), 0) FROM payments WHERE platform_id = wallets.org_id)
+    - (SELECT COALESCE(SUM(tokens), 0) FROM payments WHERE buyer_id = wallets.org_id)";
 
 impl Past {
     /// Where there is a paid run: copies of it, of its artifact and of its key, with ids of their own.
@@ -36,21 +43,11 @@ impl Past {
             &[("run_id", "ids.id"), ("created_at", "ids.at")],
         )
         .await?;
-        let entries =
-            format!("SELECT * FROM entries WHERE posting_id IN (SELECT run_id FROM ({RUN}))");
-        let own = [
-            (
-                "entry_id",
-                "unhex(substr(hex(ids.id), 1, 12) || hex(randomblob(10)))",
-            ),
-            ("posting_id", "ids.id"),
-            ("run_id", "ids.id"),
-            ("at", "ids.at"),
-        ];
-        copy(it, "entries", &entries, &own).await?;
-        let wallets = "UPDATE wallets SET posted =
-            (SELECT SUM(tokens) FROM entries WHERE entries.org_id = wallets.org_id)";
-        execute(it, wallets).await?;
+        let payments =
+            format!("SELECT * FROM payments WHERE run_id IN (SELECT run_id FROM ({RUN}))");
+        let own = [("run_id", "ids.id"), ("at", "ids.at")];
+        copy(it, "payments", &payments, &own).await?;
+        execute(it, WALLETS).await?;
         ids(it, self.artifacts).await?;
         let releases = format!(
             "SELECT * FROM releases WHERE release_id IN (SELECT active_release_id FROM ({ARTIFACT}))"

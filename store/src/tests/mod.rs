@@ -2,6 +2,7 @@
 
 mod money;
 mod pages;
+mod payments;
 mod plans;
 mod quota;
 mod replays;

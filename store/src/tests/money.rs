@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 const FEE_BASIS_POINTS: u32 = 1000;
 
-async fn opened(folder: &tempfile::TempDir) -> Store {
+pub(super) async fn opened(folder: &tempfile::TempDir) -> Store {
     let settings = Settings {
         folder: folder.path().to_owned(),
         master_key: None,
@@ -32,7 +32,7 @@ fn held(store: &Store, org: &NewOrg, tokens: u64) -> Result<Hold, NotHeld> {
     store.hold(payer(org), tokens, Time::now())
 }
 
-async fn credit(store: &Store, org: OrgId, tokens: u64) -> LedgerEntry {
+pub(super) async fn credit(store: &Store, org: OrgId, tokens: u64) -> LedgerEntry {
     let credit = Credit {
         org,
         tokens,
@@ -45,7 +45,7 @@ async fn credit(store: &Store, org: OrgId, tokens: u64) -> LedgerEntry {
     }
 }
 
-fn paid_run(buyer: &NewOrg, seller: &NewOrg, price: u64) -> NewRun {
+pub(super) fn paid_run(buyer: &NewOrg, seller: &NewOrg, price: u64) -> NewRun {
     NewRun {
         price,
         seller: Some(seller.org),
@@ -54,7 +54,7 @@ fn paid_run(buyer: &NewOrg, seller: &NewOrg, price: u64) -> NewRun {
     }
 }
 
-fn charged(tokens: u64) -> Finish {
+pub(super) fn charged(tokens: u64) -> Finish {
     Finish {
         charged: tokens,
         ..succeeded("1")
@@ -68,13 +68,13 @@ fn failed() -> Finish {
     }
 }
 
-async fn kinds(store: &Store, org: OrgId) -> Vec<(String, i64)> {
+pub(super) async fn kinds(store: &Store, org: OrgId) -> Vec<(String, i64)> {
     let page = store.entries_of_wallet(org, None, 100).await.expect("read");
     let lines = page.items.into_iter().map(|it| (it.kind, it.tokens));
     lines.collect()
 }
 
-async fn adds_up(folder: &tempfile::TempDir) -> Audit {
+pub(super) async fn adds_up(folder: &tempfile::TempDir) -> Audit {
     let audit = Store::audit(folder.path()).await.expect("read");
     assert_eq!(audit.differences, Vec::<String>::new());
     audit
@@ -325,9 +325,19 @@ async fn an_audit_finds_what_does_not_fit() {
             "tokens, and its entries",
         ),
         (
-            "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'earning'",
-            "UPDATE entries SET tokens = tokens - 1 WHERE kind = 'earning'",
+            "UPDATE entries SET tokens = tokens + 1 WHERE reason IS NOT NULL AND tokens > 0",
+            "UPDATE entries SET tokens = tokens - 1 WHERE reason IS NOT NULL AND tokens > 0",
             "not to zero",
+        ),
+        (
+            "UPDATE payments SET tokens = 11",
+            "UPDATE payments SET tokens = 10",
+            "10 tokens were charged, and its entries 11",
+        ),
+        (
+            "UPDATE payments SET fee = 0, platform_id = NULL",
+            "UPDATE payments SET fee = 1, platform_id = (SELECT MIN(org_id) FROM orgs)",
+            "tokens, and its entries",
         ),
         (
             "UPDATE runs SET charged = 11",

@@ -5,7 +5,7 @@ use crate::statements as s;
 use sqlx::{AssertSqlSafe, Row};
 
 /// Asked for by requests, or by the writer for every run.
-const HOT: [(&str, &str); 50] = [
+const HOT: [(&str, &str); 55] = [
     ("KNOWN_KEY", s::KNOWN_KEY),
     ("KEY", s::KEY),
     ("KEYS", s::KEYS),
@@ -43,6 +43,11 @@ const HOT: [(&str, &str); 50] = [
     ("END_RUN", s::END_RUN),
     ("ADD_USAGE", s::ADD_USAGE),
     ("INSERT_ENTRY", s::INSERT_ENTRY),
+    ("LAST_PAYMENT", s::LAST_PAYMENT),
+    ("INSERT_PAYMENT", s::INSERT_PAYMENT),
+    ("PAYMENTS_OF_BUYER", s::PAYMENTS_OF_BUYER),
+    ("PAYMENTS_OF_SELLER", s::PAYMENTS_OF_SELLER),
+    ("PAYMENTS_OF_PLATFORM", s::PAYMENTS_OF_PLATFORM),
     ("GIVE_TOKENS", s::GIVE_TOKENS),
     ("TAKE_TOKENS", s::TAKE_TOKENS),
     ("LEDGER", s::LEDGER),
