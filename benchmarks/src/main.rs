@@ -64,7 +64,11 @@ enum Part {
     #[command(hide = true)]
     Parked { whose: Whose, runs: usize },
     #[command(hide = true)]
-    BareAxum,
+    BareAxum {
+        /// Of a tool, by the library
+        #[arg(long)]
+        runs: bool,
+    },
     /// Paid runs for so many seconds, to look at the server meanwhile
     #[command(hide = true)]
     Paid { connections: usize, seconds: u64 },
@@ -139,7 +143,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Some(Part::Upstream { protocol }) => upstream::serve(&protocol),
-        Some(Part::BareAxum) => http::serve_bare_axum(),
+        Some(Part::BareAxum { runs }) => http::serve_bare_axum(runs),
         Some(Part::Paid {
             connections,
             seconds,

@@ -2,7 +2,10 @@
 
 use super::{Call, Process, Site, wait_until_listening};
 use crate::guests;
+use crate::ours::Ours;
 use anyhow::Context;
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper::Method;
@@ -11,6 +14,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
+use tollgate_runtime::{Run, Tool};
 
 /// `wasmtime serve` with a limit as ours, without which a guest that spins is never interrupted.
 pub(crate) struct Wasmtime {
@@ -205,15 +209,25 @@ impl Drop for Workerd {
     }
 }
 
-/// A handler that does nothing, in a process of its own: what HTTP alone costs.
+/// A handler in a process of its own: what HTTP alone costs.
 pub(crate) struct BareAxum {
     process: Process,
 }
 
 impl BareAxum {
+    /// One that does nothing.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::process(&["bare-axum"])
+    }
+
+    /// One that runs the no-op tool by the library, and nothing else.
+    pub(crate) fn with_no_op() -> anyhow::Result<Self> {
+        Self::process(&["bare-axum", "--runs"])
+    }
+
+    fn process(arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("bare-axum").stdout(Stdio::piped());
+        command.args(arguments).stdout(Stdio::piped());
         let process = Process::start(
             command,
             |child: &mut Child| Some(Box::new(child.stdout.take()?)),
@@ -224,16 +238,23 @@ impl BareAxum {
 }
 
 /// That process: prints its address, and serves until it is killed.
-pub(crate) fn serve_bare_axum() -> anyhow::Result<()> {
+pub(crate) fn serve_bare_axum(runs: bool) -> anyhow::Result<()> {
+    let ours = runs.then(Ours::new).transpose()?;
+    let tool = ours.as_ref().map(|ours| ours.load(&guests::no_op()?));
+    let tool = tool.transpose()?;
+
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     tokio.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        let router = Router::new()
-            .route("/", get(async || ""))
-            .route("/json", post(json_handler));
+        let json = match tool {
+            Some(tool) => post(run_handler).with_state(tool),
+            None => post(json_handler),
+        };
+        let router = Router::new().route("/", get(async || ""));
+        let router = router.route("/json", json);
         Ok(axum::serve(listener, router).await?)
     })
 }
@@ -241,6 +262,18 @@ pub(crate) fn serve_bare_axum() -> anyhow::Result<()> {
 /// Reads JSON and answers JSON, as the front does around a run.
 async fn json_handler(Json(request): Json<Value>) -> Json<Value> {
     Json(json!({"status": "SUCCEEDED", "output": request["input"]["value"]}))
+}
+
+/// The same of a run's input and output.
+async fn run_handler(
+    State(tool): State<Tool>,
+    Json(mut request): Json<Value>,
+) -> Result<Json<Value>, StatusCode> {
+    let run = Run::new("same", request["input"].take()).owner("ours");
+    match tool.run(run).await.map(|outcome| outcome.result) {
+        Ok(Ok(output)) => Ok(Json(json!({"status": "SUCCEEDED", "output": output}))),
+        _ => Err(StatusCode::INTERNAL_SERVER_ERROR),
+    }
 }
 
 impl BareAxum {

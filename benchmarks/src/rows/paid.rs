@@ -1,11 +1,8 @@
 //! A paid run over HTTP with everything on, beside servers that do nothing of it.
 
-use super::throughput::no_op_cpu;
 use crate::effort::Effort;
-use crate::guests;
 use crate::http::{BareAxum, Call, Paid, Site, Sustained, Wasmtime, sustain};
 use crate::machine::cpu_of;
-use crate::ours::Ours;
 use crate::report::{Bar, Row, Unit, skip};
 use crate::sample::{Rounds, median};
 use anyhow::Context;
@@ -14,18 +11,17 @@ use std::io::{Seek, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tollgate_runtime::Tool;
 
 pub(crate) const NAME: &str = "paid";
 const PAID: &str = "a paid run over HTTP with everything on";
-/// How many connections there are.
 const SERVE: &str = "`wasmtime serve`, a guest of JSON";
 const SERVE_NOTHING: &str = "`wasmtime serve`, a guest that answers nothing to GET";
+const LIBRARY: &str = "an axum handler that runs the tool by the library";
+/// How many connections there are.
 const MANY: usize = 512;
 const SOME: usize = 32;
 const ONE: usize = 1;
 const WALLETS: usize = 10_000;
-const RUNS: usize = 20_000;
 const FLUSHES: usize = 200;
 /// What a small transaction writes.
 const FLUSHED_BYTES: usize = 4 * 4096;
@@ -43,18 +39,15 @@ pub(crate) fn measure(effort: Effort, references: &Path) -> anyhow::Result<Vec<R
         let place = references.display();
         skip(&format!("paid: `wasmtime serve`: not in {place}"));
     }
-    let ours = Ours::new()?;
-    let no_op = ours.load(&guests::no_op()?)?;
     let mut measured = Measured {
         one_wallet: paid.buyers(1)?,
         wallets: paid.buyers(effort.many(WALLETS))?,
         axum: BareAxum::start()?,
+        library: BareAxum::with_no_op()?,
         figures: Figures::default(),
         paid,
         wasmtime,
         nothing,
-        ours,
-        no_op,
     };
     // The first round opens files and fills caches.
     measured.round(effort)?;
@@ -88,8 +81,8 @@ struct Measured {
     /// The least that it can do, for scale.
     nothing: Option<Wasmtime>,
     axum: BareAxum,
-    ours: Ours,
-    no_op: Tool,
+    /// Runs the same tool by the library, and nothing else.
+    library: BareAxum,
     figures: Figures,
 }
 
@@ -100,6 +93,7 @@ struct Figures {
     many_wasmtime: Vec<f64>,
     many_nothing: Vec<f64>,
     many_axum: Vec<f64>,
+    many_library: Vec<f64>,
     some: Vec<f64>,
     some_wasmtime: Vec<f64>,
     one: Rounds,
@@ -107,7 +101,7 @@ struct Figures {
     wallets: Vec<f64>,
     cpu: Vec<f64>,
     cpu_axum: Vec<f64>,
-    cpu_run: Vec<f64>,
+    cpu_library: Vec<f64>,
 }
 
 impl Measured {
@@ -134,6 +128,10 @@ impl Measured {
         let (sustained, cpu) = with_cpu(axum, process, &[self.axum.json()], MANY, time)?;
         figures.many_axum.push(sustained.requests_per_s);
         figures.cpu_axum.push(cpu);
+        let (library, process) = (self.library.address(), self.library.process_id());
+        let (sustained, cpu) = with_cpu(library, process, &[self.library.json()], MANY, time)?;
+        figures.many_library.push(sustained.requests_per_s);
+        figures.cpu_library.push(cpu);
         let sustained = sustain(ours, &self.one_wallet, SOME, time)?;
         figures.some.push(sustained.requests_per_s);
         let sustained = sustain(ours, &self.one_wallet, ONE, time)?;
@@ -141,8 +139,6 @@ impl Measured {
         figures.flush.push(flush(self.paid.folder())?);
         let sustained = sustain(ours, &self.wallets, MANY, time)?;
         figures.wallets.push(sustained.requests_per_s);
-        let cpu = no_op_cpu(&self.ours, &self.no_op, effort.many(RUNS))?;
-        figures.cpu_run.push(cpu);
         Ok(())
     }
 }
@@ -200,6 +196,9 @@ impl Figures {
         }
         let axum = ("bare axum JSON handler".to_owned(), middle(&self.many_axum));
         rows.push(rate(by(PAID, MANY), many, axum, 0.23));
+        let library = (LIBRARY.to_owned(), middle(&self.many_library));
+        let (what, unit) = (by(PAID, MANY), Unit::PerSecond);
+        rows.push(row(what, unit, many, library, Bar::None));
         let wallets = format!("{} wallets in turn", effort.many(WALLETS));
         let wallets = (wallets, middle(&self.wallets));
         let hot = by("paid runs from one hot wallet", MANY);
@@ -208,14 +207,15 @@ impl Figures {
     }
 
     fn times(&self) -> [Row; 2] {
-        let (axum, run) = (middle(&self.cpu_axum), middle(&self.cpu_run));
+        let (axum, library) = (middle(&self.cpu_axum), middle(&self.cpu_library));
         let one = by(&format!("{PAID}: p50"), ONE);
         let flush = ("one flush of a file".to_owned(), middle(&self.flush));
-        let what = "CPU time that everything around a paid run adds to it and to the handler";
-        let added = middle(&self.cpu) - axum - run;
+        let paid = middle(&self.cpu);
+        let what = "CPU time that admission and settlement add to a call";
         let handler = format!(
-            "the bare axum handler's whole call; a run itself {:.1} µs",
-            run * 1e6
+            "the bare axum handler's whole call; {LIBRARY}: {:.1} µs, a paid run {:.1} µs",
+            library * 1e6,
+            paid * 1e6
         );
         [
             row(
@@ -228,7 +228,7 @@ impl Figures {
             row(
                 what.to_owned(),
                 Unit::Seconds,
-                added,
+                paid - library,
                 (handler, axum),
                 Bar::Times(1.5),
             ),

@@ -48,19 +48,6 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// CPU seconds of a no-op run in this process, with as many in flight.
-pub(crate) fn no_op_cpu(ours: &Ours, tool: &Tool, runs: usize) -> anyhow::Result<f64> {
-    let no_ops = || {
-        in_flight(
-            ours,
-            runs,
-            tool,
-            |tool| async move { call_no_op(&tool).await },
-        )
-    };
-    Ok(cost(runs, no_ops)?.cpu)
-}
-
 fn compared(
     what: &str,
     effort: Effort,
