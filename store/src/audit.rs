@@ -1,4 +1,4 @@
-//! Everything about money, added up again from its entries, beside whatever server is running on the folder.
+//! Everything about money, added up again from payments and entries, beside whatever server is running on the folder.
 
 use crate::Store;
 use crate::database::{OpenError, assert_version};
@@ -31,6 +31,15 @@ impl Store {
             .await?;
         // One reading of all: a server may be writing.
         let mut transaction = connection.begin().await?;
+        if !sqlx::query_scalar(statements::HAS_PAYMENTS_SQLITE)
+            .fetch_one(&mut *transaction)
+            .await?
+        {
+            // The database is of a version that had entries only.
+            sqlx::query(statements::NO_PAYMENTS)
+                .execute(&mut *transaction)
+                .await?;
+        }
         let mut audit = Audit::default();
         let counts = sqlx::query(statements::AUDIT_COUNTS)
             .fetch_one(&mut *transaction)

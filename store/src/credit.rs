@@ -1,18 +1,18 @@
-//! Credits: what the operator gives to orgs. Each is two entries that sum to zero: of the org, and of nobody.
+//! Credits: what the operator gives to orgs, which are payments of nobody's.
 
 use crate::Store;
 use crate::action::{Actor, note};
-use crate::directly::{directly, each};
+use crate::directly::directly;
 use crate::error::StoreError;
-use crate::id::{EntryId, OrgId};
+use crate::id::OrgId;
 use crate::ledger_entry::{LedgerEntry, entry_in};
 use crate::number::signed;
+use crate::payment::{self, CreditNote, Payment, Recorded};
 use crate::posting::post;
 use crate::statements;
-use crate::time::Time;
 use crate::writer::Transaction;
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{FromRow, Row};
 use std::sync::Arc;
 
 /// A gift of the operator's, or the payment it has received elsewhere.
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub struct Credit {
     /// Who gets it.
     pub org: OrgId,
-    /// How much.
+    /// How much, at least one.
     pub tokens: u64,
     /// What for.
     pub reason: String,
@@ -48,7 +48,9 @@ impl Store {
         self.writer
             .write_then(
                 move |transaction| Box::pin(give(transaction, actor, credit)),
-                move |(_, given)| wallets.post(*given),
+                move |(_, given): &(_, Option<Payment>)| {
+                    wallets.post(given.iter().flat_map(Payment::changes));
+                },
             )
             .await
             .map(|(credited, _)| credited)
@@ -60,61 +62,72 @@ async fn give(
     transaction: &mut Transaction,
     actor: Actor,
     credit: Credit,
-) -> Result<(Credited, Option<(OrgId, i64)>), StoreError> {
-    let (org, tokens) = (credit.org, signed(credit.tokens));
-    let request = credit.request_sha256.map(|it| it.to_vec());
-    if let Some(request) = &request {
-        let before = sqlx::query(statements::ENTRY_BY_REQUEST)
-            .bind(request)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if let Some(before) = before {
-            let (of, reason): (OrgId, String) =
-                (before.try_get("org_id")?, before.try_get("reason")?);
-            let entry = entry_in(&before)?;
-            let is_same = (of, entry.tokens, reason) == (org, tokens, credit.reason);
-            let credited = match is_same {
-                true => Credited::Made(entry),
-                false => Credited::Conflict,
-            };
-            return Ok((credited, None));
-        }
+) -> Result<(Credited, Option<Payment>), StoreError> {
+    let request = credit.request_sha256;
+    if let Some(request) = &request
+        && let Some(before) = asked_before(transaction, &credit, request).await?
+    {
+        return Ok((before, None));
     }
     let known: Option<i64> = sqlx::query_scalar(statements::ORG_POSTED)
-        .bind(org)
+        .bind(credit.org)
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(posted) = known else {
         return Ok((Credited::NoOrg, None));
     };
-    if posted.checked_add(tokens).is_none() {
+    if posted.checked_add(signed(credit.tokens)).is_none() {
         return Ok((Credited::TooMuch, None));
     }
-    let entry = LedgerEntry {
-        id: EntryId::new(),
-        at: Time::now(),
-        kind: "credit".to_owned(),
-        tokens,
-        run: None,
-        subscription: None,
+    let payment = Payment::credit(credit.org, credit.tokens);
+    let noted = CreditNote {
+        reason: &credit.reason,
+        request: request.as_ref().map(<[u8; 32]>::as_slice),
     };
-    let reason = &credit.reason;
-    let sides = [(org, tokens, request), (OrgId::none(), -tokens, None)];
-    directly(transaction, |it| {
-        each(it, statements::INSERT_ENTRY, sides, |it, side| {
-            let (org, tokens, request) = side;
-            it.bind(org)?
-                .bind(entry.id)?
-                .bind(&entry.kind)?
-                .bind(tokens)?
-                .bind(reason)?
-                .bind(request)?
-                .bind(entry.at)
-        })?;
-        post(it, [(org, tokens)])
+    let recorded = directly(transaction, |it| {
+        let recorded = payment::record_credit(it, payment, noted)?;
+        post(it, payment.changes())?;
+        Ok(recorded)
     })
     .await?;
-    let detail = json!({"entry_id": entry.id, "tokens": tokens, "reason": credit.reason});
-    note(transaction, actor, "credit.made", org, detail).await?;
-    Ok((Credited::Made(entry), Some((org, tokens))))
+    let line = recorded.line_of_credit();
+    let detail = json!({"entry_id": line.id, "tokens": line.tokens, "reason": credit.reason});
+    note(transaction, actor, "credit.made", credit.org, detail).await?;
+    Ok((Credited::Made(line), Some(payment)))
+}
+
+/// How the same request ended before, where there was one.
+async fn asked_before(
+    transaction: &mut Transaction,
+    credit: &Credit,
+    request: &[u8; 32],
+) -> Result<Option<Credited>, StoreError> {
+    let payment = sqlx::query(statements::PAYMENT_BY_REQUEST)
+        .bind(request.as_slice())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let (row, line) = match payment {
+        Some(row) => {
+            let line = Recorded::from_row(&row)?.line_of_credit();
+            (row, line)
+        }
+        None => {
+            let entry = sqlx::query(statements::ENTRY_BY_REQUEST)
+                .bind(request.as_slice())
+                .fetch_optional(transaction)
+                .await?;
+            let Some(row) = entry else {
+                return Ok(None);
+            };
+            let line = entry_in(&row)?;
+            (row, line)
+        }
+    };
+    let (org, reason): (OrgId, String) = (row.try_get("org_id")?, row.try_get("reason")?);
+    let is_same =
+        (org, line.tokens, reason.as_str()) == (credit.org, signed(credit.tokens), &credit.reason);
+    Ok(Some(match is_same {
+        true => Credited::Made(line),
+        false => Credited::Conflict,
+    }))
 }

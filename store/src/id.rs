@@ -8,6 +8,7 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Type};
+use std::cmp::Ordering;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -92,26 +93,34 @@ impl<K> Id<K> {
 
 /// Microseconds in a millisecond.
 const MICROS: u64 = 1000;
+/// Of all identifiers: a time and something random.
+const VERSION: u8 = 7;
 
 impl EntryId {
-    /// Of a line of a payment, in whose place; the payment has its time alone. Sorts by it, as fresh ones do.
-    pub(crate) fn of_line(at: Time, place: u8) -> Self {
-        let micros = at.as_micros().cast_unsigned();
+    /// Of a payment's nth line. Sorts by the payment's place, which no other has, and then by `nth`.
+    pub(crate) fn of_line(place: Time, nth: u8) -> Self {
+        let micros = place.as_micros().cast_unsigned();
         let [.., high, low] = (micros % MICROS).to_be_bytes();
-        let rest = [high, low, 0, 0, 0, 0, 0, 0, 0, place];
+        let rest = [high, low, 0, 0, 0, 0, 0, 0, 0, nth];
         let id = Builder::from_unix_timestamp_millis(micros / MICROS, &rest);
         Self::from_bytes(id.into_uuid().into_bytes())
     }
 
-    /// Of the payment that it is a line of. Of any other, what is later has lines that sort after it only.
-    pub(crate) fn time(&self) -> Time {
-        let (millis, within) = self.bytes.split_at(6);
+    /// The last place of a payment that may have a line which sorts before this, or is this.
+    pub(crate) fn last_place(&self) -> Time {
+        let (millis, rest) = self.bytes.split_at(6);
         let millis = millis
             .iter()
             .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        let micros = u64::from(within[0] & 0x0f) << 8 | u64::from(within[1]);
-        let time = millis * MICROS + micros.min(MICROS - 1);
-        Time::from_micros(time.cast_signed())
+        let within = u64::from(rest[0] & 0x0f) << 8 | u64::from(rest[1]);
+        let micros = millis * MICROS;
+        // A caller can send a version that is not ours.
+        let last = match (rest[0] >> 4).cmp(&VERSION) {
+            Ordering::Less => micros.saturating_sub(1),
+            Ordering::Equal => micros + within.min(MICROS - 1),
+            Ordering::Greater => micros + MICROS - 1,
+        };
+        Time::from_micros(last.cast_signed())
     }
 }
 
@@ -179,13 +188,13 @@ impl<K> PartialEq for Id<K> {
 impl<K> Eq for Id<K> {}
 
 impl<K> PartialOrd for Id<K> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl<K> Ord for Id<K> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Self) -> Ordering {
         self.bytes.cmp(&other.bytes)
     }
 }
@@ -228,7 +237,6 @@ impl<'r, K> Decode<'r, Sqlite> for Id<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
     use std::time::Duration;
 
     #[test]
@@ -244,26 +252,39 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_payments_sort_by_time_and_place_among_fresh_ones() {
-        let before = EntryId::new();
-        thread::sleep(Duration::from_millis(2));
+    fn lines_of_payments_sort_by_place_and_count() {
         let now = Time::now();
         let later = |micros| now.after(Duration::from_micros(micros));
         let lines: Vec<_> = (0..2000)
-            .flat_map(|micros| [0, 1].map(|place| EntryId::of_line(later(micros), place)))
+            .flat_map(|micros| [0, 1].map(|nth| EntryId::of_line(later(micros), nth)))
             .collect();
-        assert!(before < lines[0] && lines.is_sorted());
-        thread::sleep(Duration::from_millis(4));
-        assert!(lines[3999] < EntryId::new());
+        assert!(lines.is_sorted_by(|one, next| one < next));
         for (micros, pair) in (0..).zip(lines.chunks(2)) {
-            assert_eq!(pair[1].time(), later(micros));
+            assert_eq!(pair[1].last_place(), later(micros));
         }
-        // One that was made fresh, at the end of its millisecond and before its middle.
-        for id in (0..100).map(|_| EntryId::new()) {
-            let next = id.time().after(Duration::from_micros(1));
-            assert!(EntryId::of_line(next, 0) > id, "{id}");
+    }
+
+    #[test]
+    fn lines_before_an_identifier_are_of_places_up_to_its_last() {
+        let millisecond = EntryId::of_line(Time::from_micros(1_764_300_000_000_000), 0);
+        for (version, within) in [(7, 0), (7, 1), (7, 500), (7, 999), (7, 1000), (7, 4095)]
+            .into_iter()
+            .chain([(0, 0), (6, 4095), (8, 0), (15, 4095)])
+        {
+            let mut bytes = *millisecond.as_bytes();
+            let [high, low] = u16::to_be_bytes(within);
+            (bytes[6], bytes[7]) = (version << 4 | high, low);
+            let id = EntryId::from_bytes(bytes);
+            let last = id.last_place();
+            let (next, before) = (
+                last.after(Duration::from_micros(1)),
+                last.before(Duration::from_micros(1)),
+            );
+            assert!(EntryId::of_line(next, 0) > id, "{version} {within}");
+            assert!(EntryId::of_line(before, 3) < id, "{version} {within}");
         }
-        assert!(EntryId::last().time() > later(0));
+        assert!(EntryId::last().last_place() > Time::now());
+        assert!(EntryId::none().last_place() < Time::now());
     }
 
     #[test]

@@ -17,7 +17,7 @@ impl Store {
         limit: usize,
     ) -> Result<Page<LedgerEntry, EntryId>, StoreError> {
         let before = before.unwrap_or_else(EntryId::last);
-        // One reading of all: whatever is later than a line that is told is told, too.
+        // One reading of all: whatever was made before a line that is told is there, too.
         let mut reading = self.list_readers.begin().await?;
         let rows = sqlx::query(statements::LEDGER)
             .bind(org)
@@ -25,7 +25,7 @@ impl Store {
             .bind(one_more(limit))
             .fetch_all(&mut *reading)
             .await?;
-        let of_payments = payment::lines(&mut reading, org, before, one_more(limit)).await?;
+        let of_payments = payment::lines_before(&mut reading, org, before, one_more(limit)).await?;
         reading.rollback().await?;
         let entries = rows.iter().map(entry_in);
         let mut entries = entries.collect::<Result<Vec<_>, _>>()?;

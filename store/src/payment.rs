@@ -1,5 +1,5 @@
-//! Payments for runs and subscriptions: from one org to another, of which the platform has its fee. Each is a row, of
-//! which the lines of statements are told: a row for every line took the writer three times as long.
+//! Payments: for runs and subscriptions from one org to another, of which the platform has its fee, and credits. Each is
+//! a row, of which the lines of statements are told: a row for every line took the writer three times as long.
 
 use crate::directly::each;
 use crate::error::StoreError;
@@ -12,11 +12,12 @@ use rusqlite::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{FromRow, Row};
 use std::collections::BTreeMap;
+use std::iter;
 use std::time::Duration;
 
 /// A ten-thousandth, which fees are counted in.
 const BASIS: u128 = 10_000;
-/// Between two payments at the least: no two are at the same time.
+/// Between the places of two payments at the least.
 const TICK: Duration = Duration::from_micros(1);
 
 /// What is paid for.
@@ -24,6 +25,8 @@ const TICK: Duration = Duration::from_micros(1);
 pub(crate) enum Paid {
     Run(RunId),
     Subscription(SubscriptionId),
+    /// Nothing: the operator gives it.
+    Credit,
 }
 
 /// A payment of a token or more.
@@ -37,20 +40,21 @@ pub(crate) struct Payment {
     fee: Option<(OrgId, i64)>,
 }
 
-impl Paid {
-    fn run(self) -> Option<RunId> {
-        match self {
-            Self::Run(run) => Some(run),
-            Self::Subscription(_) => None,
-        }
-    }
+/// What is noted of a credit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CreditNote<'n> {
+    pub(crate) reason: &'n str,
+    /// Of the request that asks for it.
+    pub(crate) request: Option<&'n [u8]>,
+}
 
-    fn subscription(self) -> Option<SubscriptionId> {
-        match self {
-            Self::Run(_) => None,
-            Self::Subscription(subscription) => Some(subscription),
-        }
-    }
+/// A payment as it is in the database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recorded {
+    /// What it is sorted by: as a time later than all before it, whatever the machine's clock does.
+    place: Time,
+    at: Time,
+    payment: Payment,
 }
 
 impl Payment {
@@ -72,38 +76,75 @@ impl Payment {
         })
     }
 
-    /// For an org each, what it has more and what that is called. They sum to zero.
+    /// From nobody to an org.
+    pub(crate) fn credit(org: OrgId, tokens: u64) -> Self {
+        Self {
+            of: Paid::Credit,
+            buyer: OrgId::none(),
+            seller: org,
+            tokens: signed(tokens),
+            fee: None,
+        }
+    }
+
+    /// For an org each, what it has more and what that is called. They sum to zero, and what takes from an org that is on
+    /// more than one side comes where it has that.
     fn lines(&self) -> impl Iterator<Item = (OrgId, &'static str, i64)> {
-        let paid = match self.of {
-            Paid::Run(_) => "charge",
-            Paid::Subscription(_) => "subscription",
+        let (paid, earned) = match self.of {
+            Paid::Run(_) => ("charge", "earning"),
+            Paid::Subscription(_) => ("subscription", "earning"),
+            Paid::Credit => ("credit", "credit"),
         };
         let fee = self
             .fee
             .map(|(platform, tokens)| [(self.seller, "fee", -tokens), (platform, "fee", tokens)]);
-        let rest = [(self.seller, "earning", self.tokens)];
-        let lines = [(self.buyer, paid, -self.tokens)].into_iter().chain(rest);
-        lines.chain(fee.into_iter().flatten())
+        let sides = [
+            (self.buyer, paid, -self.tokens),
+            (self.seller, earned, self.tokens),
+        ];
+        sides.into_iter().chain(fee.into_iter().flatten())
     }
 
-    /// What it changes in wallets.
+    /// What it changes in wallets. Nobody has none.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (OrgId, i64)> {
-        self.lines().map(|(org, _, tokens)| (org, tokens))
+        let changes = self.lines().map(|(org, _, tokens)| (org, tokens));
+        changes.filter(|(org, _)| *org != OrgId::none())
+    }
+}
+
+impl Recorded {
+    /// An org's lines of it.
+    fn lines(&self, org: OrgId) -> impl Iterator<Item = LedgerEntry> {
+        let lines = (0..).zip(self.payment.lines());
+        let its = lines.filter(move |(_, line)| line.0 == org);
+        its.map(|(nth, (_, kind, tokens))| self.line(nth, kind, tokens))
     }
 
-    /// An org's lines of it.
-    fn entries(&self, at: Time, org: OrgId) -> impl Iterator<Item = LedgerEntry> {
-        let lines = (0..)
-            .zip(self.lines())
-            .filter(move |(_, line)| line.0 == org);
-        lines.map(move |(place, (_, kind, tokens))| LedgerEntry {
-            id: EntryId::of_line(at, place),
-            at,
+    /// The line that a credit is to whom it is given.
+    pub(crate) fn line_of_credit(&self) -> LedgerEntry {
+        self.line(1, "credit", self.payment.tokens)
+    }
+
+    fn line(&self, nth: u8, kind: &str, tokens: i64) -> LedgerEntry {
+        let (run, subscription) = self.payment.of.ids();
+        LedgerEntry {
+            id: EntryId::of_line(self.place, nth),
+            at: self.at,
             kind: kind.to_owned(),
             tokens,
-            run: self.of.run(),
-            subscription: self.of.subscription(),
-        })
+            run,
+            subscription,
+        }
+    }
+}
+
+impl Paid {
+    fn ids(self) -> (Option<RunId>, Option<SubscriptionId>) {
+        match self {
+            Self::Run(run) => (Some(run), None),
+            Self::Subscription(subscription) => (None, Some(subscription)),
+            Self::Credit => (None, None),
+        }
     }
 }
 
@@ -113,28 +154,66 @@ fn fee(tokens: u64, basis_points: u32) -> i64 {
     i64::try_from(fee).unwrap_or(i64::MAX)
 }
 
-/// Writes payments down, each later than all before it, whatever the machine's clock does.
+/// Writes payments down, but for credits.
 pub(crate) fn record<'p>(
     connection: &Connection,
     payments: impl Iterator<Item = &'p Payment>,
 ) -> Result<(), StoreError> {
-    let mut last = connection.prepare_cached(statements::LAST_PAYMENT)?;
-    let last: Option<Time> = last.query_row([], |row| row.get(0))?;
-    let now = Time::now();
-    let mut at = last.map_or(now, |last| now.max(last.after(TICK)));
-    let timed = payments.map(|payment| {
-        let its = at;
-        at = at.after(TICK);
-        (its, payment)
+    let mut payments = payments.peekable();
+    if payments.peek().is_none() {
+        return Ok(());
+    }
+    let at = Time::now();
+    let mut place = next_place(connection, at)?;
+    let recorded = payments.map(|payment| {
+        let recorded = Recorded {
+            place,
+            at,
+            payment: *payment,
+        };
+        place = place.after(TICK);
+        (recorded, None)
     });
+    insert(connection, recorded)
+}
+
+/// Writes a credit down.
+pub(crate) fn record_credit(
+    connection: &Connection,
+    payment: Payment,
+    note: CreditNote<'_>,
+) -> Result<Recorded, StoreError> {
+    let at = Time::now();
+    let place = next_place(connection, at)?;
+    let recorded = Recorded { place, at, payment };
+    insert(connection, iter::once((recorded, Some(note))))?;
+    Ok(recorded)
+}
+
+/// Of a payment that is made now.
+fn next_place(connection: &Connection, now: Time) -> Result<Time, StoreError> {
+    let mut statement = connection.prepare_cached(statements::LAST_PAYMENT)?;
+    let last: Option<Time> = statement.query_row([], |row| row.get(0))?;
+    Ok(last.map_or(now, |last| now.max(last.after(TICK))))
+}
+
+fn insert<'n>(
+    connection: &Connection,
+    recorded: impl Iterator<Item = (Recorded, Option<CreditNote<'n>>)>,
+) -> Result<(), StoreError> {
     each(
         connection,
         statements::INSERT_PAYMENT,
-        timed,
-        |it, (at, payment)| {
-            it.bind(at)?
-                .bind(payment.of.run())?
-                .bind(payment.of.subscription())?
+        recorded,
+        |it, (recorded, note)| {
+            let payment = &recorded.payment;
+            let (run, subscription) = payment.of.ids();
+            it.bind(recorded.place)?
+                .bind(recorded.at)?
+                .bind(run)?
+                .bind(subscription)?
+                .bind(note.map(|note| note.reason))?
+                .bind(note.and_then(|note| note.request))?
                 .bind(payment.buyer)?
                 .bind(payment.seller)?
                 .bind(payment.tokens)?
@@ -146,7 +225,7 @@ pub(crate) fn record<'p>(
 }
 
 /// An org's lines that sort before one: the last `limit` of them, and maybe more.
-pub(crate) async fn lines(
+pub(crate) async fn lines_before(
     connection: &mut SqliteConnection,
     org: OrgId,
     before: EntryId,
@@ -159,30 +238,26 @@ pub(crate) async fn lines(
         statements::PAYMENTS_OF_SELLER,
         statements::PAYMENTS_OF_PLATFORM,
     ] {
-        let rows: Vec<Kept> = sqlx::query_as(payments)
+        let rows: Vec<Recorded> = sqlx::query_as(payments)
             .bind(org)
-            .bind(before.time())
+            .bind(before.last_place())
             // All lines of the one that `before` is of may sort after it.
             .bind(limit.saturating_add(1))
             .fetch_all(&mut *connection)
             .await?;
-        let lines = rows.iter().flat_map(|it| it.payment.entries(it.at, org));
+        let lines = rows.iter().flat_map(|it| it.lines(org));
         entries.extend(lines.filter(|it| it.id < before).map(|it| (it.id, it)));
     }
     Ok(entries)
 }
 
-/// A payment's row.
-struct Kept {
-    at: Time,
-    payment: Payment,
-}
-
-impl FromRow<'_, SqliteRow> for Kept {
+impl FromRow<'_, SqliteRow> for Recorded {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let of = match row.try_get("run_id")? {
-            Some(run) => Paid::Run(run),
-            None => Paid::Subscription(row.try_get("subscription_id")?),
+        let (run, subscription) = (row.try_get("run_id")?, row.try_get("subscription_id")?);
+        let of = match (run, subscription) {
+            (Some(run), _) => Paid::Run(run),
+            (None, Some(subscription)) => Paid::Subscription(subscription),
+            (None, None) => Paid::Credit,
         };
         let platform: Option<OrgId> = row.try_get("platform_id")?;
         let fee = row.try_get("fee")?;
@@ -193,8 +268,11 @@ impl FromRow<'_, SqliteRow> for Kept {
             tokens: row.try_get("tokens")?,
             fee: platform.map(|platform| (platform, fee)),
         };
-        let at = row.try_get("at")?;
-        Ok(Self { at, payment })
+        Ok(Self {
+            place: row.try_get("place")?,
+            at: row.try_get("at")?,
+            payment,
+        })
     }
 }
 

@@ -349,9 +349,6 @@ pub(crate) const GIVE_TOKENS: &str = "INSERT INTO wallets (posted, org_id) VALUE
     ON CONFLICT (org_id) DO UPDATE SET posted = wallets.posted + excluded.posted";
 /// A row that is made anew is checked before it is found to be there: what takes is no such row.
 pub(crate) const TAKE_TOKENS: &str = "UPDATE wallets SET posted = posted + $1 WHERE org_id = $2";
-pub(crate) const INSERT_ENTRY: &str = "INSERT INTO entries
-        (org_id, entry_id, posting_id, kind, tokens, reason, request_sha256, at)
-    VALUES ($1, $2, $2, $3, $4, $5, $6, $7)";
 pub(crate) const ENTRY_BY_REQUEST: &str =
     "SELECT org_id, entry_id, at, kind, tokens, run_id, subscription_id, reason FROM entries
     WHERE request_sha256 = $1";
@@ -359,33 +356,42 @@ pub(crate) const LEDGER: &str =
     "SELECT entry_id, at, kind, tokens, run_id, subscription_id FROM entries
     WHERE org_id = $1 AND entry_id < $2
     ORDER BY entry_id DESC LIMIT $3";
-pub(crate) const LAST_PAYMENT: &str = "SELECT MAX(at) FROM payments";
+pub(crate) const LAST_PAYMENT: &str = "SELECT MAX(place) FROM payments";
 pub(crate) const INSERT_PAYMENT: &str = "INSERT INTO payments
-        (at, run_id, subscription_id, buyer_id, seller_id, tokens, platform_id, fee)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        (place, at, run_id, subscription_id, reason, request_sha256, buyer_id, seller_id, tokens, platform_id, fee)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+pub(crate) const PAYMENT_BY_REQUEST: &str =
+    "SELECT *, seller_id AS org_id FROM payments WHERE request_sha256 = $1";
 pub(crate) const PAYMENTS_OF_BUYER: &str =
-    "SELECT * FROM payments WHERE buyer_id = $1 AND at <= $2 ORDER BY at DESC LIMIT $3";
+    "SELECT * FROM payments WHERE buyer_id = $1 AND place <= $2 ORDER BY place DESC LIMIT $3";
 pub(crate) const PAYMENTS_OF_SELLER: &str =
-    "SELECT * FROM payments WHERE seller_id = $1 AND at <= $2 ORDER BY at DESC LIMIT $3";
+    "SELECT * FROM payments WHERE seller_id = $1 AND place <= $2 ORDER BY place DESC LIMIT $3";
 pub(crate) const PAYMENTS_OF_PLATFORM: &str =
-    "SELECT * FROM payments WHERE platform_id = $1 AND at <= $2 ORDER BY at DESC LIMIT $3";
+    "SELECT * FROM payments WHERE platform_id = $1 AND place <= $2 ORDER BY place DESC LIMIT $3";
+pub(crate) const HAS_PAYMENTS_SQLITE: &str =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'payments')";
+pub(crate) const NO_PAYMENTS: &str =
+    "CREATE TEMP TABLE payments (place INTEGER, run_id BLOB, buyer_id BLOB, seller_id BLOB,
+    tokens INTEGER, platform_id BLOB, fee INTEGER)";
 /// Lines of payments are counted as if they had rows of their own.
 pub(crate) const AUDIT_COUNTS: &str = "SELECT (SELECT COUNT(*) FROM wallets) AS wallets,
     (SELECT COUNT(*) FROM entries)
         + (SELECT 2 * COUNT(*) + 2 * COUNT(platform_id) FROM payments) AS entries";
 pub(crate) const AUDIT_POSTINGS: &str = "SELECT posting_id, SUM(tokens) AS sum FROM entries GROUP BY posting_id HAVING SUM(tokens) <> 0";
-/// The platform's own side of credits is no wallet.
+/// Nobody's side of credits is no wallet. In halves: what went through a wallet may be more than one number can be.
 pub(crate) const AUDIT_WALLETS: &str =
-    "SELECT o.org_id, COALESCE(w.posted, 0) AS posted, COALESCE(SUM(e.tokens), 0) AS sum
+    "SELECT o.org_id, COALESCE(w.posted, 0) AS posted, COALESCE((SUM(e.high) << 32) + SUM(e.low), 0) AS sum
     FROM orgs o
     LEFT JOIN wallets w ON w.org_id = o.org_id
     LEFT JOIN (
-        SELECT org_id, SUM(tokens) AS tokens FROM entries GROUP BY org_id
-        UNION ALL SELECT buyer_id, -SUM(tokens) FROM payments GROUP BY buyer_id
-        UNION ALL SELECT seller_id, SUM(tokens - fee) FROM payments GROUP BY seller_id
-        UNION ALL SELECT platform_id, SUM(fee) FROM payments WHERE platform_id IS NOT NULL GROUP BY platform_id
+        SELECT org_id, SUM(tokens >> 32) AS high, SUM(tokens & 4294967295) AS low FROM entries GROUP BY org_id
+        UNION ALL SELECT buyer_id, SUM(-tokens >> 32), SUM(-tokens & 4294967295) FROM payments GROUP BY buyer_id
+        UNION ALL SELECT seller_id, SUM((tokens - fee) >> 32), SUM((tokens - fee) & 4294967295) FROM payments
+            GROUP BY seller_id
+        UNION ALL SELECT platform_id, SUM(fee >> 32), SUM(fee & 4294967295) FROM payments
+            WHERE platform_id IS NOT NULL GROUP BY platform_id
     ) AS e ON e.org_id = o.org_id
-    GROUP BY o.org_id, w.posted HAVING COALESCE(w.posted, 0) <> COALESCE(SUM(e.tokens), 0)";
+    GROUP BY o.org_id, w.posted HAVING COALESCE(w.posted, 0) <> COALESCE((SUM(e.high) << 32) + SUM(e.low), 0)";
 /// What was paid outlives the records of runs.
 pub(crate) const AUDIT_CHARGES: &str =
     "SELECT r.run_id, r.charged, COALESCE(p.tokens, 0) - COALESCE(SUM(e.tokens), 0) AS tokens
@@ -397,7 +403,7 @@ pub(crate) const AUDIT_CHARGES: &str =
 pub(crate) const AUDIT_PAID_RUNS: &str = "SELECT r.run_id, r.status FROM runs r
     LEFT JOIN payments p ON p.run_id = r.run_id AND p.buyer_id = r.org_id
     LEFT JOIN entries e ON e.posting_id = r.run_id AND e.org_id = r.org_id AND e.kind = 'charge'
-    WHERE r.status <> 'SUCCEEDED' AND (p.at IS NOT NULL OR e.entry_id IS NOT NULL)";
+    WHERE r.status <> 'SUCCEEDED' AND (p.place IS NOT NULL OR e.entry_id IS NOT NULL)";
 
 // Budgets.
 pub(crate) const BUDGETS: &str =

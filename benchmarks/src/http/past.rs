@@ -36,17 +36,13 @@ impl Past {
         let mut connection = options.connect().await?;
         let it = &mut connection;
         ids(it, self.runs).await?;
-        copy(
-            it,
-            "runs",
-            RUN,
-            &[("run_id", "ids.id"), ("created_at", "ids.at")],
-        )
-        .await?;
+        // Of the run that there is: once it is copied, it is the first no more.
         let payments =
             format!("SELECT * FROM payments WHERE run_id IN (SELECT run_id FROM ({RUN}))");
-        let own = [("run_id", "ids.id"), ("at", "ids.at")];
+        let own = [("run_id", "ids.id"), ("place", "ids.at"), ("at", "ids.at")];
         copy(it, "payments", &payments, &own).await?;
+        let own = [("run_id", "ids.id"), ("created_at", "ids.at")];
+        copy(it, "runs", RUN, &own).await?;
         execute(it, WALLETS).await?;
         ids(it, self.artifacts).await?;
         let releases = format!(

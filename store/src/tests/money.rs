@@ -325,18 +325,13 @@ async fn an_audit_finds_what_does_not_fit() {
             "tokens, and its entries",
         ),
         (
-            "UPDATE entries SET tokens = tokens + 1 WHERE reason IS NOT NULL AND tokens > 0",
-            "UPDATE entries SET tokens = tokens - 1 WHERE reason IS NOT NULL AND tokens > 0",
-            "not to zero",
-        ),
-        (
-            "UPDATE payments SET tokens = 11",
-            "UPDATE payments SET tokens = 10",
+            "UPDATE payments SET tokens = 11 WHERE run_id IS NOT NULL",
+            "UPDATE payments SET tokens = 10 WHERE run_id IS NOT NULL",
             "10 tokens were charged, and its entries 11",
         ),
         (
-            "UPDATE payments SET fee = 0, platform_id = NULL",
-            "UPDATE payments SET fee = 1, platform_id = (SELECT MIN(org_id) FROM orgs)",
+            "UPDATE payments SET fee = 0, platform_id = NULL WHERE run_id IS NOT NULL",
+            "UPDATE payments SET fee = 1, platform_id = (SELECT MIN(org_id) FROM orgs) WHERE run_id IS NOT NULL",
             "tokens, and its entries",
         ),
         (

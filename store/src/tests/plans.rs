@@ -42,7 +42,7 @@ const HOT: [(&str, &str); 55] = [
     ("RECORD_RUN", s::RECORD_RUN),
     ("END_RUN", s::END_RUN),
     ("ADD_USAGE", s::ADD_USAGE),
-    ("INSERT_ENTRY", s::INSERT_ENTRY),
+    ("PAYMENT_BY_REQUEST", s::PAYMENT_BY_REQUEST),
     ("LAST_PAYMENT", s::LAST_PAYMENT),
     ("INSERT_PAYMENT", s::INSERT_PAYMENT),
     ("PAYMENTS_OF_BUYER", s::PAYMENTS_OF_BUYER),

@@ -39,7 +39,7 @@ fn a_difference_is_named_and_exits_1() {
     assert_eq!((good.code, good.stderr.as_str()), (Some(0), ""), "{good:?}");
     let org = &buyer.org;
     let wallet = format!("{org} has 1099 tokens, and its entries sum to 99");
-    let posting = "the entries of posting".to_owned();
+    let payment = format!("{run} says that 1 tokens were charged, and its entries 2");
     let charge = format!("{run} says that 3 tokens were charged, and its entries 1");
     let status = format!("{run} was charged for, and is FAILED");
     for (label, change, undo, named) in [
@@ -50,10 +50,10 @@ fn a_difference_is_named_and_exits_1() {
             &wallet,
         ),
         (
-            "an entry",
-            "UPDATE entries SET tokens = tokens - 1 WHERE kind = 'earning'",
-            "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'earning'",
-            &posting,
+            "a payment",
+            "UPDATE payments SET tokens = tokens + 1 WHERE run_id IS NOT NULL",
+            "UPDATE payments SET tokens = tokens - 1 WHERE run_id IS NOT NULL",
+            &payment,
         ),
         (
             "a record's charge",
