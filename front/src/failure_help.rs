@@ -21,7 +21,7 @@ pub(crate) struct Circumstances<'l> {
 pub(crate) fn next_step(failure: &Failure, of: &Circumstances<'_>) -> String {
     let limits = of.limits;
     match failure.kind {
-        FailureKind::Trap => trap(failure),
+        FailureKind::Trap => trap(failure, of.has_logs),
         FailureKind::Exit if !of.has_logs => "the program did not say why: standard error is empty; try it with the same arguments and input where you built it".to_owned(),
         FailureKind::Exit => "the program says why on standard error, above; try it with the same arguments and input where you built it".to_owned(),
         FailureKind::Error if of.has_asked && !of.are_spans_shown => "`--spans` shows what became of its requests; where the tool means its error, callers are told the same, and not charged".to_owned(),
@@ -40,7 +40,7 @@ pub(crate) fn next_step(failure: &Failure, of: &Circumstances<'_>) -> String {
     }
 }
 
-fn trap(failure: &Failure) -> String {
+fn trap(failure: &Failure, has_logs: bool) -> String {
     let is_python = failure.backtrace.iter().any(|it| {
         let function = it.function.as_deref().unwrap_or_default();
         function.starts_with("_Py") || function.starts_with("Py")
@@ -61,9 +61,14 @@ fn trap(failure: &Failure) -> String {
         Some("stack_overflow") => {
             format!("it calls too deep, 1 MiB of stack is all there is; {next}")
         }
-        Some("unreachable_code_reached") => format!(
-            "most often a panic or an assertion, whose text is on standard error above; {next}"
-        ),
+        // What a language says of itself has the line of its own code; a backtrace may have its library's only.
+        Some("unreachable_code_reached") if has_logs => {
+            "most often a panic or an assertion: standard error, above, says which and where"
+                .to_owned()
+        }
+        Some("unreachable_code_reached") => {
+            format!("most often a panic or an assertion; {next}")
+        }
         _ => format!("the code itself did that; {next}"),
     }
 }
@@ -112,6 +117,14 @@ mod tests {
         assert!(next_step(&trap, &of(&limits)).contains("traceback"));
         trap.backtrace = vec![frame(Some(3))];
         assert!(next_step(&trap, &of(&limits)).ends_with("look there"));
+        trap.backtrace = vec![frame(None)];
+        trap.trap = Some("unreachable_code_reached".to_owned());
+        assert!(next_step(&trap, &of(&limits)).ends_with("says which and where"));
+        let quiet = Circumstances {
+            has_logs: false,
+            ..of(&limits)
+        };
+        assert!(next_step(&trap, &quiet).contains("line tables"));
     }
 
     #[test]

@@ -80,7 +80,7 @@ async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> 
 /// In the order in which they matter to a buyer.
 fn changes(old: &Value, new: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
-    for what in ["price", "subscription_price"] {
+    for what in ["name", "description", "price", "subscription_price"] {
         changes.extend(Change::of(what, None, &old[what], &new[what]));
     }
     changes.extend(Change::of("egress", None, &old["egress"], &new["egress"]));
@@ -98,6 +98,12 @@ fn changes(old: &Value, new: &Value) -> Vec<Change> {
     for (name, old, new) in by_name(&old["functions"], &new["functions"]) {
         changes.extend(of_function(name, old, new));
     }
+    changes.extend(Change::of(
+        "examples",
+        None,
+        &old["examples"],
+        &new["examples"],
+    ));
     for (name, old, new) in by_name(&old["limits"], &new["limits"]) {
         let change = Change::of("limit", Some(name), &old["value"], &new["value"]);
         changes.extend(change);
@@ -342,7 +348,7 @@ fn show_change(change: &Change) {
             terminal::result(format_args!("{sign} {of}{mark}"));
             for (sign, items) in [('-', without(old, new)), ('+', without(new, old))] {
                 for item in items {
-                    terminal::result(format_args!("    {sign} {}", shown(item)));
+                    terminal::result(in_lines(&format!("    {sign} {}", shown(item))));
                 }
             }
         }
@@ -448,6 +454,21 @@ mod tests {
             ]
         );
         assert_eq!(of_fields(&old, &old, "input", "f"), [""; 0]);
+    }
+
+    #[test]
+    fn what_buyers_read_is_compared() {
+        let old = tool(0, json!({}), &[]);
+        let mut new = old.clone();
+        new["name"] = json!("insulter");
+        new["description"] = json!("Insults everybody");
+        new["examples"] = json!([{"function": "f", "input": 1}]);
+        let changes = changes(&old, &new);
+        let whats: Vec<_> = changes.iter().map(|it| (it.what, it.widens)).collect();
+        assert_eq!(
+            whats,
+            [("name", false), ("description", false), ("examples", false)]
+        );
     }
 
     #[test]

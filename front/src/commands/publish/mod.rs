@@ -115,10 +115,10 @@ fn show(published: &Published, name: &str, options: &PublishOptions) -> End {
     ));
     let widens = published.release["widens"].as_array();
     for widening in widens.into_iter().flatten() {
-        terminal::text(&format!(
+        terminal::result(format_args!(
             "  {} {}",
             terminal::bad("widens"),
-            asked(widening)
+            terminal::plain_lines(&asked(widening))
         ));
     }
     if widens.is_some_and(|it| !it.is_empty()) {
