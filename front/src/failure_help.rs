@@ -11,6 +11,8 @@ pub(crate) struct Circumstances<'l> {
     pub(crate) limits: &'l Limits,
     /// Whether it wrote anything for people.
     pub(crate) has_logs: bool,
+    /// Whether it wrote that it panicked, and where.
+    pub(crate) has_panicked: bool,
     /// Whether it asked other machines for anything.
     pub(crate) has_asked: bool,
     /// Whether its spans were shown.
@@ -21,7 +23,7 @@ pub(crate) struct Circumstances<'l> {
 pub(crate) fn next_step(failure: &Failure, of: &Circumstances<'_>) -> String {
     let limits = of.limits;
     match failure.kind {
-        FailureKind::Trap => trap(failure, of.has_logs),
+        FailureKind::Trap => trap(failure, of.has_panicked),
         FailureKind::Exit if !of.has_logs => "the program did not say why: standard error is empty; try it with the same arguments and input where you built it".to_owned(),
         FailureKind::Exit => "the program says why on standard error, above; try it with the same arguments and input where you built it".to_owned(),
         FailureKind::Error if of.has_asked && !of.are_spans_shown => "`--spans` shows what became of its requests; where the tool means its error, callers are told the same, and not charged".to_owned(),
@@ -40,7 +42,7 @@ pub(crate) fn next_step(failure: &Failure, of: &Circumstances<'_>) -> String {
     }
 }
 
-fn trap(failure: &Failure, has_logs: bool) -> String {
+fn trap(failure: &Failure, has_panicked: bool) -> String {
     let is_python = failure.backtrace.iter().any(|it| {
         let function = it.function.as_deref().unwrap_or_default();
         function.starts_with("_Py") || function.starts_with("Py")
@@ -62,13 +64,12 @@ fn trap(failure: &Failure, has_logs: bool) -> String {
             format!("it calls too deep, 1 MiB of stack is all there is; {next}")
         }
         // What a language says of itself has the line of its own code; a backtrace may have its library's only.
-        Some("unreachable_code_reached") if has_logs => {
-            "most often a panic or an assertion: standard error, above, says which and where"
-                .to_owned()
+        Some("unreachable_code_reached") if has_panicked => {
+            "a panic: standard error, above, says which and where".to_owned()
         }
-        Some("unreachable_code_reached") => {
-            format!("most often a panic or an assertion; {next}")
-        }
+        Some("unreachable_code_reached") => format!(
+            "most often a panic or an assertion, whose text is on standard error above; {next}"
+        ),
         _ => format!("the code itself did that; {next}"),
     }
 }
@@ -82,6 +83,7 @@ mod tests {
         Circumstances {
             limits,
             has_logs: true,
+            has_panicked: false,
             has_asked: false,
             are_spans_shown: false,
         }
@@ -119,12 +121,12 @@ mod tests {
         assert!(next_step(&trap, &of(&limits)).ends_with("look there"));
         trap.backtrace = vec![frame(None)];
         trap.trap = Some("unreachable_code_reached".to_owned());
-        assert!(next_step(&trap, &of(&limits)).ends_with("says which and where"));
-        let quiet = Circumstances {
-            has_logs: false,
+        assert!(next_step(&trap, &of(&limits)).contains("line tables"));
+        let panicked = Circumstances {
+            has_panicked: true,
             ..of(&limits)
         };
-        assert!(next_step(&trap, &quiet).contains("line tables"));
+        assert!(next_step(&trap, &panicked).ends_with("says which and where"));
     }
 
     #[test]

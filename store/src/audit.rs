@@ -36,7 +36,7 @@ impl Store {
             .await?
         {
             // The database is of a version that had entries only.
-            sqlx::query(statements::NO_PAYMENTS)
+            sqlx::query(statements::NO_PAYMENTS_SQLITE)
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -50,7 +50,7 @@ impl Store {
         (audit.wallets, audit.entries) = (count("wallets")?, count("entries")?);
         let checks: [(&'static str, Told); 4] = [
             (statements::AUDIT_POSTINGS, posting),
-            (statements::AUDIT_WALLETS, wallet),
+            (statements::AUDIT_WALLETS_SQLITE, wallet),
             (statements::AUDIT_CHARGES, charge),
             (statements::AUDIT_PAID_RUNS, charged_for),
         ];

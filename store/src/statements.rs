@@ -370,7 +370,7 @@ pub(crate) const PAYMENTS_OF_PLATFORM: &str =
     "SELECT * FROM payments WHERE platform_id = $1 AND place <= $2 ORDER BY place DESC LIMIT $3";
 pub(crate) const HAS_PAYMENTS_SQLITE: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'payments')";
-pub(crate) const NO_PAYMENTS: &str =
+pub(crate) const NO_PAYMENTS_SQLITE: &str =
     "CREATE TEMP TABLE payments (place INTEGER, run_id BLOB, buyer_id BLOB, seller_id BLOB,
     tokens INTEGER, platform_id BLOB, fee INTEGER)";
 /// Lines of payments are counted as if they had rows of their own.
@@ -379,7 +379,7 @@ pub(crate) const AUDIT_COUNTS: &str = "SELECT (SELECT COUNT(*) FROM wallets) AS 
         + (SELECT 2 * COUNT(*) + 2 * COUNT(platform_id) FROM payments) AS entries";
 pub(crate) const AUDIT_POSTINGS: &str = "SELECT posting_id, SUM(tokens) AS sum FROM entries GROUP BY posting_id HAVING SUM(tokens) <> 0";
 /// Nobody's side of credits is no wallet. In halves: what went through a wallet may be more than one number can be.
-pub(crate) const AUDIT_WALLETS: &str =
+pub(crate) const AUDIT_WALLETS_SQLITE: &str =
     "SELECT o.org_id, COALESCE(w.posted, 0) AS posted, COALESCE((SUM(e.high) << 32) + SUM(e.low), 0) AS sum
     FROM orgs o
     LEFT JOIN wallets w ON w.org_id = o.org_id

@@ -242,6 +242,10 @@ fn show(old: &Value, new: &Value, changes: &[Change]) {
             _ => show_change(change),
         }
     }
+    if changes.iter().any(|change| change.what == "name") {
+        terminal::result("\nanother name is another tool: no subscriber gets it");
+        return;
+    }
     let may_break = |it: &Change| it.what == "input" || (it.what == "function" && it.sign() == '-');
     match changes.iter().filter(|change| change.widens).count() {
         0 if changes.iter().any(may_break) => terminal::result(in_lines(

@@ -148,6 +148,10 @@ fn show(outcome: Outcome, limits: &Limits, options: &RunOptions) -> End {
     let of = Circumstances {
         limits,
         has_logs: !outcome.logs.is_empty(),
+        has_panicked: outcome
+            .logs
+            .iter()
+            .any(|it| it.text.contains("panicked at")),
         has_asked: !outcome.requests.is_empty(),
         are_spans_shown: options.spans,
     };

@@ -121,7 +121,7 @@ pub(crate) async fn create_credit(
     caller.needs(Scope::Operator)?;
     let request: CreditRequest = sent.json(&server).await?;
     let credit = checked(&request)?;
-    // Kept with the entry itself: an answer could be lost between the two.
+    // Kept with the credit itself: an answer could be lost between the two.
     let slot = slot(&caller, &method, &uri, &headers)?;
     let credit = Credit {
         request_sha256: slot.map(|slot| slot.digest()),

@@ -19,6 +19,8 @@ CREATE TABLE payments (
     platform_id BLOB,
     fee INTEGER NOT NULL CHECK (fee BETWEEN 0 AND tokens),
     CHECK ((run_id IS NOT NULL) + (subscription_id IS NOT NULL) + (reason IS NOT NULL) = 1),
+    CHECK ((reason IS NOT NULL) = (buyer_id = zeroblob(16))),
+    CHECK (request_sha256 IS NULL OR reason IS NOT NULL),
     CHECK ((platform_id IS NULL) = (fee = 0))
 ) STRICT;
 -- Nothing is paid for twice.

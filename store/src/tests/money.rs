@@ -204,7 +204,12 @@ async fn a_credit_is_given_once_for_a_request() {
         reason: "an invoice".to_owned(),
         request_sha256: Some([1; 32]),
     };
-    let first = store.credit(somebody(), asked(5)).await.expect("written");
+    let (first, at_once) = tokio::join!(
+        store.credit(somebody(), asked(5)),
+        store.credit(somebody(), asked(5))
+    );
+    let first = first.expect("written");
+    assert_eq!(at_once.expect("written"), first);
     assert_eq!(
         store.credit(somebody(), asked(5)).await.expect("written"),
         first

@@ -198,7 +198,7 @@ fn a_failure_says_what_to_try_next_in_at_most_ten_lines() {
         (
             "fixtures/tools/panics",
             &["-i", r#"{"month":13}"#][..],
-            "try: most often a panic",
+            "try: a panic: standard error, above, says",
         ),
         (
             "fixtures/tools/panics",

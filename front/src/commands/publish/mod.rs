@@ -118,7 +118,7 @@ fn show(published: &Published, name: &str, options: &PublishOptions) -> End {
         terminal::result(format_args!(
             "  {} {}",
             terminal::bad("widens"),
-            terminal::plain_lines(&asked(widening))
+            asked(widening)
         ));
     }
     if widens.is_some_and(|it| !it.is_empty()) {
