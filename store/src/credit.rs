@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::id::OrgId;
 use crate::ledger_entry::{LedgerEntry, entry_in};
 use crate::number::signed;
-use crate::payment::{self, CreditNote, Payment, Recorded};
+use crate::payment::{self, CreditNote, Payment, PaymentRecord};
 use crate::posting::post;
 use crate::statements;
 use crate::writer::Transaction;
@@ -108,7 +108,7 @@ async fn asked_before(
         .await?;
     let (row, line) = match payment {
         Some(row) => {
-            let line = Recorded::from_row(&row)?.line_of_credit();
+            let line = PaymentRecord::from_row(&row)?.line_of_credit();
             (row, line)
         }
         None => {

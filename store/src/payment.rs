@@ -50,7 +50,7 @@ pub(crate) struct CreditNote<'n> {
 
 /// A payment as it is in the database.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Recorded {
+pub(crate) struct PaymentRecord {
     /// What it is sorted by: as a time later than all before it, whatever the machine's clock does.
     place: Time,
     at: Time,
@@ -112,7 +112,7 @@ impl Payment {
     }
 }
 
-impl Recorded {
+impl PaymentRecord {
     /// An org's lines of it.
     fn lines(&self, org: OrgId) -> impl Iterator<Item = LedgerEntry> {
         let lines = (0..).zip(self.payment.lines());
@@ -166,7 +166,7 @@ pub(crate) fn record<'p>(
     let at = Time::now();
     let mut place = next_place(connection, at)?;
     let recorded = payments.map(|payment| {
-        let recorded = Recorded {
+        let recorded = PaymentRecord {
             place,
             at,
             payment: *payment,
@@ -182,10 +182,10 @@ pub(crate) fn record_credit(
     connection: &Connection,
     payment: Payment,
     note: CreditNote<'_>,
-) -> Result<Recorded, StoreError> {
+) -> Result<PaymentRecord, StoreError> {
     let at = Time::now();
     let place = next_place(connection, at)?;
-    let recorded = Recorded { place, at, payment };
+    let recorded = PaymentRecord { place, at, payment };
     insert(connection, iter::once((recorded, Some(note))))?;
     Ok(recorded)
 }
@@ -199,7 +199,7 @@ fn next_place(connection: &Connection, now: Time) -> Result<Time, StoreError> {
 
 fn insert<'n>(
     connection: &Connection,
-    recorded: impl Iterator<Item = (Recorded, Option<CreditNote<'n>>)>,
+    recorded: impl Iterator<Item = (PaymentRecord, Option<CreditNote<'n>>)>,
 ) -> Result<(), StoreError> {
     each(
         connection,
@@ -238,7 +238,7 @@ pub(crate) async fn lines_before(
         statements::PAYMENTS_OF_SELLER,
         statements::PAYMENTS_OF_PLATFORM,
     ] {
-        let rows: Vec<Recorded> = sqlx::query_as(payments)
+        let rows: Vec<PaymentRecord> = sqlx::query_as(payments)
             .bind(org)
             .bind(before.last_place())
             // All lines of the one that `before` is of may sort after it.
@@ -251,7 +251,7 @@ pub(crate) async fn lines_before(
     Ok(entries)
 }
 
-impl FromRow<'_, SqliteRow> for Recorded {
+impl FromRow<'_, SqliteRow> for PaymentRecord {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let (run, subscription) = (row.try_get("run_id")?, row.try_get("subscription_id")?);
         let of = match (run, subscription) {

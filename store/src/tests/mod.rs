@@ -147,6 +147,17 @@ fn succeeded(output: &str) -> Finish {
 }
 
 /// Settles a run, for which nothing need be held.
+/// A statement of a test's own, past everything.
+async fn execute(store: &Store, statement: &'static str) -> Result<(), StoreError> {
+    let work = store.writer.write(move |transaction| {
+        Box::pin(async move {
+            sqlx::query(statement).execute(transaction).await?;
+            Ok(())
+        })
+    });
+    work.await
+}
+
 async fn settle(
     store: &Store,
     run: NewRun,
@@ -241,17 +252,7 @@ async fn a_newer_or_altered_migration_is_refused() {
         ("altered", "UPDATE _sqlx_migrations SET checksum = x'00'"),
     ] {
         let opened = open().await;
-        opened
-            .store
-            .writer
-            .write(move |transaction| {
-                Box::pin(async move {
-                    sqlx::query(statement).execute(transaction).await?;
-                    Ok(())
-                })
-            })
-            .await
-            .expect("altered");
+        execute(&opened.store, statement).await.expect("altered");
         opened.store.close().await;
         let error = open_in(&opened.folder).await.expect_err(label);
         let is_newer = matches!(error, OpenError::FromTheFuture(999));
@@ -487,16 +488,7 @@ async fn rows_of_secrets_cannot_be_exchanged() {
     }
     let swap =
         "UPDATE environment SET sealed = (SELECT sealed FROM environment WHERE name = 'TWO')";
-    store
-        .writer
-        .write(move |transaction| {
-            Box::pin(async move {
-                sqlx::query(swap).execute(transaction).await?;
-                Ok(())
-            })
-        })
-        .await
-        .expect("swapped");
+    execute(&store, swap).await.expect("swapped");
     assert!(store.secrets(project, ArtifactId::new()).await.is_err());
 }
 

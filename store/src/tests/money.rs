@@ -350,21 +350,13 @@ async fn an_audit_finds_what_does_not_fit() {
             "and is FAILED",
         ),
     ] {
-        let statement = |sql: &'static str| {
-            store.writer.write(move |transaction| {
-                Box::pin(async move {
-                    sqlx::query(sql).execute(transaction).await?;
-                    Ok(())
-                })
-            })
-        };
-        statement(change).await.expect("written");
+        execute(&store, change).await.expect("written");
         let audit = Store::audit(folder.path()).await.expect("read");
         assert!(
             audit.differences.iter().any(|it| it.contains(told)),
             "{change}: {audit:?}"
         );
-        statement(undo).await.expect("written");
+        execute(&store, undo).await.expect("written");
         adds_up(&folder).await;
     }
 }

@@ -21,16 +21,6 @@ const AS_ENTRIES: &str = "INSERT INTO entries
     UNION ALL SELECT platform_id, entry_id, posting_id, 'fee', fee, run_id, subscription_id, NULL, NULL, at
         FROM payment WHERE fee > 0";
 
-async fn execute(store: &Store, statement: &'static str) {
-    let work = store.writer.write(move |transaction| {
-        Box::pin(async move {
-            sqlx::query(statement).execute(transaction).await?;
-            Ok(())
-        })
-    });
-    work.await.expect("written");
-}
-
 /// What is listed page by page.
 async fn listed(store: &Store, org: OrgId, limit: usize) -> Vec<LedgerEntry> {
     let (mut items, mut before) = (Vec::new(), None);
@@ -92,8 +82,10 @@ async fn what_an_older_version_entered_is_told_and_adds_up() {
     let settled = settle(&store, run, None, charged(30)).await;
     assert!(settled.expect("written"));
     let told = adds_up(&folder).await;
-    execute(&store, AS_ENTRIES).await;
-    execute(&store, "DELETE FROM payments").await;
+    execute(&store, AS_ENTRIES).await.expect("written");
+    execute(&store, "DELETE FROM payments")
+        .await
+        .expect("written");
     assert_eq!(adds_up(&folder).await, told);
     let line = |kind: &str, tokens| (kind.to_owned(), tokens);
     assert_eq!(
@@ -131,7 +123,7 @@ async fn what_an_older_version_entered_is_told_and_adds_up() {
             1,
         ),
     ] {
-        execute(&store, change).await;
+        execute(&store, change).await.expect("written");
         let audit = Store::audit(folder.path()).await.expect("read");
         let found = audit.differences.iter().filter(|it| it.contains(told));
         assert_eq!(found.count(), count, "{audit:?}");
@@ -145,8 +137,10 @@ async fn a_database_that_was_not_opened_since_is_audited_as_it_is() {
     let buyer = org(&store).await;
     credit(&store, buyer.org, 100).await;
     let told = adds_up(&folder).await;
-    execute(&store, AS_ENTRIES).await;
-    execute(&store, "DROP TABLE payments").await;
+    execute(&store, AS_ENTRIES).await.expect("written");
+    execute(&store, "DROP TABLE payments")
+        .await
+        .expect("written");
     assert_eq!(adds_up(&folder).await, told);
 }
 
@@ -157,7 +151,9 @@ async fn lines_sort_as_they_were_made_whatever_the_clock_does() {
     let (buyer, seller) = (org(&store).await, org(&store).await);
     credit(&store, buyer.org, 100).await;
     // An hour ahead, once.
-    execute(&store, "UPDATE payments SET place = place + 3600000000").await;
+    execute(&store, "UPDATE payments SET place = place + 3600000000")
+        .await
+        .expect("written");
     let started = Time::now();
     for _ in 0..3 {
         let run = paid_run(&buyer, &seller, 10);
@@ -240,13 +236,8 @@ async fn the_database_takes_no_payment_twice_and_none_that_is_not_whole() {
         "UPDATE payments SET buyer_id = seller_id WHERE run_id IS NULL",
         "UPDATE payments SET buyer_id = zeroblob(16) WHERE run_id IS NOT NULL",
     ] {
-        let work = store.writer.write(move |transaction| {
-            Box::pin(async move {
-                sqlx::query(refused).execute(transaction).await?;
-                Ok(())
-            })
-        });
-        assert!(work.await.is_err(), "{refused}");
+        let written = execute(&store, refused).await;
+        assert!(written.is_err(), "{refused}");
     }
     adds_up(&folder).await;
 }
