@@ -3,7 +3,7 @@
 use super::body::{self, Held};
 use super::caller::{Caller, identify};
 use super::idempotency::{Entered, First, enter, slot};
-use super::live::{Durable, RunEnd, Start, start};
+use super::live::{Durable, RunEnd, Running, Start, start};
 use super::offer::{Offer, offer};
 use super::run_request::{Preference, RunRequest, traceparent};
 use super::state::{Server, Shared};
@@ -292,7 +292,7 @@ fn place(server: &Server) -> Result<(), Problem> {
 
 /// Starts a run, durably where its answer is kept, and waits for its end.
 async fn begun(server: &Shared, begin: Start, first: Option<First>) -> Result<Response, Problem> {
-    let live = match first {
+    let running = match first {
         None => start(server, begin),
         Some(first) => {
             // In a task: a caller that leaves here must not leave a row that nobody ends.
@@ -303,17 +303,13 @@ async fn begun(server: &Shared, begin: Start, first: Option<First>) -> Result<Re
                 .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))?
         }
     };
-    match live.awaited().await {
+    match running.awaited().await {
         RunEnd::Recorded(record) => Ok(super::run_view::answer(&record)),
         RunEnd::Refused(problem) => Err(*problem),
     }
 }
 
-async fn begin_durably(
-    server: Shared,
-    begin: Start,
-    first: First,
-) -> Result<Arc<super::live::LiveRun>, Problem> {
+async fn begin_durably(server: Shared, begin: Start, first: First) -> Result<Running, Problem> {
     let kept = KeptAnswer {
         body_sha256: first.body_sha256,
         run: Some(begin.run.id),

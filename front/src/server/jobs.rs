@@ -226,7 +226,7 @@ async fn run(server: &Shared, claimed: Claimed) {
                 durable,
                 under_way: None,
             };
-            live::start(server, start).ended().await;
+            live::start(server, start).await;
         }
         Err(problem) => {
             if problem.kind() == Kind::AtCapacity {

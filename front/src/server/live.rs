@@ -1,4 +1,4 @@
-//! Runs under way. Each is a task of its own that owns the record: a caller that leaves does not end it.
+//! Runs under way. Each owns its record: a caller that leaves does not end it.
 
 use super::counters;
 use super::finish::{cancelled, count, ended, not_started, record_of};
@@ -7,11 +7,15 @@ use super::rate::UnderWay;
 use super::state::Shared;
 use crate::problem::{Kind, Problem};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 use tollgate_runtime::{Prepared, Started};
 use tollgate_store::{
@@ -172,8 +176,8 @@ fn lost() -> RunEnd {
     RunEnd::Refused(Box::new(Problem::of(Kind::Internal)))
 }
 
-/// Starts a run in a task of its own.
-pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
+/// Makes a run ready to go, which it does as far as it is polled.
+pub(crate) fn start(server: &Shared, start: Start) -> Running {
     let live = Arc::new(LiveRun {
         run: start.run.clone(),
         started: start.prepared.started(),
@@ -185,17 +189,63 @@ pub(crate) fn start(server: &Shared, start: Start) -> Arc<LiveRun> {
     });
     server.live.lock().insert(live.run.id, Arc::clone(&live));
     let (server, running) = (Arc::clone(server), Arc::clone(&live));
-    // Boxed, since a task's future is copied several times on its way to its place.
-    tokio::spawn(Box::pin(async move {
+    let going = Box::pin(async move {
         // A fault of ours must not leave callers waiting for ever.
         let end = AssertUnwindSafe(run(&server, &running, start))
             .catch_unwind()
             .await;
         let end = end.unwrap_or_else(|_| lost());
-        let _ = running.end.set(end);
+        let _ = running.end.set(end.clone());
         server.live.lock().remove(&running.run.id);
-    }));
-    live
+        end
+    });
+    Running {
+        live,
+        going: Some(going),
+        tokio: Handle::current(),
+    }
+}
+
+/// A run that goes on in the task of whoever waits for it, which spares waking two: once that has left, in one of its
+/// own.
+pub(crate) struct Running {
+    live: Arc<LiveRun>,
+    /// Until it has ended.
+    going: Option<BoxFuture<'static, RunEnd>>,
+    tokio: Handle,
+}
+
+impl Running {
+    /// What became of it, for a caller that waits for its answer. Where that leaves before the guest has started and
+    /// nobody else waits, the run is stopped.
+    pub(crate) async fn awaited(self) -> RunEnd {
+        let live = Arc::clone(&self.live);
+        let mut running = self;
+        // Gone first: one that is stopped is so before it goes on elsewhere.
+        let _waiting = Waiting::new(&live);
+        (&mut running).await
+    }
+}
+
+impl Future for Running {
+    type Output = RunEnd;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<RunEnd> {
+        let Some(going) = &mut self.going else {
+            return Poll::Pending;
+        };
+        let end = ready!(going.as_mut().poll(context));
+        self.going = None;
+        Poll::Ready(end)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(going) = self.going.take() {
+            self.tokio.spawn(going);
+        }
+    }
 }
 
 async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
