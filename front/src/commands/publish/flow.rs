@@ -12,6 +12,8 @@ use tollgate_validator::is_tool_name;
 
 /// A verdict that takes longer is not coming.
 const VERDICT: Duration = Duration::from_secs(10 * 60);
+/// The verdict is asked for less and less often, down to so often.
+const POLL_MAX: Duration = Duration::from_secs(2);
 
 /// One file on its way.
 pub(super) struct Publishing<'a> {
@@ -20,7 +22,7 @@ pub(super) struct Publishing<'a> {
     /// As its manifest has it.
     version: Option<&'a str>,
     wasm: &'a [u8],
-    /// How often the verdict is asked for.
+    /// How long the verdict is waited for before it is asked for the first time.
     poll: Duration,
 }
 
@@ -126,9 +128,7 @@ impl<'a> Publishing<'a> {
                 artifact,
             }));
         }
-        if let Some(version) = released.filter(|it| Some(*it) == self.version) {
-            return Err(Stop::Refused(version_exists(version)));
-        }
+        self.not_released(&path)?;
         let path = format!("{path}/draft");
         match artifact["draft"]["digest"].as_str() {
             Some(draft) if draft == digest => {
@@ -143,6 +143,21 @@ impl<'a> Publishing<'a> {
         }
         self.expect(201, self.api.upload(&path, self.wasm)?, &path)?;
         Ok(Uploaded::Draft(id))
+    }
+
+    /// Refuses the version that a release has, as far as the newest hundred say: the server would, once it had the file
+    /// and had judged it.
+    fn not_released(&self, artifact: &str) -> Result<(), Stop> {
+        let Some(version) = self.version else {
+            return Ok(());
+        };
+        let path = format!("{artifact}/releases?limit=100");
+        let released = self.expect(200, self.api.get(&path)?, &path)?;
+        let mut items = released["items"].as_array().into_iter().flatten();
+        match items.any(|release| release["version"] == version) {
+            true => Err(Stop::Refused(version_exists(version))),
+            false => Ok(()),
+        }
     }
 
     /// The project's artifact of that name, as far as the server finds it.
@@ -180,7 +195,7 @@ impl<'a> Publishing<'a> {
     }
 
     fn verdict(&self, path: &str) -> Result<Value, Stop> {
-        let started = Instant::now();
+        let (started, mut poll) = (Instant::now(), self.poll);
         let mut verdict = self.expect(202, self.api.post(path)?, path)?;
         while verdict["status"] == "PENDING" {
             if started.elapsed() > VERDICT {
@@ -189,7 +204,8 @@ impl<'a> Publishing<'a> {
                     "no verdict within {minutes} min; publishing again goes on from here"
                 )));
             }
-            std::thread::sleep(self.poll);
+            std::thread::sleep(poll);
+            poll = (poll + poll / 4).min(POLL_MAX);
             verdict = self.expect(200, self.api.get(path)?, path)?;
         }
         Ok(verdict)

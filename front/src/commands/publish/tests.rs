@@ -140,7 +140,14 @@ fn with_draft(draft: Value) -> Vec<Step> {
             200,
             json!({"id": "art_1", "draft": draft}),
         ),
+        released(json!([{"version": "1.1.0"}])),
     ]
+}
+
+/// What the artifact's releases are.
+fn released(items: Value) -> Step {
+    let releases = "GET /v1/artifacts/art_1/releases?limit=100";
+    (releases, 200, json!({"items": items, "next_cursor": null}))
 }
 
 #[test]
@@ -160,10 +167,11 @@ fn another_version_is_a_draft_of_the_artifact() {
     steps.push(draft.clone());
     let (ended, bodies) = publish(with_rest(steps));
     assert_eq!(ended.expect("published").artifact_id, "art_1");
-    assert_eq!(bodies[2], WASM);
+    assert_eq!(bodies[3], WASM);
     // One that was not found by its name, and is there all the same.
     let mut steps = uploaded(409, problem("artifact_exists"));
     steps.push(("GET /v1/artifacts/art_1", 200, json!({"id": "art_1"})));
+    steps.push(released(json!([])));
     steps.push(draft);
     let (ended, _) = publish(with_rest(steps));
     assert_eq!(ended.expect("published").artifact_id, "art_1");
@@ -184,7 +192,7 @@ fn a_draft_that_is_another_file_is_replaced() {
     steps.push(("POST /v1/artifacts/art_1/draft", 201, json!({})));
     let (ended, bodies) = publish(with_rest(steps));
     ended.expect("published");
-    assert_eq!(bodies[3], WASM);
+    assert_eq!(bodies[4], WASM);
 }
 
 #[test]
@@ -297,8 +305,8 @@ fn violations_look_as_those_found_here() {
 }
 
 #[test]
-fn a_version_that_runs_is_refused_before_anything_is_sent() {
-    let release = json!({"version": "1.2.0", "digest": "sha256:0"});
+fn a_version_that_runs_or_ran_is_refused_before_anything_is_sent() {
+    let release = json!({"version": "1.3.0", "digest": "sha256:0"});
     let (ended, _) = publish(vec![
         found_on_server(json!([{"id": "art_1", "name": "weather"}])),
         (
@@ -306,6 +314,7 @@ fn a_version_that_runs_is_refused_before_anything_is_sent() {
             200,
             json!({"id": "art_1", "draft": null, "active_release": release}),
         ),
+        released(json!([{"version": "1.3.0"}, {"version": "1.2.0"}])),
     ]);
     assert!(matches!(ended, Err(Stop::Refused(it)) if it["code"] == "version_exists"));
 }
