@@ -128,7 +128,10 @@ impl Config {
                 "master_key: 64 hexadecimal digits are needed"
             );
         }
-        let level = tracing_subscriber::EnvFilter::try_new(&self.log.level);
+        let level = self
+            .log
+            .level
+            .parse::<tracing_subscriber::filter::Targets>();
         if level.is_err() || self.log.level.is_empty() {
             bail!("log.level: {:?} is no level such as `info`", self.log.level);
         }
