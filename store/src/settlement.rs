@@ -143,12 +143,10 @@ fn bind_end<'s, 'c>(
 ) -> rusqlite::Result<Binding<'s, 'c>> {
     let output = finish.output.as_deref();
     let digest = output.map(|output| Digest::of(output.as_bytes()));
-    // Numbers are always written.
-    let usage = finish.usage.as_ref().map(RunUsage::kept).transpose();
     statement
         .bind(finish.status.name())?
         .bind(finish.failure.as_ref().map(Value::to_string))?
-        .bind(usage.ok().flatten())?
+        .bind(finish.usage.as_ref().map(RunUsage::kept))?
         .bind(signed(finish.charged))?
         .bind(digest.as_ref().map(Digest::as_bytes))?
         .bind(output.map(|output| signed(output.len() as u64)))?
