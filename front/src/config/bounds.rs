@@ -1,6 +1,6 @@
 //! What each value may be.
 
-use super::{Config, KIB, MIB};
+use super::{Config, KIB, MIB, log_level};
 use anyhow::{bail, ensure};
 use secrecy::ExposeSecret;
 use std::fmt::Display;
@@ -128,12 +128,11 @@ impl Config {
                 "master_key: 64 hexadecimal digits are needed"
             );
         }
-        let level = self
-            .log
-            .level
-            .parse::<tracing_subscriber::filter::Targets>();
-        if level.is_err() || self.log.level.is_empty() {
-            bail!("log.level: {:?} is no level such as `info`", self.log.level);
+        if log_level::lines(&self.log.level).is_none() {
+            bail!(
+                "log.level: {:?} is neither a level (error, warn, info, debug, trace, off) nor several such as `info,tollgate=debug`",
+                self.log.level
+            );
         }
         Ok(())
     }

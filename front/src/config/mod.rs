@@ -2,6 +2,7 @@
 
 mod bounds;
 mod egress;
+pub(crate) mod log_level;
 mod quota;
 mod rate;
 mod read;

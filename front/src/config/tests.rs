@@ -136,6 +136,7 @@ fn a_value_out_of_its_bounds_is_refused_by_key_and_bound() {
         ("listen = \"here\"", "listen", ""),
         ("data = \"\"", "data", ""),
         ("[log]\nlevel = \"a=b=c\"", "log.level", ""),
+        ("[log]\nlevel = \"info,\"", "log.level", "tollgate=debug"),
         ("[log]\nformat = \"xml\"", "format", "xml"),
         ("admin_listen = \"127.0.0.1:8080\"", "admin_listen", "8080"),
     ] {
