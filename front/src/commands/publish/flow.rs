@@ -22,7 +22,7 @@ pub(super) struct Publishing<'a> {
     /// As its manifest has it.
     version: Option<&'a str>,
     wasm: &'a [u8],
-    /// How long the verdict is waited for before it is asked for the first time.
+    /// Before the verdict is asked for the first time.
     poll: Duration,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Publishing<'a> {
                 artifact,
             }));
         }
-        self.not_released(&path)?;
+        self.not_released(&path, released)?;
         let path = format!("{path}/draft");
         match artifact["draft"]["digest"].as_str() {
             Some(draft) if draft == digest => {
@@ -145,12 +145,15 @@ impl<'a> Publishing<'a> {
         Ok(Uploaded::Draft(id))
     }
 
-    /// Refuses the version that a release has, as far as the newest hundred say: the server would, once it had the file
-    /// and had judged it.
-    fn not_released(&self, artifact: &str) -> Result<(), Stop> {
+    /// Refuses the version that a release has, as far as the active one and the newest hundred say: the server would, once
+    /// it had the file and had judged it.
+    fn not_released(&self, artifact: &str, active: Option<&str>) -> Result<(), Stop> {
         let Some(version) = self.version else {
             return Ok(());
         };
+        if active == Some(version) {
+            return Err(Stop::Refused(version_exists(version)));
+        }
         let path = format!("{artifact}/releases?limit=100");
         let released = self.expect(200, self.api.get(&path)?, &path)?;
         let mut items = released["items"].as_array().into_iter().flatten();

@@ -24,7 +24,7 @@ use tollgate_validator::source::manifest_in;
 use tollgate_validator::upload::{self, Upload};
 
 const KEY_VARIABLE: &str = "TOLLGATE_API_KEY";
-/// Before the verdict is asked for. A small tool is judged within a few of these.
+/// Before the verdict is asked for the first time. A small tool is judged within a few of these.
 const POLL: Duration = Duration::from_millis(250);
 /// An example of more bytes is not worth a line to paste.
 const EXAMPLE_BYTES_MAX: usize = 500;

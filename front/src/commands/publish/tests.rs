@@ -306,17 +306,23 @@ fn violations_look_as_those_found_here() {
 
 #[test]
 fn a_version_that_runs_or_ran_is_refused_before_anything_is_sent() {
-    let release = json!({"version": "1.3.0", "digest": "sha256:0"});
-    let (ended, _) = publish(vec![
-        found_on_server(json!([{"id": "art_1", "name": "weather"}])),
-        (
-            "GET /v1/artifacts/art_1",
-            200,
-            json!({"id": "art_1", "draft": null, "active_release": release}),
-        ),
-        released(json!([{"version": "1.3.0"}, {"version": "1.2.0"}])),
-    ]);
-    assert!(matches!(ended, Err(Stop::Refused(it)) if it["code"] == "version_exists"));
+    let asked = |active: &str, releases: Option<Step>| {
+        let release = json!({"version": active, "digest": "sha256:0"});
+        let mut steps = vec![
+            found_on_server(json!([{"id": "art_1", "name": "weather"}])),
+            (
+                "GET /v1/artifacts/art_1",
+                200,
+                json!({"id": "art_1", "draft": null, "active_release": release}),
+            ),
+        ];
+        steps.extend(releases);
+        let (ended, _) = publish(steps);
+        assert!(matches!(ended, Err(Stop::Refused(it)) if it["code"] == "version_exists"));
+    };
+    asked("1.2.0", None);
+    let both = released(json!([{"version": "1.3.0"}, {"version": "1.2.0"}]));
+    asked("1.3.0", Some(both));
 }
 
 #[test]
