@@ -94,21 +94,34 @@ pub(crate) async fn set_budget(
             return Err(unprocessable("cap_invalid", message, Some("/cap")));
         }
         let budget = server.store.set_budget(owner, key, period, cap).await?;
-        let set = server.store.budgets(caller.key.project);
         // With what is held of it, unless it was taken away meanwhile.
-        let set = set.into_iter().find(|it| it.id == budget.id);
+        let set = of(&server, &caller, |it| it.id == budget.id);
         return Ok(Json(view(set.unwrap_or(budget))));
     }
+    // What was spent is counted in memory only.
+    let had = of(&server, &caller, |it| (it.key, it.period) == (key, period));
     let removed = server.store.remove_budget(owner, key, period).await?;
-    Ok(Json(BudgetView {
-        id: removed.map(|it| it.id.to_string()),
-        scope: scope(key),
-        key_id: key.map(|it| it.to_string()),
-        period: period.name(),
-        cap: None,
-        spent: 0,
-        resets_at: removed.map(|it| it.resets_at.to_string()),
+    Ok(Json(match removed {
+        Some(removed) => BudgetView {
+            cap: None,
+            ..view(had.filter(|had| had.id == removed.id).unwrap_or(removed))
+        },
+        None => BudgetView {
+            id: None,
+            scope: scope(key),
+            key_id: key.map(|it| it.to_string()),
+            period: period.name(),
+            cap: None,
+            spent: 0,
+            resets_at: None,
+        },
     }))
+}
+
+/// The budget of the project, with what is spent and held of it.
+fn of(server: &Shared, caller: &Caller, is_it: impl Fn(&Budget) -> bool) -> Option<Budget> {
+    let mut budgets = server.store.budgets(caller.key.project).into_iter();
+    budgets.find(is_it)
 }
 
 fn period(name: &str) -> Result<Period, Problem> {

@@ -69,9 +69,11 @@ fn what_would_pass_a_cap_is_refused_before_anything_runs_until_the_cap_is_change
     assert_eq!(set(&buyer, "project", None, json!(55))["id"], project["id"]);
     run(&other, 0).expect(200);
     BUDGET_EXHAUSTED.is("the project's again", run(&other, 0));
+    let gone = set(&buyer, "project", None, Value::Null);
     assert_eq!(
-        set(&buyer, "project", None, Value::Null)["cap"],
-        Value::Null
+        (&gone["id"], &gone["cap"], &gone["spent"]),
+        (&project["id"], &Value::Null, &json!(55)),
+        "{gone}"
     );
     run(&other, 0).expect(200);
     BUDGET_EXHAUSTED.is("still the key's", run(&agent, 0));
