@@ -176,7 +176,7 @@ fn lost() -> RunEnd {
     RunEnd::Refused(Box::new(Problem::of(Kind::Internal)))
 }
 
-/// Makes a run ready to go, which it does as far as it is polled.
+/// Makes a run ready to go, which it does as far as it is polled: it is found by its id from here on.
 pub(crate) fn start(server: &Shared, start: Start) -> Running {
     let live = Arc::new(LiveRun {
         run: start.run.clone(),
@@ -206,7 +206,7 @@ pub(crate) fn start(server: &Shared, start: Start) -> Running {
     }
 }
 
-/// A run that goes on in the task of whoever waits for it, which spares waking two: once that has left, in one of its
+/// A run that goes on in the task of whoever waits for it, which spares waking two. Dropped, it goes on in a task of its
 /// own.
 pub(crate) struct Running {
     live: Arc<LiveRun>,

@@ -9,6 +9,9 @@ use std::time::Duration;
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
+/// What each header takes of three limits.
+const HEADER_BYTES: usize = 128;
+
 /// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Policy {
@@ -51,7 +54,8 @@ impl Told {
         if standings.is_empty() {
             return;
         }
-        let (mut policies, mut lefts) = (String::new(), String::new());
+        let text = || String::with_capacity(HEADER_BYTES);
+        let (mut policies, mut lefts) = (text(), text());
         for standing in standings.iter() {
             if !policies.is_empty() {
                 policies.push_str(", ");
