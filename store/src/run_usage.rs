@@ -6,8 +6,7 @@ use std::fmt::Write;
 /// What is kept of most runs takes less.
 const KEPT_BYTES: usize = 160;
 
-/// What a run used. Times in microseconds. As JSON it is what its caller is shown; it is read as it is
-/// [kept](Self::kept).
+/// What a run used. Times in microseconds. As JSON it is what its caller is shown; it is read as it is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunUsage {
