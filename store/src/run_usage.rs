@@ -40,7 +40,7 @@ pub struct RunUsage {
 }
 
 impl RunUsage {
-    /// The JSON text that is kept: what is not nought, as what is missing is read. Most of a run's row is this.
+    /// The JSON text that is kept: what is not nought, as what is missing is read.
     pub(crate) fn kept(&self) -> String {
         let Self {
             queue_us,
