@@ -16,7 +16,7 @@ use crate::violation::Violation;
 use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tollgate_host_api::budget::{Budget, Lease};
 use tollgate_host_api::egress::recorded::Recording;
 
@@ -26,6 +26,9 @@ const SMALL_BYTES: u64 = 16 * 1024;
 /// Bytes of the engine's values that may be made of each byte of JSON, of a small input as if it had
 /// [`SMALL_BYTES`]. Bytes in base64 make thirty, digits twenty; fields that are left out make any number.
 const VALUES_PER_BYTE: u64 = 64;
+
+/// The longest judging of an input that is done in the caller's task.
+const JUDGED_HERE_MAX: Duration = Duration::from_millis(1);
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -268,15 +271,40 @@ fn waiting(
 
 impl Tool {
     /// Runs the tool. Dropping the future cancels the run.
+    ///
+    /// An input that may take long to judge is judged on one of tokio's blocking threads.
     pub async fn run(&self, run: Run) -> Result<Outcome, Refused> {
-        self.prepare(run)?.start().await
+        let prepared = if self.judging_time(&run) <= JUDGED_HERE_MAX {
+            self.prepare(run)?
+        } else {
+            let (tool, handle) = (self.clone(), &self.loaded.shared.tokio.handle);
+            let preparing = handle.spawn_blocking(move || tool.prepare(run));
+            preparing.await.map_err(|_| Refused::Internal)??
+        };
+        prepared.start().await
     }
 
-    /// Everything that can be refused before the tool runs.
+    /// What judging the run's input by the seller's schema takes at most, by arithmetic; usually it takes a hundredth of
+    /// that. Zero where there is no schema to judge by. More than a second is refused by [`prepare`](Self::prepare)
+    /// without judging.
+    pub fn judging_time(&self, run: &Run) -> Duration {
+        let functions = self.interface();
+        let Ok(index) = functions.index(run.function.as_deref()) else {
+            return Duration::ZERO;
+        };
+        match &functions.functions()[index].signature {
+            Signature::Typed { .. } => Duration::ZERO,
+            Signature::Command(plan) => plan.judging_time(&run.input),
+        }
+    }
+
+    /// Everything that can be refused before the tool runs. It takes as long as [`judging_time`](Self::judging_time) and
+    /// the input's size say; it never waits.
     pub fn prepare(&self, run: Run) -> Result<Prepared, Refused> {
         let asked_at = Instant::now();
         let waiting_inputs = &self.loaded.shared.waiting_inputs;
         let run = hold(waiting_inputs, run)?;
+        self.check(&run)?;
         let job = self.job(&run)?;
         let values_bytes = job.request.bytes();
         let values = waiting(waiting_inputs, &run.owner, values_bytes)?;
@@ -290,25 +318,42 @@ impl Tool {
         })))
     }
 
-    fn job(&self, run: &Run) -> Result<Job, Refused> {
-        let loaded = &self.loaded;
-        let index = self
-            .interface()
-            .index(run.function.as_deref())
-            .map_err(|unknown| {
-                Refused::FunctionUnknown(
-                    Violation::new("function_unknown", unknown.to_string()).at_pointer("/function"),
-                )
-            })?;
-        let limits = match &run.limits {
-            Some(limits) => loaded.limits.lowered_to(limits),
-            None => loaded.limits.clone(),
-        };
-        let bytes = check_input(&run.input, &limits)
+    /// Judges the input by its size and by the seller's schema.
+    fn check(&self, run: &Run) -> Result<(), Refused> {
+        let function = &self.interface().functions()[self.function(run)?];
+        let limits = self.limits(run);
+        check_input(&run.input, &limits)
             .map_err(|violation| Refused::InputInvalid(vec![violation]))?;
+        match &function.signature {
+            // Its values are judged as they are made.
+            Signature::Typed { .. } => Ok(()),
+            Signature::Command(plan) => plan.check(&run.input).map_err(Refused::InputInvalid),
+        }
+    }
+
+    fn function(&self, run: &Run) -> Result<usize, Refused> {
+        let index = self.interface().index(run.function.as_deref());
+        index.map_err(|unknown| {
+            let violation = Violation::new("function_unknown", unknown.to_string());
+            Refused::FunctionUnknown(violation.at_pointer("/function"))
+        })
+    }
+
+    fn limits(&self, run: &Run) -> Limits {
+        match &run.limits {
+            Some(limits) => self.loaded.limits.lowered_to(limits),
+            None => self.loaded.limits.clone(),
+        }
+    }
+
+    /// Makes what the guest is called with, of an input that was checked. Its time grows with the input's size only.
+    fn job(&self, run: &Run) -> Result<Job, Refused> {
+        let index = self.function(run)?;
+        let limits = self.limits(run);
         let request = match &self.interface().functions()[index].signature {
             Signature::Typed { parameters, .. } => {
-                let values_max = VALUES_PER_BYTE * bytes.max(SMALL_BYTES);
+                let input_bytes = json_bytes(&run.input);
+                let values_max = VALUES_PER_BYTE * input_bytes.max(SMALL_BYTES);
                 let parameters = decode_parameters(parameters, &run.input, values_max)
                     .map_err(Refused::InputInvalid)?;
                 Request::Typed { index, parameters }
@@ -335,8 +380,7 @@ impl Tool {
     }
 }
 
-/// The bytes of its JSON.
-fn check_input(input: &Value, limits: &Limits) -> Result<u64, Violation> {
+fn check_input(input: &Value, limits: &Limits) -> Result<(), Violation> {
     if !is_within_depth(input, DEPTH_MAX) {
         return Err(Violation::new(
             "input_invalid",
@@ -351,7 +395,7 @@ fn check_input(input: &Value, limits: &Limits) -> Result<u64, Violation> {
         );
         return Err(Violation::new("input_invalid", message));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 pub(crate) fn is_within_depth(json: &Value, depth_left: usize) -> bool {

@@ -150,6 +150,43 @@ impl Store {
         Ok(pending)
     }
 
+    /// Notes that the gate begins to judge a draft. Returns how often it has begun since it was asked; `None` if the draft
+    /// is no longer pending.
+    pub async fn begin_judging(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+    ) -> Result<Option<u32>, StoreError> {
+        self.change_artifact(id, move |transaction| {
+            Box::pin(async move {
+                let begun = sqlx::query_scalar(statements::BEGIN_JUDGING)
+                    .bind(org)
+                    .bind(id)
+                    .fetch_optional(transaction)
+                    .await?;
+                Ok(begun)
+            })
+        })
+        .await
+    }
+
+    /// Takes back that the gate began to judge a draft: the judging ended for a reason that is not the draft's.
+    pub async fn break_off_judging(
+        &self,
+        (org, id): (OrgId, ArtifactId),
+    ) -> Result<(), StoreError> {
+        self.change_artifact(id, move |transaction| {
+            Box::pin(async move {
+                sqlx::query(statements::BREAK_OFF_JUDGING)
+                    .bind(org)
+                    .bind(id)
+                    .execute(transaction)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Records what the gate said of a draft's bytes. `false` where the draft is no longer those bytes.
     pub async fn record_verdict(
         &self,

@@ -47,6 +47,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "words", include_str!("migrations/0013_words.sql")),
     (14, "uploads", include_str!("migrations/0014_uploads.sql")),
     (15, "payments", include_str!("migrations/0015_payments.sql")),
+    (16, "judgings", include_str!("migrations/0016_judgings.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

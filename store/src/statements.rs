@@ -138,10 +138,14 @@ pub(crate) const INSERT_DRAFT: &str =
 pub(crate) const DELETE_DRAFT: &str = "DELETE FROM drafts WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const ASK_VALIDATION: &str =
     "UPDATE drafts SET verdict = 'PENDING', violations = '[]', notes = '[]', about = NULL, version = NULL,
-        asked_at = $3
+        asked_at = $3, judgings = 0
     WHERE org_id = $1 AND artifact_id = $2 AND (verdict IS NULL OR verdict <> 'PENDING')";
 pub(crate) const PENDING_VALIDATIONS: &str =
     "SELECT org_id, artifact_id FROM drafts WHERE verdict = 'PENDING' ORDER BY asked_at";
+pub(crate) const BEGIN_JUDGING: &str = "UPDATE drafts SET judgings = judgings + 1
+    WHERE org_id = $1 AND artifact_id = $2 AND verdict = 'PENDING' RETURNING judgings";
+pub(crate) const BREAK_OFF_JUDGING: &str = "UPDATE drafts SET judgings = max(0, judgings - 1)
+    WHERE org_id = $1 AND artifact_id = $2 AND verdict = 'PENDING'";
 pub(crate) const RECORD_VERDICT: &str =
     "UPDATE drafts SET verdict = $4, violations = $5, notes = $6, about = $7, version = $8, log = $9
     WHERE org_id = $1 AND artifact_id = $2 AND digest = $3 AND verdict = 'PENDING'";

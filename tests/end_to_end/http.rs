@@ -2,6 +2,7 @@
 
 mod actions;
 mod async_runs;
+mod attacks;
 mod bodies;
 mod bombs;
 mod budgets;

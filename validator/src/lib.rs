@@ -99,7 +99,7 @@ pub async fn validate_for(runtime: &Runtime, owner: &str, wasm: Bytes) -> Verdic
     let Some(tool) = verdict.tool.take() else {
         return verdict;
     };
-    let ran = examples::run(&tool, owner, EXAMPLES_FOR).await;
+    let ran = examples::run(runtime, &tool, owner, EXAMPLES_FOR).await;
     if ran.violations.is_empty() {
         verdict.notes.extend(ran.notes);
         verdict.tool = Some(tool);

@@ -7,7 +7,8 @@ use super::live::{Durable, RunEnd, Running, Start, start};
 use super::offer::{Offer, offer};
 use super::run_request::{Preference, RunRequest, traceparent};
 use super::state::{Server, Shared};
-use super::{jobs, prepare, recall, turns, visible, wallet};
+use super::turns::{self, Length};
+use super::{jobs, prepare, recall, visible, wallet};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -148,10 +149,12 @@ async fn ask(
         }
     };
     let first = match slot(caller, &parts.method, &parts.uri, &parts.headers)? {
-        Some(slot) => match Box::pin(enter(server, slot, &body.bytes)).await? {
-            Entered::Kept(kept) => return Ok(Asked::Before(kept)),
-            Entered::First(first) => Some(first),
-        },
+        Some(slot) => {
+            match Box::pin(enter(server, caller.key.org, slot, body.bytes.clone())).await? {
+                Entered::Kept(kept) => return Ok(Asked::Before(kept)),
+                Entered::First(first) => Some(first),
+            }
+        }
         None => None,
     };
     Ok(Asked::Now(Box::new(Request { parts, body, first })))
@@ -230,7 +233,10 @@ async fn read(
         })
     };
     let turn = (org, turns::Kind::Read);
-    server.turns.work(turn, body_bytes, read).await?
+    server
+        .turns
+        .work(turn, Length::of_json(body_bytes), read)
+        .await?
 }
 
 /// The run's row.

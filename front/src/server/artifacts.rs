@@ -144,7 +144,7 @@ pub(crate) async fn change_artifact(
 ) -> Result<Json<ArtifactView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
-    let change: ArtifactChange = sent.json(&server).await?;
+    let change: ArtifactChange = sent.json(&server, caller.key.org).await?;
     let place = (caller.key.org, artifact.id);
     if !server.store.set_listed(place, change.listed).await? {
         return Err(Problem::of(Kind::NoActiveRelease));

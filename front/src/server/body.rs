@@ -1,6 +1,7 @@
 //! Request bodies: bounded in size, in time, and over all requests together.
 
 use super::state::{Server, Shared};
+use super::turns::{self, Length};
 use super::upload::FORM_BYTES_MAX;
 use crate::problem::{Kind, Problem};
 use axum::body::{Body, HttpBody};
@@ -56,16 +57,13 @@ impl Bodies {
     }
 
     /// Slow senders hold only what they have sent.
-    async fn take(&self, org: Option<OrgId>, bytes: u64) -> Result<Part, Problem> {
+    async fn take(&self, org: OrgId, bytes: u64) -> Result<Part, Problem> {
         let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
         let half = || Arc::new(Semaphore::new(self.pieces_of_org()));
-        let of_org = org.map(|org| self.of_org.get_with(org, half));
+        let of_org = self.of_org.get_with(org, half);
         let all = Arc::clone(&self.pieces);
         let taking = async move {
-            let of_org = match of_org {
-                Some(of_org) => Some(of_org.acquire_many_owned(pieces).await?),
-                None => None,
-            };
+            let of_org = of_org.acquire_many_owned(pieces).await?;
             Ok::<_, AcquireError>((of_org, all.acquire_many_owned(pieces).await?))
         };
         match tokio::time::timeout(BUDGET_WAIT, taking).await {
@@ -75,8 +73,8 @@ impl Bodies {
     }
 }
 
-/// Of an org's half, where it is an org's, and of all.
-type Part = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+/// Pieces of the org's half, and of the whole budget.
+type Part = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A body that was read whole, with its part of the budget.
 pub(crate) struct Held {
@@ -103,56 +101,63 @@ impl FromRequest<Shared> for Sent {
 }
 
 impl Sent {
-    /// The body as JSON of a known shape.
-    pub(crate) async fn json<T: DeserializeOwned>(self, server: &Server) -> Result<T, Problem> {
-        self.json_within(server, JSON_BYTES_MAX).await
+    /// The body as JSON of a known shape, sent by that org.
+    pub(crate) async fn json<T>(self, server: &Server, org: OrgId) -> Result<T, Problem>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.json_within(server, org, JSON_BYTES_MAX, shaped).await
     }
 
-    /// The same of at most so many bytes.
-    pub(crate) async fn json_within<T: DeserializeOwned>(
+    /// The same of at most so many bytes. `read` makes the result of the JSON, in the org's turn where the body is large.
+    pub(crate) async fn json_within<T: Send + 'static>(
         self,
         server: &Server,
+        org: OrgId,
         bytes_max: u64,
+        read: impl FnOnce(Value) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let body = read(server, self.body, bytes_max).await?;
-        shaped(parsed(&self.headers, &body.bytes)?)
+        let Self { headers, body } = self;
+        let body = read_of(server, org, body, bytes_max).await?;
+        let length = Length::of_json(body.bytes.len());
+        let work = move || read(parsed(&headers, &body.bytes)?);
+        server
+            .turns
+            .work((org, turns::Kind::Read), length, work)
+            .await?
     }
 
     /// The same where nothing, or null, may be sent, too.
-    pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(
-        self,
-        server: &Server,
-    ) -> Result<T, Problem> {
-        let body = read(server, self.body, JSON_BYTES_MAX).await?;
+    pub(crate) async fn json_or_default<T>(self, server: &Server, org: OrgId) -> Result<T, Problem>
+    where
+        T: DeserializeOwned + Default + Send + 'static,
+    {
+        let Self { headers, body } = self;
+        let body = read_of(server, org, body, JSON_BYTES_MAX).await?;
         if body.bytes.is_empty() {
             return Ok(T::default());
         }
-        let sent: Option<T> = shaped(parsed(&self.headers, &body.bytes)?)?;
-        Ok(sent.unwrap_or_default())
+        let length = Length::of_json(body.bytes.len());
+        let work = move || {
+            let sent: Option<T> = shaped(parsed(&headers, &body.bytes)?)?;
+            Ok(sent.unwrap_or_default())
+        };
+        server
+            .turns
+            .work((org, turns::Kind::Read), length, work)
+            .await?
     }
 }
 
-/// Reads a small body whole, whoever sends it. That it arrives in time is `arrival`'s.
-async fn read(server: &Server, body: Body, bytes_max: u64) -> Result<Held, Problem> {
-    read_pieces(&server.bodies, None, body, bytes_max).await
-}
-
-/// The same of a larger one, as a part of what its org may send at once.
+/// Reads a body whole. Every byte of it counts against what its org may send at once, so nothing is read before it is
+/// known who calls. [`arrival`](super::arrival) ends bodies that are late.
 pub(crate) async fn read_of(
     server: &Server,
     org: OrgId,
-    body: Body,
-    bytes_max: u64,
-) -> Result<Held, Problem> {
-    read_pieces(&server.bodies, Some(org), body, bytes_max).await
-}
-
-async fn read_pieces(
-    bodies: &Bodies,
-    org: Option<OrgId>,
     mut body: Body,
     bytes_max: u64,
 ) -> Result<Held, Problem> {
+    let bodies = &server.bodies;
     let too_large = || {
         let message = format!("the body has more than the {bytes_max} bytes that are taken here");
         Problem::of(Kind::FileTooLarge).with_violation(Violation::new("body_too_large", message))
@@ -241,7 +246,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     async fn taken(bodies: &Bodies, org: OrgId, bytes: u64) -> Result<Part, Problem> {
-        bodies.take(Some(org), bytes).await
+        bodies.take(org, bytes).await
     }
 
     #[tokio::test]
@@ -251,7 +256,7 @@ mod tests {
         let first = taken(&bodies, noisy, 256 * MIB).await.expect("its half");
         assert!(taken(&bodies, noisy, 1).await.is_err(), "no more");
         let other = taken(&bodies, quiet, 255 * MIB).await;
-        drop(bodies.take(None, MIB).await.expect("what is left"));
+        drop(bodies.take(OrgId::new(), MIB).await.expect("what is left"));
         drop((first, other.expect("the other half")));
         let again = taken(&bodies, noisy, 256 * MIB).await;
         drop(again.expect("given back"));

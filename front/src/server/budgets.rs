@@ -84,7 +84,7 @@ pub(crate) async fn set_budget(
     sent: Sent,
 ) -> Result<Json<BudgetView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let request: BudgetRequest = sent.json(&server).await?;
+    let request: BudgetRequest = sent.json(&server, caller.key.org).await?;
     let period = period(&request.period)?;
     let key = key(&server, &caller, &request).await?;
     let owner = caller.owner();

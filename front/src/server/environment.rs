@@ -86,7 +86,7 @@ pub(crate) async fn set_entry(
     sent: Sent,
 ) -> Result<Json<EntryView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let body: Value = sent.json(&server).await?;
+    let body: Value = sent.json(&server, caller.key.org).await?;
     if !body.is_object() {
         let message = "the body must be an object with `value`";
         return Err(unprocessable("body_invalid", message, None));

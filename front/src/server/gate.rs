@@ -3,16 +3,22 @@
 use super::state::{Server, Shared};
 use crate::about::about;
 use serde_json::json;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tollgate_store::{ArtifactId, OrgId, StoreError, Time, VerdictRecord, VerdictStatus};
+use tollgate_runtime::Violation;
+use tollgate_store::{ArtifactId, Draft, OrgId, StoreError, Time, VerdictRecord, VerdictStatus};
 use tollgate_validator::{Verdict, validate_for};
 
 /// Violations kept of a verdict.
 const VIOLATIONS_KEPT: usize = 1000;
+
+/// How often a draft's judging is begun before the draft is rejected.
+const JUDGINGS_MAX: u32 = 2;
+/// The longest a judging may take. Each of its parts has a limit of its own, but for the wait at the compiler.
+const JUDGING_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// What waits to be judged.
 #[derive(Default)]
@@ -26,7 +32,8 @@ struct Waiting {
     /// Whose turn is next.
     turns: VecDeque<OrgId>,
     drafts: HashMap<OrgId, VecDeque<ArtifactId>>,
-    busy: HashSet<OrgId>,
+    /// Orgs of which a draft is being judged.
+    busy: HashMap<OrgId, ArtifactId>,
 }
 
 impl Gate {
@@ -55,7 +62,7 @@ impl Gate {
         let turn = waiting
             .turns
             .iter()
-            .position(|org| !waiting.busy.contains(org))?;
+            .position(|org| !waiting.busy.contains_key(org))?;
         let org = waiting.turns.remove(turn)?;
         let queue = waiting.drafts.get_mut(&org)?;
         let artifact = queue.pop_front();
@@ -64,8 +71,14 @@ impl Gate {
         } else {
             waiting.turns.push_back(org);
         }
-        waiting.busy.insert(org);
-        artifact.map(|artifact| (org, artifact))
+        let artifact = artifact?;
+        waiting.busy.insert(org, artifact);
+        Some((org, artifact))
+    }
+
+    fn being_judged(&self) -> Vec<(OrgId, ArtifactId)> {
+        let waiting = self.lock();
+        waiting.busy.iter().map(|(org, id)| (*org, *id)).collect()
     }
 
     fn done(&self, org: OrgId) {
@@ -74,38 +87,103 @@ impl Gate {
     }
 }
 
-/// Judges what is asked for, as one of a few, until the server ends. What was asked of a server that died is asked
-/// again at its next start.
+/// Judges what is asked for, as one of a few, until the server ends. A draft whose judging was cut short by the end of
+/// the server is judged again by the next one, once.
 pub(crate) async fn judge(server: Shared) {
     loop {
         let Some((org, artifact)) = server.gate.next() else {
             server.gate.changed.notified().await;
             continue;
         };
+        if server.is_draining() {
+            // It is pending, and the next server begins with it.
+            return;
+        }
         // Another judge may take what else there is.
         server.gate.changed.notify_one();
-        let judging = Arc::clone(&server);
-        // In a task: a fault of ours must not end the judge.
-        let judged = tokio::spawn(async move { judge_one(&judging, org, artifact).await }).await;
-        let error = match judged {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(error) = error {
-            tracing::error!(error, %artifact, "a draft could not be judged; it is judged when it is asked for again");
+        if let Err(error) = judge_safely(&server, org, artifact).await {
+            tracing::error!(error, %artifact, "a draft could not be judged");
         }
         server.gate.done(org);
     }
 }
 
-async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), StoreError> {
-    let Some(draft) = server
+/// Judges a draft. If that panics or takes too long, the draft waits for its turn again; the second time it is rejected.
+async fn judge_safely(server: &Shared, org: OrgId, artifact: ArtifactId) -> Result<(), String> {
+    let begun = server.store.begin_judging((org, artifact)).await;
+    let Some(begun) = begun.map_err(|error| error.to_string())? else {
+        return Ok(());
+    };
+    if begun > JUDGINGS_MAX {
+        let rejected = reject(server, org, artifact).await;
+        return rejected.map_err(|error| error.to_string());
+    }
+    let judging = Arc::clone(server);
+    // In a task: a fault of ours must not end the judge.
+    let judging = tokio::spawn(async move { judge_one(&judging, org, artifact).await });
+    let stop = judging.abort_handle();
+    match tokio::time::timeout(JUDGING_TIME_MAX, judging).await {
+        Ok(Ok(Ok(()))) => return Ok(()),
+        // The store failed, which is not the draft's fault. It is judged when it is asked for again, or at the next start.
+        Ok(Ok(Err(error))) => {
+            let broken_off = server.store.break_off_judging((org, artifact)).await;
+            return Err(match broken_off {
+                Ok(()) => error.to_string(),
+                Err(again) => format!("{error}; {again}"),
+            });
+        }
+        Ok(Err(panicked)) => tracing::error!(%panicked, %artifact, "judging a draft panicked"),
+        Err(_) => {
+            stop.abort();
+            tracing::error!(%artifact, "judging a draft took more than {JUDGING_TIME_MAX:?}");
+        }
+    }
+    server.gate.ask(org, artifact);
+    Ok(())
+}
+
+/// Rejects a draft whose judging never came to its end.
+async fn reject(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), StoreError> {
+    let Some(draft) = draft(server, id).await? else {
+        return Ok(());
+    };
+    let message = format!(
+        "the checks were begun {JUDGINGS_MAX} times and did not come to their end; simplify the tool (fewer and smaller examples, schemas and types) and upload it again"
+    );
+    let violation = Violation::new("check_failed", message);
+    let log = format!("{} violation: {violation}\n", Time::now());
+    let record = VerdictRecord {
+        status: VerdictStatus::Rejected,
+        violations: json!([violation]),
+        notes: json!([]),
+        about: None,
+        version: None,
+    };
+    tracing::error!(artifact = %id, digest = %draft.digest, "a draft is rejected: judging it never ended");
+    let of = (org, id);
+    server
         .store
-        .artifact(id)
-        .await?
-        .and_then(|artifact| artifact.draft.clone())
-    else {
+        .record_verdict(of, draft.digest, record, log)
+        .await?;
+    Ok(())
+}
+
+async fn draft(server: &Server, id: ArtifactId) -> Result<Option<Draft>, StoreError> {
+    let artifact = server.store.artifact(id).await?;
+    Ok(artifact.and_then(|artifact| artifact.draft.clone()))
+}
+
+/// Takes back what a server that ends on purpose has begun to judge.
+pub(crate) async fn break_off(server: &Server) {
+    for of in server.gate.being_judged() {
+        if let Err(error) = server.store.break_off_judging(of).await {
+            tracing::warn!(%error, "a judging that is broken off counts as begun");
+        }
+    }
+}
+
+async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), StoreError> {
+    let Some(draft) = draft(server, id).await? else {
         return Ok(());
     };
     let started = Instant::now();

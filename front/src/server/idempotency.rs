@@ -3,6 +3,7 @@
 use super::body;
 use super::caller::{Caller, identify};
 use super::state::Shared;
+use super::turns::{self, Length};
 use crate::problem::answer::{Picture, Replayed, replayed};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
@@ -11,6 +12,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -18,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollgate_runtime::{TOOL_BYTES_MAX, Violation};
-use tollgate_store::{KeptAnswer, KeptBody, Slot, Time};
+use tollgate_store::{KeptAnswer, KeptBody, OrgId, Slot, Time};
 
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 1..=255;
 /// The longest body there is: an upload with its manifest.
@@ -85,8 +87,16 @@ impl Slots {
 }
 
 /// The place of a request with an idempotency key.
-pub(crate) async fn enter(server: &Shared, slot: Slot, body: &[u8]) -> Result<Entered, Problem> {
-    let body_sha256: [u8; 32] = Sha256::digest(body).into();
+pub(crate) async fn enter(
+    server: &Shared,
+    org: OrgId,
+    slot: Slot,
+    body: Bytes,
+) -> Result<Entered, Problem> {
+    let length = Length::of_json(body.len());
+    let hashing = move || <[u8; 32]>::from(Sha256::digest(&body));
+    let turn = (org, turns::Kind::Read);
+    let body_sha256 = server.turns.work(turn, length, hashing).await?;
     let kept_for = Duration::from_secs(server.config.retention.idempotency_s);
     while !server.slots.is_first(slot, body_sha256).await? {}
     let first = First {
@@ -149,7 +159,7 @@ pub(crate) async fn keep(
     };
     let (parts, body) = request.into_parts();
     let body = body::read_of(&server, caller.key.org, body, BODY_BYTES_MAX).await?;
-    let first = match enter(&server, slot, &body.bytes).await? {
+    let first = match enter(&server, caller.key.org, slot, body.bytes.clone()).await? {
         Entered::Kept(kept) => return Ok(replay(kept)),
         Entered::First(first) => first,
     };

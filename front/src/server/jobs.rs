@@ -2,9 +2,10 @@
 
 use super::idempotency::First;
 use super::live::{self, Durable, Start};
+use super::prepare;
 use super::run_view::{answer, view};
 use super::state::{Server, Shared};
-use super::{prepare, turns};
+use super::turns::{self, Length};
 use crate::problem::answer::Accepted;
 use crate::problem::{Kind, Problem};
 use axum::response::{IntoResponse, Response};
@@ -195,7 +196,10 @@ async fn held(server: &Shared, run: &NewRun, text: String) -> Result<Run, Proble
         prepare::held(&reading, org, function.as_deref(), input)
     };
     let turn = (org, turns::Kind::Read);
-    server.turns.work(turn, text_bytes, read).await?
+    server
+        .turns
+        .work(turn, Length::of_json(text_bytes), read)
+        .await?
 }
 
 async fn run(server: &Shared, claimed: Claimed) {

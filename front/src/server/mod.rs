@@ -57,6 +57,7 @@ mod usage;
 mod visible;
 mod wallet;
 mod watchdog;
+mod workers;
 
 use crate::config::Config;
 use crate::exit::End;

@@ -1,7 +1,8 @@
 //! Steps 6 and 7: the input fits the tool, and what the tool needs is set.
 
 use super::state::{Server, Shared};
-use super::{tools, turns};
+use super::tools;
+use super::turns::{self, Length};
 use crate::problem::{Kind, Problem};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -10,6 +11,9 @@ use tollgate_runtime::{
     Credential, Credentials, Limits, Missing, MissingReason, Prepared, Refused, Run,
 };
 use tollgate_store::{NewRun, OrgId};
+
+/// The longest judging of an input, by arithmetic, that is done on the thread that serves the request.
+const JUDGED_HERE_MAX: Duration = Duration::from_millis(1);
 
 /// What is asked of a tool, counted from now on, before anything is waited for.
 pub(crate) fn held(
@@ -48,10 +52,12 @@ pub(crate) async fn prepare(
         None => asked,
     };
     let input_bytes = usize::try_from(run.input_bytes).unwrap_or(usize::MAX);
+    let length = match tool.judging_time(&asked) {
+        judging if judging > JUDGED_HERE_MAX => Length::Long,
+        _ => Length::of_json(input_bytes),
+    };
     let turn = (run.owner.0, turns::Kind::Prepare);
-    let preparing = server
-        .turns
-        .work(turn, input_bytes, move || tool.prepare(asked));
+    let preparing = server.turns.work(turn, length, move || tool.prepare(asked));
     let prepared = preparing.await?.map_err(|refused| named(refused, run))?;
     Ok((prepared, load))
 }

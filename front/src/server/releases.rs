@@ -54,7 +54,7 @@ pub(crate) async fn publish(
 ) -> Result<Created<ReleaseView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
-    let asked: Publish = sent.json_or_default(&server).await?;
+    let asked: Publish = sent.json_or_default(&server, caller.key.org).await?;
     not_suspended(&artifact)?;
     let draft = artifact
         .draft
@@ -139,7 +139,7 @@ pub(crate) async fn rollback(
 ) -> Result<Json<ReleaseView>, Problem> {
     let artifact = visible::own(&server, &caller, &artifact).await?;
     caller.needs(Scope::Publish)?;
-    let asked: Rollback = sent.json_or_default(&server).await?;
+    let asked: Rollback = sent.json_or_default(&server, caller.key.org).await?;
     let (release, missing) = match &asked.release_id {
         Some(release) => (
             Some(id(release, Kind::ReleaseNotFound)?),

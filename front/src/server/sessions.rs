@@ -77,7 +77,7 @@ pub(crate) async fn create_session(
     sent: Sent,
 ) -> Result<Created<SessionView>, Problem> {
     caller.needs(Scope::Run)?;
-    let request: SessionRequest = sent.json(&server).await?;
+    let request: SessionRequest = sent.json(&server, caller.key.org).await?;
     check_bounds(&request)?;
     let new = NewSession {
         key: caller.key.key,

@@ -1,6 +1,6 @@
 //! A run's spans: what it spent its time on, what it asked of other machines, and what callers added while it ran.
 
-use super::body::Sent;
+use super::body::{Sent, shaped};
 use super::caller::{Caller, KeyOrSession};
 use super::live::LiveRun;
 use super::live_spans::{NotAdded, SPANS_MAX};
@@ -118,9 +118,11 @@ pub(crate) async fn add_spans(
     let not_running = || Problem::of(Kind::RunNotRunning).with_run(record.run.id);
     let live = running(&server, &caller, &record).await?;
     let live = live.ok_or_else(not_running)?;
-    let upload: SpansUpload = sent.json_within(&server, UPLOAD_BYTES_MAX).await?;
-    let spans = all_checked(&upload.spans)?;
     let org = caller.key.org;
+    let read = |json| all_checked(&shaped::<SpansUpload>(json)?.spans);
+    let spans = sent
+        .json_within(&server, org, UPLOAD_BYTES_MAX, read)
+        .await?;
     let held = (!live.is_durable).then_some((&server.live.span_bytes, org));
     let position = live.spans.add(&spans, held).map_err(|not| match not {
         NotAdded::Closed => not_running(),

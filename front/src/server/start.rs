@@ -116,6 +116,7 @@ async fn forget(server: Shared) {
 /// Waits for runs under way, which may outlive their callers, and for their records. One that is not over by then is
 /// `lost` at the next start.
 pub(super) async fn finish(server: &Shared, drained: impl Future<Output = u32>) {
+    gate::break_off(server).await;
     let left = drained.await;
     if left > 0 {
         tracing::warn!(left, "runs are still under way and will be lost");

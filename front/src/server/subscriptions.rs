@@ -52,7 +52,7 @@ pub(crate) async fn subscribe(
     sent: Sent,
 ) -> Result<Created<SubscriptionView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let Subscribe { artifact_id } = sent.json(&server).await?;
+    let Subscribe { artifact_id } = sent.json(&server, caller.key.org).await?;
     let artifact = visible::own_listed_or_subscribed(&server, &caller, &artifact_id).await?;
     if artifact.owner == caller.owner() {
         let message = "it is your project's own: runs of it cost nothing and need no subscription";

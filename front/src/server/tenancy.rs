@@ -52,7 +52,7 @@ pub(crate) async fn create_project(
     sent: Sent,
 ) -> Result<Created<ProjectMade>, Problem> {
     caller.needs(Scope::Manage)?;
-    let Named { name } = sent.json(&server).await?;
+    let Named { name } = sent.json(&server, caller.key.org).await?;
     check_name(&name)?;
     let (id, made) = server
         .store
@@ -78,7 +78,7 @@ pub(crate) async fn create_org(
     sent: Sent,
 ) -> Result<Created<OrgMade>, Problem> {
     caller.needs(Scope::Operator)?;
-    let Named { name } = sent.json(&server).await?;
+    let Named { name } = sent.json(&server, caller.key.org).await?;
     check_name(&name)?;
     let made = server
         .store

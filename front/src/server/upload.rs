@@ -4,6 +4,7 @@ use super::body::{self, Held, Sent};
 use super::params::bad_query;
 use super::quota;
 use super::state::{Server, Shared};
+use super::turns::{self, Length};
 use crate::problem::{Kind, Problem};
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request};
@@ -69,8 +70,8 @@ pub(crate) async fn receive(
         body: _body,
     } = parts(server, org, sent).await?;
     let opening = move || upload::open(wasm.into(), manifest.as_deref());
-    let opened = tokio::task::spawn_blocking(opening).await;
-    let opened = opened.map_err(|_| Problem::of(Kind::Internal))?;
+    let turn = (org, turns::Kind::Read);
+    let opened = server.turns.work(turn, Length::Long, opening).await?;
     let opened =
         opened.map_err(|violations| Problem::of(Kind::BadRequest).with_violations(violations))?;
     let name = match (opened.name, query.name) {

@@ -119,7 +119,7 @@ pub(crate) async fn create_credit(
     sent: Sent,
 ) -> Result<Created<LedgerEntryView>, Problem> {
     caller.needs(Scope::Operator)?;
-    let request: CreditRequest = sent.json(&server).await?;
+    let request: CreditRequest = sent.json(&server, caller.key.org).await?;
     let credit = checked(&request)?;
     // Kept with the credit itself: an answer could be lost between the two.
     let slot = slot(&caller, &method, &uri, &headers)?;

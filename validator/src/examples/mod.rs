@@ -11,7 +11,8 @@ use crate::checks::in_manifest;
 use std::time::{Duration, Instant};
 use tollgate_runtime::manifest::Example;
 use tollgate_runtime::{
-    Attribute, Credential, Credentials, Outcome, Refused, Run, Span, Tool, Violation, decoy, quoted,
+    Attribute, Credential, Credentials, Outcome, Refused, Rejected, Run, Runtime, Span, Tool,
+    Violation, decoy, quoted,
 };
 
 /// Characters of a decoy: as long as common keys are.
@@ -26,37 +27,37 @@ pub(crate) struct Ran {
     pub(crate) notes: Vec<Violation>,
 }
 
-/// Runs a tool's examples, one by one, none of which starts after that time.
-pub(crate) async fn run(tool: &Tool, owner: &str, time: Duration) -> Ran {
+/// Runs a tool's examples, one by one. None starts after that time.
+pub(crate) async fn run(runtime: &Runtime, tool: &Tool, owner: &str, time: Duration) -> Ran {
     let mut ran = Ran::default();
     let examples = tool.manifest().map(|manifest| &manifest.examples);
     let started = Instant::now();
     for (index, example) in examples.into_iter().flatten().enumerate() {
-        let at = format!("/examples/{index}");
         if started.elapsed() > time {
-            let message = format!(
-                "example {} was not run: the ones before it took {} s, and all of them together may take {} s; shorten them, or leave some out",
-                index + 1,
-                started.elapsed().as_secs(),
-                time.as_secs()
-            );
-            let violation = in_manifest("examples_too_long", at, message);
-            ran.violations.push(violation);
+            ran.violations
+                .push(too_long(index, started.elapsed(), time));
             break;
         }
-        match Expected::of(example) {
-            Ok(expected) => {
-                let ended = run_one(tool, owner, example).await;
-                ran.add(index, &expected, ended);
-            }
-            Err((key, message)) => {
-                let at = format!("{at}/{key}");
-                let violation = in_manifest("manifest_invalid", at, message);
-                ran.violations.push(violation);
-            }
+        let ended = run_one(tool, owner, example).await;
+        // A seller's schema may take long to judge by.
+        let example = example.clone();
+        let judged = runtime.on_a_thread(move || Ok(Ran::of(index, &example, ended)));
+        match judged.await {
+            Ok(one) => ran.extend(one),
+            Err(Rejected { violations }) => ran.violations.extend(violations),
         }
     }
     ran
+}
+
+fn too_long(index: usize, took: Duration, time: Duration) -> Violation {
+    let message = format!(
+        "example {} was not run: the ones before it took {} s, and all of them together may take {} s; shorten them, or leave some out",
+        index + 1,
+        took.as_secs(),
+        time.as_secs()
+    );
+    in_manifest("examples_too_long", format!("/examples/{index}"), message)
 }
 
 async fn run_one(tool: &Tool, owner: &str, example: &Example) -> Result<Outcome, Refused> {
@@ -81,6 +82,25 @@ async fn run_one(tool: &Tool, owner: &str, example: &Example) -> Result<Outcome,
 }
 
 impl Ran {
+    /// What came of one example.
+    fn of(index: usize, example: &Example, ended: Result<Outcome, Refused>) -> Self {
+        let mut ran = Self::default();
+        match Expected::of(example) {
+            Ok(expected) => ran.add(index, &expected, ended),
+            Err((key, message)) => {
+                let at = format!("/examples/{index}/{key}");
+                let violation = in_manifest("manifest_invalid", at, message);
+                ran.violations.push(violation);
+            }
+        }
+        ran
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.violations.extend(other.violations);
+        self.notes.extend(other.notes);
+    }
+
     fn add(&mut self, index: usize, expected: &Expected, ended: Result<Outcome, Refused>) {
         let (at, name) = (
             format!("/examples/{index}"),
@@ -182,7 +202,7 @@ mod tests {
     use super::*;
     use crate::pack::pack;
     use crate::source::assemble;
-    use tollgate_runtime::{Runtime, RuntimeConfig};
+    use tollgate_runtime::RuntimeConfig;
 
     #[tokio::test]
     async fn no_example_is_started_once_their_time_is_over() {
@@ -191,9 +211,15 @@ mod tests {
         let wasm = pack(&tool.expect("valid"), manifest, None).expect("packed");
         let runtime = Runtime::new(RuntimeConfig::default()).expect("it starts");
         let tool = runtime.load(&wasm).await.expect("a tool");
-        let ran = run(&tool, "", Duration::ZERO).await;
+        let ran = run(&runtime, &tool, "", Duration::ZERO).await;
         assert_eq!(ran.violations.len(), 1);
         assert_eq!(ran.violations[0].code, "examples_too_long");
-        assert_eq!(run(&tool, "", Duration::from_secs(60)).await.notes.len(), 2);
+        assert_eq!(
+            run(&runtime, &tool, "", Duration::from_secs(60))
+                .await
+                .notes
+                .len(),
+            2
+        );
     }
 }
