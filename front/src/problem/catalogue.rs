@@ -37,6 +37,7 @@ pub(crate) enum Kind {
     RunNotRunning,
     RunCancelled,
     Suspended,
+    TermsChanged,
     IdempotencyConflict,
     FileTooLarge,
     InputInvalid,
@@ -146,6 +147,7 @@ impl Kind {
         Kind::RunNotRunning,
         Kind::RunCancelled,
         Kind::Suspended,
+        Kind::TermsChanged,
         Kind::IdempotencyConflict,
         Kind::FileTooLarge,
         Kind::InputInvalid,
@@ -223,6 +225,8 @@ impl Kind {
                 .hint("Somebody of your project cancelled it with `POST /v1/runs/{run_id}/cancel`; nothing was charged."),
             Kind::Suspended => Row::platform(S::CONFLICT, "suspended", "Suspended by the platform")
                 .hint("The operator has stopped this artifact, org or key; nothing is lost, and whoever runs this server can let it go on."),
+            Kind::TermsChanged => Row::caller(S::CONFLICT, "terms_changed", "Terms have changed")
+                .hint("Read the terms of the active release in `GET /v1/artifacts/{id}`, and send its id as `release_id` if you agree to them."),
             Kind::IdempotencyConflict => Row::caller(S::CONFLICT, "idempotency_conflict", "Idempotency key reused with another request")
                 .hint("Within 24 hours a key belongs to one body: send another `Idempotency-Key`, or the very body of the first request."),
             Kind::FileTooLarge => Row::caller(S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large")

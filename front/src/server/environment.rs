@@ -5,7 +5,7 @@ use super::body::{Sent, shaped, unprocessable};
 use super::caller::Caller;
 use super::params::{List, Paging, Params, Segment, bad_query};
 use super::state::{Server, Shared};
-use super::visible;
+use super::{offer, visible};
 use crate::problem::Problem;
 use crate::problem::answer::NoContent;
 use axum::Json;
@@ -32,7 +32,7 @@ pub(crate) struct EntryChange {
     #[schema(value_type = String, min_length = 8, max_length = 4096, format = Password, pattern = "^[ -~]*$")]
     value: SecretString,
     /// Where it may go: `host` (port 443) or `host:port`, exact. May be left out with `artifact_id`: then it is what
-    /// that artifact's active release declares now.
+    /// the release declares that this project runs.
     hosts: Option<Vec<String>>,
     /// Keeps it for runs of one artifact only.
     artifact_id: Option<String>,
@@ -101,7 +101,10 @@ pub(crate) async fn set_entry(
     };
     check_name(&name)?;
     check_value(&change.value)?;
-    let hosts = hosts(&name, change.hosts, artifact.as_deref())?;
+    let hosts = match change.hosts {
+        Some(hosts) => named_hosts(hosts)?,
+        None => declared(&server, &caller, &name, artifact.as_deref()).await?,
+    };
     check_room(&server, &caller).await?;
     let scope = EntryScope {
         project: caller.owner(),
@@ -151,38 +154,42 @@ fn check_value(value: &SecretString) -> Result<(), Problem> {
         .map_err(|error| invalid(error.to_string()))
 }
 
-/// Those asked for, else those the artifact declares.
-fn hosts(
+fn hosts_invalid(message: String) -> Problem {
+    unprocessable("hosts_invalid", message, Some("/hosts"))
+}
+
+fn named_hosts(hosts: Vec<String>) -> Result<Vec<String>, Problem> {
+    if hosts.len() > HOSTS_MAX {
+        return Err(hosts_invalid(format!(
+            "at most {HOSTS_MAX} hosts can be named"
+        )));
+    }
+    if let Some(host) = hosts.iter().find(|host| !is_host(host)) {
+        let message =
+            "must be an exact `host` or `host:port`, in lower case, without scheme or wildcard";
+        return Err(hosts_invalid(format!("`{}` {message}", quoted(host))));
+    }
+    Ok(hosts)
+}
+
+/// The hosts that the release declares which the project runs, or would run if it subscribed now. A newer release that
+/// the project did not agree to may name others.
+async fn declared(
+    server: &Server,
+    caller: &Caller,
     name: &str,
-    asked: Option<Vec<String>>,
     artifact: Option<&Artifact>,
 ) -> Result<Vec<String>, Problem> {
-    let invalid = |message: String| unprocessable("hosts_invalid", message, Some("/hosts"));
-    if let Some(hosts) = asked {
-        if hosts.len() > HOSTS_MAX {
-            return Err(invalid(format!("at most {HOSTS_MAX} hosts can be named")));
-        }
-        if let Some(host) = hosts.iter().find(|host| !is_host(host)) {
-            let message =
-                "must be an exact `host` or `host:port`, in lower case, without scheme or wildcard";
-            return Err(invalid(format!("`{}` {message}", quoted(host))));
-        }
-        return Ok(hosts);
-    }
     let Some(artifact) = artifact else {
-        return Err(invalid(
-            "without artifact_id, `hosts` must say where the secret may go".to_owned(),
-        ));
+        let message = "without artifact_id, `hosts` must say where the secret may go";
+        return Err(hosts_invalid(message.to_owned()));
     };
-    let declared = artifact
-        .active
-        .as_ref()
-        .and_then(|release| declared_hosts(release, name));
+    let release = offer::release(server, caller, artifact).await?;
+    let declared = release.and_then(|release| declared_hosts(&release, name));
     declared.ok_or_else(|| {
-        let message = format!(
-            "the artifact's active release declares no credential {name}: `hosts` must be given"
-        );
-        invalid(message)
+        hosts_invalid(format!(
+            "the release that your project runs declares no credential {name}: `hosts` must be given"
+        ))
     })
 }
 

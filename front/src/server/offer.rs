@@ -6,7 +6,8 @@ use super::state::Server;
 use super::turns;
 use crate::problem::{Kind, Problem};
 use crate::terms::widens;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::sync::Arc;
 use tollgate_store::{Artifact, Digest, OrgId, Release, ReleaseId, Subscription};
 
 /// Releases that are read at once.
@@ -76,14 +77,45 @@ async fn subscribed(
 ) -> Result<Offer, Problem> {
     let subscription = server.store.subscription_to(caller.owner(), artifact.id);
     let subscription = subscription.await?.ok_or_else(|| {
+        let release = artifact.active.as_ref().map(|active| active.id.to_string());
+        let body = json!({"artifact_id": artifact.id.to_string(), "release_id": release});
         let hint = format!(
-            "`POST /v1/subscriptions` `{{\"artifact_id\": \"{}\"}}` with a `manage` key subscribes your project.",
+            "`POST /v1/subscriptions` `{body}` with a `manage` key subscribes your project to the terms that `GET /v1/artifacts/{}` shows.",
             artifact.id
         );
         Problem::of(Kind::NotSubscribed).with_hint(hint)
     })?;
     go_on(caller, artifact)?;
     within_terms(server, caller.key.org, &subscription, artifact).await
+}
+
+/// The release that the caller's project runs, or would run if it subscribed now. `None` if there is none.
+pub(crate) async fn release(
+    server: &Server,
+    caller: &Caller,
+    artifact: &Artifact,
+) -> Result<Option<Arc<Release>>, Problem> {
+    let Some(active) = &artifact.active else {
+        return Ok(None);
+    };
+    let subscription = match artifact.owner == caller.owner() {
+        true => None,
+        false => {
+            let subscription = server.store.subscription_to(caller.owner(), artifact.id);
+            subscription.await?
+        }
+    };
+    let Some(subscription) = subscription else {
+        return Ok(Some(Arc::clone(active)));
+    };
+    let offer = within_terms(server, caller.key.org, &subscription, artifact).await?;
+    match offer.release {
+        Some(id) if id != active.id => {
+            let release = server.store.release(artifact.id, id).await?;
+            Ok(release.map(Arc::new))
+        }
+        _ => Ok(Some(Arc::clone(active))),
+    }
 }
 
 fn active(artifact: &Artifact) -> Result<&Release, Problem> {

@@ -132,7 +132,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         Kind::RequestTimeout | Kind::FileTooLarge => has_body,
         // A secret's name is judged where it is taken back, too.
         Kind::Unprocessable => {
-            let takes_none = ["/cancel", "/validation", "/cover", "/accept", "/resume"];
+            let takes_none = ["/cancel", "/validation", "/cover", "/resume"];
             let takes_none = takes_none.into_iter().any(ends);
             has_body && !takes_none || is_entry
         }
@@ -148,6 +148,7 @@ fn answers(method: &HttpMethod, path: &str, kind: Kind) -> bool {
         }
         Kind::SubscriptionNotFound => path.starts_with("/v1/subscriptions/"),
         Kind::AlreadySubscribed => is_subscribing,
+        Kind::TermsChanged => is_subscribing || ends("/accept"),
         Kind::DraftNotFound => {
             ends("/draft") && !is_post
                 || ends("/validation")

@@ -5,7 +5,7 @@ use super::tools;
 use super::turns::{self, Length};
 use crate::problem::{Kind, Problem};
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tollgate_runtime::{
     Credential, Credentials, Limits, Missing, MissingReason, Prepared, Refused, Run,
@@ -75,19 +75,29 @@ fn named(refused: Refused, run: &NewRun) -> Problem {
     }
 }
 
+/// The exact call. It names the hosts: without them the server would take those of the release that the project runs
+/// when the call arrives.
 fn hint(missing: &Missing, run: &NewRun) -> String {
-    let (name, artifact) = (&missing.name, run.artifact);
+    let name = &missing.name;
     let hosts = missing.hosts.join(", ");
-    let set = format!("`PUT /v1/environment/{name}` with a `manage` key and the body");
+    let mut body = json!({
+        "value": "…",
+        "artifact_id": run.artifact.to_string(),
+        "hosts": missing.hosts,
+    });
+    if missing.reason == MissingReason::Expose {
+        body["allow_expose"] = json!(true);
+    }
+    let set = format!("`PUT /v1/environment/{name}` with a `manage` key and the body `{body}`");
     match missing.reason {
-        MissingReason::Absent | MissingReason::Empty => format!(
-            "Set it for this tool with {set} `{{\"value\": \"…\", \"artifact_id\": \"{artifact}\"}}`; it then goes to {hosts} only."
-        ),
+        MissingReason::Absent | MissingReason::Empty => {
+            format!("Set it for this tool with {set}; it then goes to {hosts} only.")
+        }
         MissingReason::Hosts => format!(
-            "{name} is set, but may not go to every host this tool sends it to ({hosts}). If it may, set it again with {set} `{{\"value\": \"…\", \"artifact_id\": \"{artifact}\"}}`."
+            "{name} is set, but may not go to every host this tool sends it to ({hosts}). If it may, set it again with {set}."
         ),
         MissingReason::Expose => format!(
-            "This tool computes with {name} itself and would see it. If it may, set it again with {set} `{{\"value\": \"…\", \"artifact_id\": \"{artifact}\", \"allow_expose\": true}}`."
+            "This tool computes with {name} itself and would see it. If it may, set it again with {set}."
         ),
     }
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tollgate_runtime::FailureKind;
 use tollgate_store::{RunRecord, RunUsage};
 use utoipa::ToSchema;
 
@@ -112,11 +113,17 @@ fn caller_s(mut failure: Value, is_own: bool) -> Value {
     failure
 }
 
-/// A failed run as the seller sees it: what the tool said to itself only where the caller shares it.
+/// A failed run as the seller sees it. The tool's own words are in it only if the caller shares them: a tool can put its
+/// input into them.
 pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
     let mut failure = record.failure.unwrap_or_else(|| json!({}));
     if let (false, Some(fields)) = (record.run.share_diagnostics, failure.as_object_mut()) {
         fields.shift_remove("diagnostics");
+        fields.shift_remove("error");
+        let is_ours = fields["kind"].as_str().is_some_and(has_our_message);
+        if !is_ours {
+            fields.insert("message".to_owned(), json!(NOT_SHARED));
+        }
     }
     FailureRow {
         run_id: record.run.id.to_string(),
@@ -129,6 +136,26 @@ pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
         failure,
         usage: record.usage,
     }
+}
+
+/// What stands in the place of words that the caller does not share.
+const NOT_SHARED: &str = "the caller does not share what the tool said";
+
+/// True for kinds of failure whose message is chosen by us, without anything that the guest chose. A kind that is not
+/// known here is treated as the guest's.
+fn has_our_message(kind: &str) -> bool {
+    let ours = [
+        FailureKind::Trap,
+        FailureKind::Exit,
+        FailureKind::Error,
+        FailureKind::MemoryLimit,
+        FailureKind::HostLimit,
+        FailureKind::OutputLimit,
+        FailureKind::OutputInvalid,
+        FailureKind::Timeout,
+        FailureKind::Internal,
+    ];
+    ours.iter().any(|it| it.name() == kind) || matches!(kind, "lost" | "expired")
 }
 
 /// The answer of a run that has ended: 200, 409, 500, 502 or 504.

@@ -13,7 +13,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tollgate_store::{NewSubscription, Scope, Subscription, SubscriptionId, Time};
+use tollgate_store::{
+    ArtifactId, NewSubscription, ReleaseId, Scope, Subscription, SubscriptionId, Time,
+};
 use utoipa::ToSchema;
 
 /// What to subscribe to.
@@ -22,6 +24,19 @@ use utoipa::ToSchema;
 pub(crate) struct Subscribe {
     #[schema(example = "art_06bqk8m0000000000000000000")]
     artifact_id: String,
+    /// The release whose terms were read. If another one is active by now, nothing is subscribed to or paid.
+    release_id: Option<String>,
+    /// Tokens. If the subscription costs more, nothing is subscribed to or paid.
+    max_price: Option<u64>,
+}
+
+/// Whose terms to take.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Accept {
+    /// The release whose terms were read: the active one.
+    #[schema(example = "rel_06bqk8m0000000000000000000")]
+    release_id: String,
 }
 
 /// A subscription.
@@ -52,8 +67,9 @@ pub(crate) async fn subscribe(
     sent: Sent,
 ) -> Result<Created<SubscriptionView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let Subscribe { artifact_id } = sent.json(&server, caller.key.org).await?;
-    let artifact = visible::own_listed_or_subscribed(&server, &caller, &artifact_id).await?;
+    let asked: Subscribe = sent.json(&server, caller.key.org).await?;
+    let Subscribe { artifact_id, .. } = &asked;
+    let artifact = visible::own_listed_or_subscribed(&server, &caller, artifact_id).await?;
     if artifact.owner == caller.owner() {
         let message = "it is your project's own: runs of it cost nothing and need no subscription";
         return Err(super::body::unprocessable(
@@ -72,6 +88,12 @@ pub(crate) async fn subscribe(
         return Err(Problem::of(Kind::AlreadySubscribed));
     }
     let price = subscription_price(release);
+    let names_another = asked
+        .release_id
+        .is_some_and(|it| it != release.id.to_string());
+    if names_another || asked.max_price.is_some_and(|max_price| price > max_price) {
+        return Err(terms_changed(artifact.id, release.id));
+    }
     let at = Time::now();
     let hold = wallet::hold(&server, caller.payer(), price, at)?;
     let new = NewSubscription {
@@ -91,6 +113,13 @@ pub(crate) async fn subscribe(
         location: "/v1/subscriptions".to_owned(),
         body: view(&server, made).await?,
     })
+}
+
+fn terms_changed(artifact: ArtifactId, active: ReleaseId) -> Problem {
+    let hint = format!(
+        "The active release is {active}. Read its terms in `GET /v1/artifacts/{artifact}`, and send its id as `release_id` if you agree to them."
+    );
+    Problem::of(Kind::TermsChanged).with_hint(hint)
 }
 
 /// Lists the project's subscriptions, those that have ended too, newest first.
@@ -134,13 +163,14 @@ pub(crate) async fn unsubscribe(
     }
 }
 
-/// Takes the terms of the active release.
+/// Takes the terms of the active release, which the body names: terms that were not read are not taken.
 #[utoipa::path(post, path = "/v1/subscriptions/{id}/accept", tag = "subscriptions", params(("id" = String, Path)),
-    responses((status = 200, body = SubscriptionView)))]
+    request_body = Accept, responses((status = 200, body = SubscriptionView)))]
 pub(crate) async fn accept(
     State(server): State<Shared>,
     caller: Caller,
     Segment(subscription): Segment,
+    sent: Sent,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let subscription: SubscriptionId = id(&subscription, Kind::SubscriptionNotFound)?;
     caller.needs(Scope::Manage)?;
@@ -148,9 +178,13 @@ pub(crate) async fn accept(
     let found = server.store.subscription(caller.owner(), subscription);
     let found = found.await?.filter(|it| it.ended_at.is_none());
     let found = found.ok_or_else(not_found)?;
+    let asked: Accept = sent.json(&server, caller.key.org).await?;
     let artifact = server.store.artifact(found.artifact).await?;
     let active = artifact.and_then(|it| it.active.clone());
     let active = active.ok_or_else(|| Problem::of(Kind::NoActiveRelease))?;
+    if asked.release_id != active.id.to_string() {
+        return Err(terms_changed(found.artifact, active.id));
+    }
     let is_accepted = server
         .store
         .accept(caller.owner(), subscription, active.id)

@@ -2,3 +2,5 @@
 
 mod judging;
 mod schemas;
+mod terms;
+mod words;

@@ -239,7 +239,8 @@ fn a_subscriber_runs_what_asks_no_more_than_was_agreed_to_until_the_terms_are_ac
         9
     );
     let accept = format!("/v1/subscriptions/{subscription}/accept");
-    let accepted = buyer.send("POST", &accept, &[], b"").expect(200);
+    let read = json!({"release_id": dearer});
+    let accepted = buyer.post(&accept, &read).expect(200);
     assert_eq!(
         (&accepted["release_id"], &accepted["pending_widens"]),
         (&json!(dearer), &json!([]))
@@ -252,7 +253,7 @@ fn a_subscriber_runs_what_asks_no_more_than_was_agreed_to_until_the_terms_are_ac
     assert_eq!(buyer.delete(&ending).status, 204);
     NOT_SUBSCRIBED.is("ended", buyer.run(&tool, &json!({"input": 0})));
     SUBSCRIPTION_NOT_FOUND.is("ended", buyer.delete(&ending));
-    let again = buyer.send("POST", &accept, &[], b"");
+    let again = buyer.post(&accept, &read);
     SUBSCRIPTION_NOT_FOUND.is("accepted when ended", again);
     let listed = buyer.get("/v1/subscriptions").expect(200);
     assert!(listed["items"][0]["ended_at"].is_string(), "{listed}");

@@ -102,6 +102,7 @@ rows! {
     RUN_NOT_RUNNING 409 "run_not_running" "caller" "Run is not in RUNNING status";
     RUN_CANCELLED 409 "run_cancelled" "caller" "Run was cancelled";
     SUSPENDED 409 "suspended" "platform" "Suspended by the platform";
+    TERMS_CHANGED 409 "terms_changed" "caller" "Terms have changed";
     IDEMPOTENCY_CONFLICT 409 "idempotency_conflict" "caller" "Idempotency key reused with another request";
     FILE_TOO_LARGE 413 "file_too_large" "caller" "File too large";
     INPUT_INVALID 422 "input_invalid" "caller" "Input does not match the tool's schema";
