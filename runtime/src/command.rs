@@ -53,7 +53,7 @@ impl DeclaredCommand {
         let templates = templates.filter_map(|text| Template::parse(text, &fields).ok());
         let used: HashSet<Part> = templates.flat_map(|it| it.0).collect();
         let is_unused = |field: &&str| !used.contains(&Part::Field((*field).to_owned()));
-        let unused = fields.iter().copied().filter(is_unused);
+        let unused = fields.listed.iter().copied().filter(is_unused);
         unused.map(str::to_owned).collect()
     }
 }
@@ -120,6 +120,12 @@ impl CommandPlan {
     pub(crate) fn has_files(&self) -> bool {
         let declared = self.declared.as_ref();
         declared.is_some_and(|it| !(it.files.is_empty() && it.outputs.is_empty()))
+    }
+
+    /// Bytes that the schema takes in memory, about.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let declared = self.declared.as_ref();
+        declared.map_or(0, |it| it.schema.memory_bytes())
     }
 
     /// What judging an input takes at most.
@@ -251,16 +257,27 @@ impl Declared {
     }
 }
 
-fn field_names(command: &DeclaredCommand) -> Vec<&str> {
-    let properties = command
-        .input
-        .as_ref()
-        .and_then(|schema| schema.get("properties"))
-        .and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flat_map(|properties| properties.keys().map(String::as_str))
-        .collect()
+/// The fields of `[command.input]`.
+struct FieldNames<'c> {
+    listed: Vec<&'c str>,
+    known: HashSet<&'c str>,
+}
+
+fn field_names(command: &DeclaredCommand) -> FieldNames<'_> {
+    let input = command.input.as_ref();
+    let properties = input.and_then(|schema| schema.get("properties"));
+    let properties = properties.and_then(Value::as_object);
+    let names = properties.into_iter().flat_map(serde_json::Map::keys);
+    FieldNames::of(names.map(String::as_str).collect())
+}
+
+impl<'c> FieldNames<'c> {
+    fn of(listed: Vec<&'c str>) -> Self {
+        Self {
+            known: listed.iter().copied().collect(),
+            listed,
+        }
+    }
 }
 
 /// Files that the program is given or asked for: plain paths, of which none is another's folder.
@@ -307,7 +324,7 @@ enum Part {
 }
 
 impl Template {
-    fn parse(text: &str, fields: &[&str]) -> Result<Self, String> {
+    fn parse(text: &str, fields: &FieldNames<'_>) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -319,20 +336,16 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let name = rest
-                .split_once('}')
-                .map(|(name, _)| name)
-                .filter(|name| is_field_name(name));
-            let Some(name) = name else {
+            let Some(name) = name_before_brace(rest) else {
                 // Not a field: the brace is the program's own, as in `awk '{ print $1 }'`.
                 literal.push('{');
                 continue;
             };
-            if !fields.contains(&name) {
+            if !fields.known.contains(name) {
                 let name = quoted(name);
                 return Err(format!(
                     "`{{{name}}}` is no field of [command.input] (it has {}); for a brace of the program's own write `{{{{`",
-                    some_of(fields)
+                    some_of(&fields.listed)
                 ));
             }
             if !literal.is_empty() {
@@ -389,11 +402,14 @@ fn some_of(fields: &[&str]) -> String {
     }
 }
 
-fn is_field_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+/// The field's name that a text begins with, if a closing brace follows it. Nothing behind that is looked at: texts are
+/// read once, however many braces they have.
+fn name_before_brace(text: &str) -> Option<&str> {
+    let is_of_name = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-');
+    let length = text.bytes().take_while(is_of_name).count();
+    let (name, rest) = text.split_at(length);
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (begins && rest.starts_with('}')).then_some(name)
 }
 
 #[cfg(test)]
@@ -506,7 +522,9 @@ mod tests {
 
     #[test]
     fn braces_of_the_program_s_own_stay() {
-        let template = |text| Template::parse(text, &["a"]).map(|it| it.render(&json!({"a": "x"})));
+        let fields = FieldNames::of(vec!["a"]);
+        let template =
+            |text| Template::parse(text, &fields).map(|it| it.render(&json!({"a": "x"})));
         assert_eq!(
             template("{ print $1 }"),
             Ok(Some("{ print $1 }".to_owned()))

@@ -48,6 +48,18 @@ impl Interface {
         }
     }
 
+    /// Bytes that a seller's schemas take in memory, about.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let plans = self
+            .functions
+            .iter()
+            .map(|function| match &function.signature {
+                Signature::Typed { .. } => 0,
+                Signature::Command(plan) => plan.memory_bytes(),
+            });
+        plans.sum()
+    }
+
     /// All functions, in the file's order.
     pub fn functions(&self) -> &[Function] {
         &self.functions

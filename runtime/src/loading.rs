@@ -80,7 +80,7 @@ impl Loading {
         let tools = files.map_or(LOADED_MAX, |files| LOADED_MAX.min(files / FILES_SHARE));
         let least = loaded_bytes / tools.max(1);
         let weight = move |_: &ToolDigest, tool: &Arc<Compiled>| {
-            u32::try_from(tool.code_bytes.max(least)).unwrap_or(u32::MAX)
+            u32::try_from(tool.weight.max(least)).unwrap_or(u32::MAX)
         };
         Ok(Self {
             tools: Cache::builder()

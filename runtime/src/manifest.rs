@@ -2,6 +2,7 @@
 
 mod words;
 
+use crate::held;
 use crate::limits::Limits;
 use crate::violation::{Violation, quoted, quoted_within};
 use serde::{Deserialize, Deserializer};
@@ -237,6 +238,21 @@ pub struct DeclaredCommand {
 }
 
 impl Manifest {
+    /// Bytes that it takes in memory, about.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let command = self.command.as_ref();
+        let input = command.and_then(|it| it.input.as_ref());
+        let examples = self.examples.iter().flat_map(|it| {
+            [
+                Some(&it.input),
+                it.output.as_ref(),
+                it.output_schema.as_ref(),
+            ]
+        });
+        let values = examples.chain([input]).flatten().map(held::json);
+        self.text.len() as u64 + values.sum::<u64>()
+    }
+
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
@@ -287,14 +303,16 @@ pub fn name_in(text: &str) -> Option<String> {
     table.get("name")?.as_str().map(str::to_owned)
 }
 
-/// A manifest's text as it goes into the file: without `[build]`, which is the seller's own affair.
+/// A manifest's text as it goes into the file: without `[build]`, which is the seller's own affair. Everything else stays
+/// as it was written, so that it is no longer than before, and each line is said of the same key.
 pub fn packed_text(text: &str) -> Result<String, Violation> {
     Manifest::parse(text)?;
-    let invalid = |error: String| Violation::new("manifest_invalid", error).in_section(SECTION);
-    let mut table: toml::Table =
-        toml::from_str(text).map_err(|error| invalid(error.message().to_owned()))?;
-    table.remove("build");
-    toml::to_string(&table).map_err(|error| invalid(error.to_string()))
+    let invalid = |error: toml_edit::TomlError| {
+        Violation::new("manifest_invalid", error.message().to_owned()).in_section(SECTION)
+    };
+    let mut document: toml_edit::DocumentMut = text.parse().map_err(invalid)?;
+    document.remove("build");
+    Ok(document.to_string())
 }
 
 fn version<'de, D: Deserializer<'de>>(

@@ -38,7 +38,8 @@ pub(crate) struct Compiled {
     pub(crate) program: Program,
     pub(crate) limits: Limits,
     pub(crate) allow: Arc<[Allow]>,
-    pub(crate) code_bytes: u64,
+    /// Bytes that it takes while it is loaded: its code, and what it says of itself.
+    pub(crate) weight: u64,
 }
 
 /// What is instantiated for each run.
@@ -103,10 +104,10 @@ impl Compiled {
         let allow = rules.filter_map(|rule| rule.parse().ok()).collect();
         Ok(Self {
             allow,
+            weight: code_bytes + admissible.memory_bytes(),
             admissible: Arc::new(admissible),
             program,
             limits,
-            code_bytes,
         })
     }
 }

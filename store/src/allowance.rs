@@ -52,13 +52,22 @@ impl Allowance {
     }
 }
 
-/// Those of all sessions that go on.
+/// Those of the sessions that were asked about since the start and go on.
 #[derive(Debug, Default)]
 pub(crate) struct Allowances(HashMap<SessionId, Allowance>);
 
 impl Allowances {
     pub(crate) fn set(&mut self, session: SessionId, allowance: Allowance) {
         self.0.insert(session, allowance);
+    }
+
+    /// Takes what a session did as the database has it, unless it is here already.
+    pub(crate) fn learn(&mut self, session: SessionId, allowance: Allowance) {
+        self.0.entry(session).or_insert(allowance);
+    }
+
+    pub(crate) fn knows(&self, session: SessionId) -> bool {
+        self.0.contains_key(&session)
     }
 
     pub(crate) fn get(&self, session: SessionId) -> Option<Allowance> {

@@ -17,7 +17,7 @@ pub struct Payer {
 }
 
 /// How long a budget lasts before it starts again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Period {
     /// From midnight to midnight, UTC.
     Day,
@@ -101,10 +101,6 @@ impl Budget {
         }
     }
 
-    fn is_of(&self, payer: &Payer) -> bool {
-        self.key.is_none_or(|key| key == payer.key)
-    }
-
     /// Starts again where its time has passed.
     fn roll(&mut self, now: Time) {
         if now >= self.resets_at {
@@ -126,11 +122,25 @@ impl Budget {
     }
 }
 
-/// All budgets.
+/// What tells a project's budgets apart.
+type Place = (Option<KeyId>, Period);
+
+/// The budgets of the projects that were asked about since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Budgets(HashMap<ProjectId, Vec<Budget>>);
+pub(crate) struct Budgets(HashMap<ProjectId, HashMap<Place, Budget>>);
 
 impl Budgets {
+    /// True if the project's budgets are here.
+    pub(crate) fn knows(&self, project: ProjectId) -> bool {
+        self.0.contains_key(&project)
+    }
+
+    /// Takes a project's budgets as they are in the database, unless they are here already.
+    pub(crate) fn learn(&mut self, project: ProjectId, budgets: &[Budget]) {
+        let places = budgets.iter().map(|it| ((it.key, it.period), *it));
+        self.0.entry(project).or_insert_with(|| places.collect());
+    }
+
     /// When the last of the budgets that the tokens do not fit in starts again.
     pub(crate) fn refusal(&mut self, payer: &Payer, tokens: u64, now: Time) -> Option<Time> {
         let of_payer = self.of(payer, now);
@@ -157,34 +167,51 @@ impl Budgets {
         counting.for_each(|it| it.spent = it.spent.saturating_add(tokens));
     }
 
+    /// Those that what the payer spends is counted in: of the project and of the key, by day and by month.
     fn of(&mut self, payer: &Payer, now: Time) -> impl Iterator<Item = &mut Budget> {
-        let of_project = self.0.get_mut(&payer.owner.1).into_iter().flatten();
-        let mut of_payer: Vec<_> = of_project.filter(|it| it.is_of(payer)).collect();
-        of_payer.iter_mut().for_each(|it| it.roll(now));
-        of_payer.into_iter()
+        let key = Some(payer.key);
+        let places = [
+            (None, Period::Day),
+            (None, Period::Month),
+            (key, Period::Day),
+            (key, Period::Month),
+        ];
+        let of_project = self.0.get_mut(&payer.owner.1);
+        let of_payer = of_project.map(|it| it.get_disjoint_mut(places.each_ref()));
+        let of_payer = of_payer.into_iter().flatten().flatten();
+        of_payer.map(move |it| {
+            it.roll(now);
+            it
+        })
     }
 
+    /// A project's, in the order of their identifiers.
     pub(crate) fn of_project(&mut self, project: ProjectId, now: Time) -> Vec<Budget> {
         let of_project = self.0.get_mut(&project).into_iter().flatten();
-        let rolled = of_project.map(|it| {
+        let rolled = of_project.map(|(_, it)| {
             it.roll(now);
             *it
         });
-        rolled.collect()
+        let mut budgets: Vec<_> = rolled.collect();
+        budgets.sort_by_key(|it| it.id);
+        budgets
     }
 
     /// Puts one in the place of the one of the same key and period.
     pub(crate) fn set(&mut self, project: ProjectId, budget: Budget) {
         let of_project = self.0.entry(project).or_default();
-        match of_project.iter_mut().find(|it| it.id == budget.id) {
-            Some(there) => there.cap = budget.cap,
-            None => of_project.push(budget),
+        let place = of_project.entry((budget.key, budget.period));
+        let there = place.or_insert(budget);
+        if there.id == budget.id {
+            there.cap = budget.cap;
+        } else {
+            *there = budget;
         }
     }
 
-    pub(crate) fn remove(&mut self, project: ProjectId, id: BudgetId) {
+    pub(crate) fn remove(&mut self, project: ProjectId, removed: &Budget) {
         if let Some(of_project) = self.0.get_mut(&project) {
-            of_project.retain(|it| it.id != id);
+            of_project.remove(&(removed.key, removed.period));
         }
     }
 }
@@ -276,14 +303,19 @@ mod tests {
         // What was held before a budget was there is no part of it.
         let before = now.before(Duration::from_secs(1));
         budgets.release(&mine, 5, before);
-        assert_eq!(budgets.of_project(project, now)[0].held, 0);
+        assert!(
+            budgets
+                .of_project(project, now)
+                .iter()
+                .all(|it| it.held == 0)
+        );
         assert_eq!(
             budgets.refusal(&mine, 11, of_key.resets_at),
             None,
             "the next day"
         );
-        budgets.remove(project, of_key.id);
-        budgets.remove(project, of_project.id);
+        budgets.remove(project, &of_key);
+        budgets.remove(project, &of_project);
         assert_eq!(budgets.refusal(&mine, u64::MAX, now), None);
         assert_eq!(budgets.refusal(&payer(KeyId::new()), 1, now), None);
     }

@@ -1,11 +1,13 @@
-//! Caps that were set, as rows. What was spent of each is added up once, when it is set or the store is opened, from what
+//! Budgets as rows. What was spent of each is added up once, when it is set or its project is asked about first, from what
 //! is kept longer than any record; from then on it is [counted](crate::budget) in memory.
 
 use crate::Store;
-use crate::budget::{Budget, Budgets, Period};
+use crate::budget::{Budget, Payer, Period};
+use crate::caps::Rows;
 use crate::error::StoreError;
 use crate::id::{BudgetId, KeyId, OrgId, ProjectId};
 use crate::number::signed;
+use crate::page::Page;
 use crate::statements;
 use crate::time::Time;
 use sqlx::Row;
@@ -13,9 +15,39 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::sync::Arc;
 
 impl Store {
-    /// A project's budgets.
-    pub fn budgets(&self, project: ProjectId) -> Vec<Budget> {
-        self.wallets.budgets(project)
+    /// A project's budgets, in the order of their identifiers: those after one.
+    pub async fn budgets(
+        &self,
+        owner: (OrgId, ProjectId),
+        after: Option<BudgetId>,
+        limit: usize,
+    ) -> Result<Page<Budget, BudgetId>, StoreError> {
+        self.learn_budgets(owner).await?;
+        let mut budgets = self.wallets.budgets(owner.1);
+        budgets.retain(|it| after.is_none_or(|after| it.id > after));
+        Ok(Page::cut(budgets, limit, |it: &Budget| it.id))
+    }
+
+    /// A project's budget of a key, or of the whole project, with what is spent and held.
+    pub async fn budget(
+        &self,
+        owner: (OrgId, ProjectId),
+        key: Option<KeyId>,
+        period: Period,
+    ) -> Result<Option<Budget>, StoreError> {
+        self.learn_budgets(owner).await?;
+        let budgets = self.wallets.budgets(owner.1);
+        let mut its = budgets.into_iter();
+        Ok(its.find(|it| (it.key, it.period) == (key, period)))
+    }
+
+    async fn learn_budgets(&self, owner: (OrgId, ProjectId)) -> Result<(), StoreError> {
+        let payer = Payer {
+            owner,
+            key: KeyId::none(),
+            session: None,
+        };
+        self.learn(&payer).await
     }
 
     /// Sets what a project, or one of its keys, may spend. Runs that are under way are counted once they are charged.
@@ -26,13 +58,18 @@ impl Store {
         period: Period,
         cap: u64,
     ) -> Result<Budget, StoreError> {
-        let wallets = Arc::clone(&self.wallets);
+        self.learn_budgets(owner).await?;
+        let (wallets, caps) = (Arc::clone(&self.wallets), self.caps);
+        let is_new = self.budget(owner, key, period).await?.is_none();
         let project = owner.1;
         self.writer
             .write_then(
                 move |transaction| {
                     Box::pin(async move {
                         let now = Time::now();
+                        if is_new {
+                            caps.check(transaction, owner.0, Rows::Budgets).await?;
+                        }
                         let row = sqlx::query(statements::SET_BUDGET)
                             .bind(owner.0)
                             .bind(project)
@@ -63,6 +100,7 @@ impl Store {
         key: Option<KeyId>,
         period: Period,
     ) -> Result<Option<Budget>, StoreError> {
+        self.learn_budgets(owner).await?;
         let wallets = Arc::clone(&self.wallets);
         let project = owner.1;
         self.writer
@@ -82,7 +120,7 @@ impl Store {
                 },
                 move |removed: &Option<Budget>| {
                     if let Some(budget) = removed {
-                        wallets.remove_budget(project, budget.id);
+                        wallets.remove_budget(project, budget);
                     }
                 },
             )
@@ -90,15 +128,21 @@ impl Store {
     }
 }
 
-/// All budgets there are, with what was spent of them and is held by queued runs.
-pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Budgets, sqlx::Error> {
+/// A project's budgets, with what was spent of them and is held by durable runs. Nothing else of the project is held when
+/// this is asked first.
+pub(crate) async fn of_project(
+    connection: &mut SqliteConnection,
+    owner: (OrgId, ProjectId),
+) -> Result<Vec<Budget>, StoreError> {
     let now = Time::now();
-    let rows = sqlx::query(statements::BUDGETS)
+    let rows = sqlx::query(statements::BUDGETS_OF_PROJECT)
+        .bind(owner.0)
+        .bind(owner.1)
         .fetch_all(&mut *connection)
         .await?;
-    let mut budgets = Budgets::default();
+    let mut budgets = Vec::with_capacity(rows.len());
     for row in &rows {
-        let (owner, budget) = budget_in(row, now)?;
+        let (_, budget) = budget_in(row, now)?;
         let mut budget = counted(connection, owner, budget).await?;
         let held: i64 = sqlx::query_scalar(statements::HELD_OF_BUDGET)
             .bind(owner.0)
@@ -108,7 +152,7 @@ pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Budgets, sq
             .fetch_one(&mut *connection)
             .await?;
         budget.held = held.cast_unsigned();
-        budgets.set(owner.1, budget);
+        budgets.push(budget);
     }
     Ok(budgets)
 }

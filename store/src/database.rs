@@ -1,12 +1,11 @@
 //! Opening: the folder is locked, SQLite's version is asserted, migrations are run, the master key is checked.
 
-use crate::cap;
+use crate::caps::Caps;
 use crate::files::Files;
 use crate::folder::{Folder, FolderError};
-use crate::id::OrgId;
 use crate::migrations::migrate;
+use crate::payment::Fees;
 use crate::remembered::Remembered;
-use crate::session;
 use crate::statements;
 use crate::time::Time;
 use crate::token::Tokens;
@@ -41,6 +40,8 @@ pub struct Settings {
     pub master_key: Option<SecretString>,
     /// Ten-thousandths of what sellers earn that are the platform's.
     pub fee_basis_points: u32,
+    /// How much an org may have of each kind.
+    pub caps: Caps,
 }
 
 /// Durable state. Everything about it goes through its methods, one file each kind.
@@ -55,6 +56,7 @@ pub struct Store {
     pub(crate) wallets: Arc<Wallets>,
     pub(crate) remembered: Arc<Remembered>,
     fee_basis_points: u32,
+    pub(crate) caps: Caps,
     /// Held until the store is gone.
     _folder: Folder,
 }
@@ -123,8 +125,6 @@ impl Store {
         let posted = sqlx::query_as(statements::POSTED).fetch_all(&readers);
         let posted = posted.await?;
         let held = sqlx::query_as(statements::HELD).fetch_all(&readers).await?;
-        let budgets = cap::all(&mut *readers.acquire().await?).await?;
-        let allowances = session::allowances(&readers).await?;
         Ok(Self {
             readers,
             list_readers,
@@ -132,17 +132,21 @@ impl Store {
             files,
             vault,
             tokens,
-            wallets: Arc::new(Wallets::new(posted, held, budgets, allowances)),
+            wallets: Arc::new(Wallets::new(posted, held)),
             remembered: Arc::default(),
             fee_basis_points: settings.fee_basis_points,
+            caps: settings.caps,
             _folder: folder,
         })
     }
 
     /// Whose are the fees, and how much of what sellers earn.
-    pub(crate) fn fees(&self) -> Option<(OrgId, u32)> {
+    pub(crate) fn fees(&self) -> Option<Fees> {
         let platform = self.wallets.platform();
-        platform.map(|platform| (platform, self.fee_basis_points))
+        platform.map(|platform| Fees {
+            platform,
+            basis_points: self.fee_basis_points,
+        })
     }
 
     /// Whether the database and the folder of tools take what is written, and give it back.

@@ -9,6 +9,14 @@ pub enum StoreError {
     /// The database takes nothing now: its disk is full, it is locked, or it is being closed. It may later.
     #[error("the database refuses: {0}")]
     Refusing(String),
+    /// The org has as many rows of a kind, or keeps as many bytes, as it may.
+    #[error("the org has as many {what} as it may ({limit})")]
+    Full {
+        /// What there is no room for.
+        what: &'static str,
+        /// How much there may be.
+        limit: u64,
+    },
     /// The database's answer was not what it must be: a fault of ours, or a damaged file.
     #[error("the database failed: {0}")]
     Failed(#[source] Box<dyn Error + Send + Sync>),

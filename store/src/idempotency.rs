@@ -1,8 +1,11 @@
 //! Answers kept for repeated requests.
 
 use crate::Store;
+use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId, SessionId};
+use crate::kept::{self, ANSWER_BYTES};
+use crate::number::signed;
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
@@ -143,6 +146,15 @@ pub(crate) async fn keep_answer(
 ) -> Result<(), StoreError> {
     let body = answer.body.map(|body| (body.content_type, body.text));
     let (content_type, text) = body.unzip();
+    let forgotten: Option<i64> = sqlx::query_scalar(statements::FORGET_ANSWER)
+        .bind(slot.owner.0)
+        .bind(slot.owner.1)
+        .bind(slot.request_sha256.as_slice())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let bytes = text.as_ref().map_or(0, String::len) as u64 + ANSWER_BYTES;
+    let counted = signed(bytes) - forgotten.unwrap_or(0);
+    directly(transaction, |it| kept::count(it, slot.owner.0, counted)).await?;
     sqlx::query(statements::KEEP_ANSWER)
         .bind(slot.owner.0)
         .bind(slot.owner.1)

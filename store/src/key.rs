@@ -2,8 +2,10 @@
 
 use crate::Store;
 use crate::action::{Actor, note};
+use crate::caps::Rows;
 use crate::error::StoreError;
 use crate::id::{KeyId, OrgId, ProjectId};
+use crate::number::unsigned;
 use crate::page::{Page, one_more};
 use crate::scope::{Scope, Scopes};
 use crate::secret::KeyText;
@@ -65,6 +67,8 @@ pub struct KnownKey {
     pub key: KeyId,
     /// What it may do.
     pub scopes: Scopes,
+    /// The SHA-256 of the text that was sent, or of the text that made the session.
+    pub text_sha256: [u8; 32],
     /// Whether the operator has stopped it, or its org.
     pub is_suspended: bool,
 }
@@ -104,6 +108,7 @@ impl Store {
             project: row.try_get("project_id")?,
             key: row.try_get("key_id")?,
             scopes: Scopes::read(row.try_get("scopes")?),
+            text_sha256: hash,
             is_suspended: row.try_get("is_suspended")?,
         };
         Ok(Some(KeyUse {
@@ -114,10 +119,11 @@ impl Store {
 
     /// Makes a key of the actor's project.
     pub async fn create_key(&self, actor: Actor, new: NewKey) -> Result<KeyMade, StoreError> {
-        let (org, project) = actor.owner;
+        let ((org, project), caps) = (actor.owner, self.caps);
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {
+                    caps.check(transaction, org, Rows::Keys).await?;
                     let place = (org, project, KeyId::new());
                     let made = insert_key(transaction, place, new, KeyText::new()).await?;
                     let (id, scopes) = (made.key.id, made.key.scopes.iter());
@@ -177,6 +183,7 @@ impl Store {
             move |transaction| {
                 Box::pin(async move {
                     let now = Time::now();
+                    check_rotations(transaction, (org, project, id), now).await?;
                     let expiring = sqlx::query(statements::EXPIRE_KEY_TEXTS)
                         .bind(org)
                         .bind(project)
@@ -209,6 +216,10 @@ impl Store {
             move |rotated: &Option<(_, Vec<[u8; 32]>)>| {
                 let replaced = rotated.iter().flat_map(|(_, replaced)| replaced);
                 replaced.for_each(|hash| remembered.keys.forget(hash));
+                if rotated.is_some() {
+                    // Those that the replaced texts made end with them.
+                    remembered.sessions.forget_all();
+                }
             },
         );
         Ok(rotated.await?.map(|(made, _)| made))
@@ -247,6 +258,10 @@ impl Store {
         Ok(!revoked.await?.1.is_empty())
     }
 }
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Nobody rotates a key as often on purpose.
+const ROTATIONS_A_DAY_MAX: u64 = 100;
 
 /// Where a key belongs.
 type KeyPlace = (OrgId, ProjectId, KeyId);
@@ -296,6 +311,34 @@ async fn hashes(
         .into_iter()
         .filter_map(|it| it.try_into().ok())
         .collect())
+}
+
+/// Each rotation leaves a text that is known for a day at least.
+async fn check_rotations(
+    transaction: &mut Transaction,
+    (org, project, id): KeyPlace,
+    now: Time,
+) -> Result<(), StoreError> {
+    let recent: i64 = sqlx::query_scalar(statements::RECENT_KEY_TEXTS)
+        .bind(org)
+        .bind(project)
+        .bind(id)
+        .bind(now.before(DAY))
+        .fetch_one(transaction)
+        .await?;
+    match unsigned(recent) < ROTATIONS_A_DAY_MAX {
+        true => Ok(()),
+        false => Err(StoreError::Full {
+            what: "texts of one key in a day",
+            limit: ROTATIONS_A_DAY_MAX,
+        }),
+    }
+}
+
+/// A SHA-256 of a row.
+pub(crate) fn hash_in(hash: Vec<u8>) -> Result<[u8; 32], sqlx::Error> {
+    hash.try_into()
+        .map_err(|_| sqlx::Error::Decode("a hash of another length".into()))
 }
 
 async fn insert_text(

@@ -26,6 +26,9 @@ pub struct Retention {
     pub queued: Duration,
 }
 
+/// How long the text of a key that is no longer good is known.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Store {
     /// At start: runs that a server that died was at are `lost`. Says how many.
     pub async fn lose_running(&self) -> Result<u64, StoreError> {
@@ -88,11 +91,17 @@ impl Store {
     /// Forgets what is older than it is kept.
     pub async fn purge(&self, retention: Retention) -> Result<(), StoreError> {
         let old = [
+            (statements::UNCOUNT_OUTPUTS, retention.outputs),
             (statements::PURGE_OUTPUTS, retention.outputs),
+            (statements::UNCOUNT_LOGS, retention.logs),
             (statements::PURGE_LOGS, retention.logs),
+            (statements::UNCOUNT_SPANS, retention.logs),
             (statements::PURGE_SPANS, retention.logs),
+            (statements::UNCOUNT_UPLOADED_SPANS, retention.logs),
             (statements::PURGE_UPLOADED_SPANS, retention.logs),
+            (statements::UNCOUNT_ANSWERS, retention.answers),
             (statements::PURGE_ANSWERS, retention.answers),
+            (statements::PURGE_KEY_TEXTS, DAY),
             (statements::PURGE_RUNS, retention.runs),
             (statements::PURGE_SESSIONS, retention.runs),
         ];

@@ -48,6 +48,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "uploads", include_str!("migrations/0014_uploads.sql")),
     (15, "payments", include_str!("migrations/0015_payments.sql")),
     (16, "judgings", include_str!("migrations/0016_judgings.sql")),
+    (17, "caps", include_str!("migrations/0017_caps.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -8,15 +8,16 @@ use crate::ledger_entry::LedgerEntry;
 use crate::number::signed;
 use crate::statements;
 use crate::time::Time;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, params};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{FromRow, Row};
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::iter;
 use std::time::Duration;
 
 /// A ten-thousandth, which fees are counted in.
-const BASIS: u128 = 10_000;
+const BASIS: i128 = 10_000;
 /// Between the places of two payments at the least.
 const TICK: Duration = Duration::from_micros(1);
 
@@ -58,21 +59,14 @@ pub(crate) struct PaymentRecord {
 }
 
 impl Payment {
-    /// By whose the fees are, and how much of what sellers earn. `None` where there is nothing to pay.
-    pub(crate) fn new(
-        of: Paid,
-        (buyer, seller): (OrgId, OrgId),
-        tokens: u64,
-        fees: Option<(OrgId, u32)>,
-    ) -> Option<Self> {
-        let fees = fees.filter(|(platform, _)| *platform != seller);
-        let fee = fees.map(|(platform, basis_points)| (platform, fee(tokens, basis_points)));
+    /// Without a fee yet. `None` where there is nothing to pay.
+    pub(crate) fn new(of: Paid, (buyer, seller): (OrgId, OrgId), tokens: u64) -> Option<Self> {
         (tokens > 0).then(|| Self {
             of,
             buyer,
             seller,
             tokens: signed(tokens),
-            fee: fee.filter(|(_, tokens)| *tokens > 0),
+            fee: None,
         })
     }
 
@@ -148,10 +142,54 @@ impl Paid {
     }
 }
 
-/// Rounded down: what cannot be divided is the seller's.
-fn fee(tokens: u64, basis_points: u32) -> i64 {
-    let fee = u128::from(tokens) * u128::from(basis_points) / BASIS;
-    i64::try_from(fee).unwrap_or(i64::MAX)
+/// What the platform takes of sellers' earnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fees {
+    /// The platform. It pays itself nothing.
+    pub(crate) platform: OrgId,
+    /// Ten-thousandths of what a seller earns.
+    pub(crate) basis_points: u32,
+}
+
+/// Sets the fee of each payment, in the transaction that records it. Fees are whole tokens: what is rounded down is
+/// carried to the seller's next payment, so that many small prices pay what one large one does.
+pub(crate) fn set_fees<'p>(
+    connection: &Connection,
+    payments: impl Iterator<Item = &'p mut Payment>,
+    fees: Option<Fees>,
+) -> Result<(), StoreError> {
+    let Some(fees) = fees.filter(|it| it.basis_points > 0) else {
+        return Ok(());
+    };
+    let mut rests: HashMap<OrgId, i64> = HashMap::new();
+    for payment in payments.filter(|it| it.seller != fees.platform) {
+        let rest = match rests.entry(payment.seller) {
+            Entry::Occupied(rest) => rest.into_mut(),
+            Entry::Vacant(place) => place.insert(fee_rest(connection, payment.seller)?),
+        };
+        let (fee, left) = fee(payment.tokens, fees.basis_points, *rest);
+        *rest = left;
+        payment.fee = (fee > 0).then_some((fees.platform, fee));
+    }
+    let mut statement = connection.prepare_cached(statements::SET_FEE_REST)?;
+    for (seller, rest) in rests {
+        statement.execute(params![seller, rest])?;
+    }
+    Ok(())
+}
+
+fn fee_rest(connection: &Connection, seller: OrgId) -> Result<i64, StoreError> {
+    let mut statement = connection.prepare_cached(statements::FEE_REST)?;
+    let rest = statement.query_row([seller], |row| row.get(0)).optional()?;
+    Ok(rest.unwrap_or(0))
+}
+
+/// The fee in whole tokens, and the ten-thousandths that are left, at first `rest`.
+fn fee(tokens: i64, basis_points: u32, rest: i64) -> (i64, i64) {
+    let due = i128::from(tokens) * i128::from(basis_points) + i128::from(rest);
+    let whole = i64::try_from(due / BASIS).unwrap_or(i64::MAX);
+    let left = i64::try_from(due % BASIS).unwrap_or(0);
+    (whole.min(tokens), left)
 }
 
 /// Writes payments down, but for credits.
@@ -281,21 +319,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fees_are_rounded_down() {
+    fn fees_are_rounded_down_and_what_is_left_is_carried() {
         let cases = [
-            (0, 1000, 0),
-            (5, 1000, 0),
-            (9, 1000, 0),
-            (10, 1000, 1),
-            (19, 1000, 1),
-            (1_000_000, 250, 25_000),
-            (7, 10_000, 7),
-            (7, 0, 0),
-            (i64::MAX as u64, 10_000, i64::MAX),
+            (0, 1000, 0, (0, 0)),
+            (5, 1000, 0, (0, 5000)),
+            (5, 1000, 5000, (1, 0)),
+            (9, 1000, 0, (0, 9000)),
+            (9, 1000, 9000, (1, 8000)),
+            (10, 1000, 0, (1, 0)),
+            (19, 1000, 0, (1, 9000)),
+            (1_000_000, 250, 0, (25_000, 0)),
+            (7, 10_000, 0, (7, 0)),
+            (7, 10_000, 9999, (7, 9999)),
+            (7, 0, 9999, (0, 9999)),
+            (i64::MAX, 10_000, 9999, (i64::MAX, 9999)),
         ];
-        for (tokens, basis_points, expected) in cases {
-            assert_eq!(fee(tokens, basis_points), expected, "{tokens}");
+        for (tokens, basis_points, rest, expected) in cases {
+            assert_eq!(fee(tokens, basis_points, rest), expected, "{tokens}");
         }
+        // No price under 40 paid any of 2.5 %.
+        let mut carried = (0, 0);
+        for _ in 0..4000 {
+            let (fee, rest) = fee(1, 250, carried.1);
+            carried = (carried.0 + fee, rest);
+        }
+        assert_eq!(carried, (100, 0));
     }
 
     #[test]
@@ -311,12 +359,14 @@ mod tests {
             ((buyer, platform), Some((platform, 1000)), 2),
         ];
         for (sides, fees, count) in cases {
-            let payment = Payment::new(of(), sides, 10, fees).expect("ten tokens");
+            let mut payment = Payment::new(of(), sides, 10).expect("ten tokens");
+            let fee = fees.map(|(platform, points)| (platform, fee(10, points, 0).0));
+            payment.fee = fee.filter(|(platform, fee)| *fee > 0 && *platform != sides.1);
             let lines: Vec<_> = payment.lines().collect();
             assert_eq!(lines.len(), count, "{lines:?}");
             let sum: i64 = lines.iter().map(|(_, _, tokens)| tokens).sum();
             assert_eq!(sum, 0, "{lines:?}");
         }
-        assert_eq!(Payment::new(of(), (buyer, seller), 0, None), None);
+        assert_eq!(Payment::new(of(), (buyer, seller), 0), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::artifact::{digest_in, json_in};
+use crate::caps::{Caps, Rows};
 use crate::cover::has_cover;
 use crate::draft::{VerdictRecord, VerdictStatus, verdict_in};
 use crate::error::StoreError;
@@ -62,8 +63,9 @@ impl Store {
         cover: Option<String>,
         widens: fn(&Value, &Value) -> Value,
     ) -> Result<Published, StoreError> {
+        let caps = self.caps;
         self.change_artifact(id, move |transaction| {
-            Box::pin(publish(transaction, org, id, cover, widens))
+            Box::pin(publish(transaction, org, id, cover, widens, caps))
         })
         .await
     }
@@ -128,7 +130,9 @@ async fn publish(
     id: ArtifactId,
     cover: Option<String>,
     widens: fn(&Value, &Value) -> Value,
+    caps: Caps,
 ) -> Result<Published, StoreError> {
+    caps.check(transaction, org, Rows::Releases(id)).await?;
     let draft = sqlx::query(statements::DRAFT_TO_PUBLISH)
         .bind(org)
         .bind(id)

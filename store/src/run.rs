@@ -135,6 +135,8 @@ pub struct RunRecord {
     pub charged: u64,
     /// The output's JSON text, where it is kept and was asked for.
     pub output: Option<String>,
+    /// What was not kept, because the org keeps as much as it may: `output`, `logs`, `spans`.
+    pub cut: Vec<String>,
     /// When the guest started.
     pub started_at: Option<Time>,
     /// When it ended.
@@ -293,9 +295,16 @@ fn record_in(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
         usage: read_in(row, "usage")?,
         charged: unsigned(row.try_get("charged")?),
         output: row.try_get("output")?,
+        cut: cut_in(row)?,
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
     })
+}
+
+fn cut_in(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
+    let cut: Option<String> = row.try_get("cut")?;
+    let parts = cut.iter().flat_map(|cut| cut.split(','));
+    Ok(parts.map(str::to_owned).collect())
 }
 
 fn read_in<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error> {

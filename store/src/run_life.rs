@@ -6,6 +6,7 @@ use crate::directly::{Binding, directly, each};
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::idempotency::{KeptAnswer, Slot, keep_answer};
+use crate::kept;
 use crate::number::signed;
 use crate::run::{Claimed, NewRun, new_in};
 use crate::statements;
@@ -76,15 +77,20 @@ impl Store {
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {
-                    for statement in [statements::FORGET_RUN, statements::FORGET_SLOT_OF_RUN] {
-                        sqlx::query(statement)
-                            .bind(org)
-                            .bind(project)
-                            .bind(id)
-                            .execute(&mut *transaction)
-                            .await?;
-                    }
-                    Ok(())
+                    sqlx::query(statements::FORGET_RUN)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .execute(&mut *transaction)
+                        .await?;
+                    let forgotten: Option<i64> = sqlx::query_scalar(statements::FORGET_SLOT_OF_RUN)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .fetch_optional(&mut *transaction)
+                        .await?;
+                    let bytes = forgotten.unwrap_or(0);
+                    directly(transaction, |it| kept::count(it, org, -bytes)).await
                 })
             })
             .await

@@ -1,20 +1,21 @@
 //! Sessions: what a key lets somebody else do for a while, with a token of its own. What they did is [counted](crate::allowance)
-//! in memory and added up from the records when the store is opened.
+//! in memory and added up from the records when it is asked about first.
 
 use crate::Store;
-use crate::allowance::{Allowance, Allowances};
+use crate::allowance::Allowance;
 use crate::artifact::json_in;
+use crate::caps::Rows;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, SessionId};
-use crate::key::KnownKey;
+use crate::key::{KnownKey, hash_in};
 use crate::number::signed;
 use crate::scope::Scopes;
 use crate::statements;
 use crate::time::Time;
 use crate::token::TokenRefused;
 use serde_json::Value;
-use sqlx::sqlite::{SqliteExecutor, SqliteRow};
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Session {
 pub struct NewSession {
     /// The key whose runs its runs are.
     pub key: KeyId,
+    /// The text of the key that makes it: the session ends with it.
+    pub key_sha256: [u8; 32],
     /// What it may run.
     pub artifacts: Vec<ArtifactId>,
     /// Tokens that it may spend.
@@ -79,6 +82,8 @@ pub struct KnownSession {
 pub(crate) struct SessionUse {
     session: KnownSession,
     expires_at: Time,
+    /// When the text of the key that made it is replaced by its successor.
+    key_expires_at: Option<Time>,
 }
 
 impl Store {
@@ -103,10 +108,16 @@ impl Store {
             .tokens
             .issue(session.id, created_at, session.expires_at)?;
         let (id, row, wallets) = (session.id, session.clone(), Arc::clone(&self.wallets));
+        let (caps, key) = (self.caps, (new.key, new.key_sha256));
         let allowance = Allowance::new(session.cap, session.runs_max, session.expires_at);
         self.writer
             .write_then(
-                move |transaction| Box::pin(insert(transaction, owner, new.key, row, created_at)),
+                move |transaction| {
+                    Box::pin(async move {
+                        caps.check(transaction, owner.0, Rows::Sessions).await?;
+                        insert(transaction, owner, key, row, created_at).await
+                    })
+                },
                 move |()| wallets.set_allowance(id, allowance),
             )
             .await?;
@@ -125,6 +136,9 @@ impl Store {
         let read = || self.session_use(id);
         Ok(match self.remembered.sessions.get(id, read).await? {
             None => Err(TokenRefused::Invalid),
+            Some(known) if known.key_expires_at.is_some_and(|it| it <= Time::now()) => {
+                Err(TokenRefused::Invalid)
+            }
             Some(known) if known.expires_at <= Time::now() => Err(TokenRefused::Expired),
             Some(known) => Ok(known.session),
         })
@@ -133,6 +147,7 @@ impl Store {
     async fn session_use(&self, id: SessionId) -> Result<Option<SessionUse>, StoreError> {
         let row = sqlx::query(statements::KNOWN_SESSION)
             .bind(id)
+            .bind(Time::now())
             .fetch_optional(&self.readers)
             .await?;
         let Some(row) = row else { return Ok(None) };
@@ -141,6 +156,7 @@ impl Store {
             project: row.try_get("project_id")?,
             key: row.try_get("key_id")?,
             scopes: Scopes::default(),
+            text_sha256: hash_in(row.try_get("key_hash")?)?,
             is_suspended: row.try_get("is_suspended")?,
         };
         let session = KnownSession {
@@ -151,6 +167,7 @@ impl Store {
         Ok(Some(SessionUse {
             session,
             expires_at: row.try_get("expires_at")?,
+            key_expires_at: row.try_get("key_expires_at")?,
         }))
     }
 
@@ -213,7 +230,7 @@ impl Store {
 async fn insert(
     executor: impl SqliteExecutor<'_>,
     (org, project): (OrgId, ProjectId),
-    key: KeyId,
+    (key, key_sha256): (KeyId, [u8; 32]),
     session: Session,
     created_at: Time,
 ) -> Result<(), StoreError> {
@@ -228,26 +245,35 @@ async fn insert(
         .bind(signed(session.runs_max))
         .bind(created_at)
         .bind(session.expires_at)
+        .bind(key_sha256.as_slice())
         .execute(executor)
         .await?;
     Ok(())
 }
 
-/// What sessions that are not past their time may do, with what they did.
-pub(crate) async fn allowances(readers: &SqlitePool) -> Result<Allowances, sqlx::Error> {
-    let rows = sqlx::query(statements::SESSIONS_THAT_LAST)
-        .bind(Time::now())
-        .fetch_all(readers)
+/// What a session may do, with what it did. `None` if there is no such session.
+pub(crate) async fn allowance(
+    connection: &mut SqliteConnection,
+    (org, project): (OrgId, ProjectId),
+    id: SessionId,
+) -> Result<Option<Allowance>, StoreError> {
+    let row = sqlx::query(statements::SESSION)
+        .bind(org)
+        .bind(project)
+        .bind(id)
+        .fetch_optional(&mut *connection)
         .await?;
-    let mut all = Allowances::default();
-    for row in &rows {
-        all.set(row.try_get("session_id")?, counted(readers, row).await?);
-    }
-    Ok(all)
+    Ok(match row {
+        Some(row) => Some(counted(connection, &row).await?),
+        None => None,
+    })
 }
 
 /// What a session did, from the records of its runs.
-async fn counted(readers: &SqlitePool, row: &SqliteRow) -> Result<Allowance, sqlx::Error> {
+async fn counted(
+    executor: impl SqliteExecutor<'_>,
+    row: &SqliteRow,
+) -> Result<Allowance, sqlx::Error> {
     let unsigned = |row: &SqliteRow, column: &str| -> Result<u64, sqlx::Error> {
         Ok(row.try_get::<i64, _>(column)?.cast_unsigned())
     };
@@ -255,7 +281,7 @@ async fn counted(readers: &SqlitePool, row: &SqliteRow) -> Result<Allowance, sql
         .bind(row.try_get::<OrgId, _>("org_id")?)
         .bind(row.try_get::<ProjectId, _>("project_id")?)
         .bind(row.try_get::<SessionId, _>("session_id")?)
-        .fetch_one(readers)
+        .fetch_one(executor)
         .await?;
     Ok(Allowance {
         cap: unsigned(row, "cap")?,

@@ -4,18 +4,17 @@ use crate::Store;
 use crate::directly::{Binding, each};
 use crate::error::StoreError;
 use crate::files::Digest;
-use crate::id::OrgId;
+use crate::kept::Left;
 use crate::number::signed;
-use crate::payment::{self, Paid, Payment};
+use crate::payment::{self, Fees, Paid, Payment};
 use crate::posting::post;
 use crate::run::{Finish, NewRun};
 use crate::run_life::{FIRST_ATTEMPT, bind_new, drop_input};
 use crate::run_usage::RunUsage;
 use crate::statements;
-use crate::uploaded_spans;
 use crate::usage;
 use crate::wallet::Hold;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use serde_json::Value;
 
 /// A run that has ended, to be recorded, and charged for where that says so.
@@ -52,20 +51,21 @@ pub struct NotSettled {
 impl Store {
     /// Records how a run ended, and charges for it.
     pub async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled, NotSettled> {
-        let payment = settlement.payment(self.fees());
         let settling = Settling {
+            payment: settlement.payment(),
             settlement,
-            payment,
+            fees: self.fees(),
+            kept_bytes_max: self.caps.kept_bytes,
         };
         self.writer.settle(settling).await
     }
 }
 
 impl Settlement {
-    /// What is charged for it.
-    fn payment(&self, fees: Option<(OrgId, u32)>) -> Option<Payment> {
+    /// What is charged for it, without the platform's fee.
+    fn payment(&self) -> Option<Payment> {
         let sides = (self.run.owner.0, self.run.seller?);
-        Payment::new(Paid::Run(self.run.id), sides, self.finish.charged, fees)
+        Payment::new(Paid::Run(self.run.id), sides, self.finish.charged)
     }
 }
 
@@ -73,7 +73,10 @@ impl Settlement {
 #[derive(Debug)]
 pub(crate) struct Settling {
     settlement: Box<Settlement>,
+    /// Its fee is set in the transaction.
     payment: Option<Payment>,
+    fees: Option<Fees>,
+    kept_bytes_max: u64,
 }
 
 impl Settling {
@@ -85,6 +88,7 @@ impl Settling {
         let Settling {
             settlement,
             payment,
+            ..
         } = self;
         match is_recorded {
             Ok(true) => {
@@ -108,8 +112,12 @@ impl Settling {
 /// Records them all. `false` where the records had another end of one, and all are to be undone.
 pub(crate) fn record_all(
     connection: &Connection,
-    settling: &[Settling],
+    settling: &mut [Settling],
 ) -> Result<bool, StoreError> {
+    let fees = settling.first().and_then(|it| it.fees);
+    let payments = settling.iter_mut().filter_map(|it| it.payment.as_mut());
+    payment::set_fees(connection, payments, fees)?;
+    let settling = &*settling;
     let all = || settling.iter().map(|it| &*it.settlement);
     let new = all().filter(|it| it.attempt.is_none());
     let recorded = each(connection, statements::RECORD_RUN, new, |it, one| {
@@ -130,8 +138,8 @@ pub(crate) fn record_all(
     let payments = || settling.iter().filter_map(|it| it.payment.as_ref());
     payment::record(connection, payments())?;
     post(connection, payments().flat_map(Payment::changes))?;
-    for it in all() {
-        keep(connection, it)?;
+    for it in settling {
+        keep(connection, &it.settlement, it.kept_bytes_max)?;
     }
     Ok(true)
 }
@@ -155,28 +163,22 @@ fn bind_end<'s, 'c>(
 }
 
 /// Keeps what a run put out, where it is kept, beside its record.
-fn keep(connection: &Connection, settlement: &Settlement) -> Result<(), StoreError> {
+fn keep(
+    connection: &Connection,
+    settlement: &Settlement,
+    kept_bytes_max: u64,
+) -> Result<(), StoreError> {
     let (run, finish) = (&settlement.run, &settlement.finish);
     let org = run.owner.0;
-    let output = finish.output.as_ref().filter(|_| finish.keeps_output);
-    let kept = [
-        (statements::KEEP_OUTPUT, output),
-        (statements::KEEP_LOGS, finish.logs.as_ref()),
-        (statements::KEEP_SPANS, finish.spans.as_ref()),
-    ];
-    for (statement, text) in kept {
-        if let Some(text) = text {
-            connection.prepare_cached(statement)?.execute(params![
-                org,
-                run.id,
-                text,
-                finish.finished_at
-            ])?;
-        }
-    }
-    if let Some(spans) = &finish.uploaded_spans {
-        uploaded_spans::keep(connection, (org, run.id), 0, spans, finish.finished_at)?;
-    }
+    let left = Left {
+        run: (org, run.owner.1, run.id),
+        output: finish.output.as_deref().filter(|_| finish.keeps_output),
+        logs: finish.logs.as_deref(),
+        spans: finish.spans.as_deref(),
+        uploaded_spans: finish.uploaded_spans.as_deref(),
+        at: finish.finished_at,
+    };
+    left.keep(connection, kept_bytes_max)?;
     if settlement.attempt.is_some() {
         drop_input(connection, org, run.id)?;
     }

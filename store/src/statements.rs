@@ -51,7 +51,27 @@ pub(crate) const DATA_KEY: &str = "SELECT data_key FROM orgs WHERE org_id = $1";
 pub(crate) const DATA_KEYS: &str = "SELECT org_id, data_key FROM orgs";
 pub(crate) const REPLACE_DATA_KEY: &str = "UPDATE orgs SET data_key = $2 WHERE org_id = $1";
 
+// Caps. Each counts no further than its last value.
+pub(crate) const COUNT_PROJECTS: &str =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM projects WHERE org_id = $1 LIMIT $2)";
+pub(crate) const COUNT_BUDGETS: &str =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM budgets WHERE org_id = $1 LIMIT $2)";
+pub(crate) const COUNT_RELEASES: &str =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM releases WHERE org_id = $1 AND artifact_id = $2 LIMIT $3)";
+/// Those that have not ended, or not before `$2`: two ranges of one index.
+pub(crate) const COUNT_KEYS: &str = "SELECT COUNT(*) FROM (
+    SELECT 1 FROM keys WHERE org_id = $1 AND revoked_at IS NULL
+    UNION ALL SELECT 1 FROM keys WHERE org_id = $1 AND revoked_at > $2 LIMIT $3)";
+pub(crate) const COUNT_SESSIONS: &str =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM sessions WHERE org_id = $1 AND expires_at > $2 LIMIT $3)";
+pub(crate) const COUNT_SUBSCRIPTIONS: &str = "SELECT COUNT(*) FROM (
+    SELECT 1 FROM subscriptions WHERE org_id = $1 AND ended_at IS NULL
+    UNION ALL SELECT 1 FROM subscriptions WHERE org_id = $1 AND ended_at > $2 LIMIT $3)";
+
 // Keys.
+/// Texts of a key that were made after `$4`.
+pub(crate) const RECENT_KEY_TEXTS: &str = "SELECT COUNT(*) FROM key_texts
+    WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND created_at > $4";
 pub(crate) const INSERT_KEY: &str =
     "INSERT INTO keys (org_id, project_id, key_id, name, scopes, created_at)
     VALUES ($1, $2, $3, $4, $5, $6)";
@@ -265,7 +285,12 @@ pub(crate) const BEGIN_RUN: &str = "INSERT INTO runs
 pub(crate) const FORGET_RUN: &str =
     "DELETE FROM runs WHERE org_id = $1 AND project_id = $2 AND run_id = $3";
 pub(crate) const FORGET_SLOT_OF_RUN: &str =
-    "DELETE FROM idempotency WHERE org_id = $1 AND project_id = $2 AND run_id = $3";
+    "DELETE FROM idempotency WHERE org_id = $1 AND project_id = $2 AND run_id = $3
+    RETURNING COALESCE(octet_length(body), 0) + 256";
+/// An answer that is too old to be sent again.
+pub(crate) const FORGET_ANSWER: &str =
+    "DELETE FROM idempotency WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3
+    RETURNING COALESCE(octet_length(body), 0) + 256";
 pub(crate) const KEEP_INPUT: &str =
     "INSERT INTO run_inputs (org_id, run_id, input) VALUES ($1, $2, $3)";
 pub(crate) const DROP_INPUT: &str = "DELETE FROM run_inputs WHERE org_id = $1 AND run_id = $2";
@@ -312,6 +337,12 @@ pub(crate) const RUNS_NAMED: &str = "SELECT r.*, NULL AS output FROM runs r
     ORDER BY r.run_id DESC LIMIT $6";
 pub(crate) const RUN_LOGS: &str = "SELECT lines FROM run_logs WHERE org_id = $1 AND run_id = $2";
 pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $1 AND run_id = $2";
+pub(crate) const KEEP_FIRST_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, 0, $3, $4)";
+pub(crate) const NOTE_CUT: &str =
+    "UPDATE runs SET cut = $1 WHERE org_id = $2 AND project_id = $3 AND run_id = $4";
+pub(crate) const KEPT_BYTES: &str = "SELECT bytes FROM kept WHERE org_id = $1";
+pub(crate) const COUNT_KEPT_BYTES: &str = "INSERT INTO kept (org_id, bytes) VALUES ($1, $2)
+    ON CONFLICT (org_id) DO UPDATE SET bytes = kept.bytes + excluded.bytes";
 pub(crate) const KEEP_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const UPLOADED_SPANS: &str =
     "SELECT spans FROM uploaded_spans WHERE org_id = $1 AND run_id = $2 ORDER BY position";
@@ -360,6 +391,11 @@ pub(crate) const LEDGER: &str =
     "SELECT entry_id, at, kind, tokens, run_id, subscription_id FROM entries
     WHERE org_id = $1 AND entry_id < $2
     ORDER BY entry_id DESC LIMIT $3";
+/// Ten-thousandths of a token that fees of an org's earnings were rounded down by.
+pub(crate) const FEE_REST: &str = "SELECT fee_rest FROM wallets WHERE org_id = $1";
+pub(crate) const SET_FEE_REST: &str =
+    "INSERT INTO wallets (posted, org_id, fee_rest) VALUES (0, $1, $2)
+    ON CONFLICT (org_id) DO UPDATE SET fee_rest = excluded.fee_rest";
 pub(crate) const LAST_PAYMENT: &str = "SELECT MAX(place) FROM payments";
 pub(crate) const INSERT_PAYMENT: &str = "INSERT INTO payments
         (place, at, run_id, subscription_id, reason, request_sha256, buyer_id, seller_id, tokens, platform_id, fee)
@@ -410,8 +446,9 @@ pub(crate) const AUDIT_PAID_RUNS: &str = "SELECT r.run_id, r.status FROM runs r
     WHERE r.status <> 'SUCCEEDED' AND (p.place IS NOT NULL OR e.entry_id IS NOT NULL)";
 
 // Budgets.
-pub(crate) const BUDGETS: &str =
-    "SELECT org_id, project_id, key_id, period, budget_id, cap, created_at FROM budgets";
+pub(crate) const BUDGETS_OF_PROJECT: &str =
+    "SELECT org_id, project_id, key_id, period, budget_id, cap, created_at FROM budgets
+    WHERE org_id = $1 AND project_id = $2";
 pub(crate) const SET_BUDGET: &str =
     "INSERT INTO budgets (org_id, project_id, key_id, period, budget_id, cap, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -427,28 +464,34 @@ pub(crate) const SPENT: &str = "SELECT
         + (SELECT COALESCE(SUM(price), 0) FROM subscriptions
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)";
 pub(crate) const HELD_OF_BUDGET: &str = "SELECT COALESCE(SUM(price), 0) FROM runs
-    WHERE status = 'QUEUED' AND org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4";
+    WHERE status IN ('QUEUED', 'RUNNING') AND org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3)
+        AND created_at >= $4";
 
 // Sessions.
 pub(crate) const INSERT_SESSION: &str = "INSERT INTO sessions
-        (org_id, project_id, session_id, key_id, artifacts, cap, runs_max, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        (org_id, project_id, session_id, key_id, artifacts, cap, runs_max, created_at, expires_at, key_hash)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 pub(crate) const KNOWN_SESSION: &str = "SELECT s.org_id, s.project_id, s.key_id, s.artifacts, s.expires_at,
+        s.key_hash, t.expires_at AS key_expires_at,
         EXISTS (SELECT 1 FROM suspensions p WHERE p.target_id IN (s.org_id, s.key_id)) AS is_suspended
     FROM sessions s
     JOIN keys k ON k.org_id = s.org_id AND k.project_id = s.project_id AND k.key_id = s.key_id
-    WHERE s.session_id = $1 AND s.revoked_at IS NULL AND k.revoked_at IS NULL";
+    JOIN key_texts t ON t.hash = s.key_hash
+    WHERE s.session_id = $1 AND s.revoked_at IS NULL AND k.revoked_at IS NULL
+        AND (t.expires_at IS NULL OR t.expires_at > $2)";
 pub(crate) const SESSION: &str =
     "SELECT org_id, project_id, session_id, artifacts, cap, runs_max, expires_at, revoked_at
     FROM sessions WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
-pub(crate) const SESSIONS_THAT_LAST: &str = "SELECT org_id, project_id, session_id, cap, runs_max, expires_at FROM sessions WHERE expires_at > $1";
 pub(crate) const REVOKE_SESSION: &str = "UPDATE sessions SET revoked_at = COALESCE(revoked_at, $4)
     WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
-/// A run that was queued has no time of a start until it is taken up, and one that never started has none at its end.
-pub(crate) const USED_OF_SESSION: &str =
-    "SELECT COALESCE(SUM(charged), 0) AS charged, COUNT(started_at) AS started,
-        COALESCE(SUM(CASE WHEN status = 'QUEUED' THEN 1 ELSE 0 END), 0) AS queued,
-        COALESCE(SUM(CASE WHEN status = 'QUEUED' THEN price ELSE 0 END), 0) AS held
+/// What is queued or runs is held; what has started and ended is spent. A run that never started has no time of a start
+/// at its end.
+pub(crate) const USED_OF_SESSION: &str = "SELECT
+        COALESCE(SUM(charged), 0) AS charged,
+        COALESCE(SUM(CASE WHEN status NOT IN ('QUEUED', 'RUNNING') AND started_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+            AS started,
+        COALESCE(SUM(CASE WHEN status IN ('QUEUED', 'RUNNING') THEN 1 ELSE 0 END), 0) AS queued,
+        COALESCE(SUM(CASE WHEN status IN ('QUEUED', 'RUNNING') THEN price ELSE 0 END), 0) AS held
     FROM runs WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
 pub(crate) const RUNS_OF_SESSION: &str = "SELECT r.*, NULL AS output FROM runs r
     WHERE r.org_id = $1 AND r.project_id = $2 AND r.session_id = $8 AND r.run_id < $3
@@ -504,10 +547,7 @@ pub(crate) const KEPT_ANSWER: &str =
     WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3 AND kept_at > $4";
 pub(crate) const KEEP_ANSWER: &str = "INSERT INTO idempotency
         (org_id, project_id, request_sha256, body_sha256, run_id, status, location, content_type, body, kept_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-    ON CONFLICT (org_id, project_id, request_sha256) DO UPDATE SET body_sha256 = excluded.body_sha256,
-        run_id = excluded.run_id, status = excluded.status, location = excluded.location,
-        content_type = excluded.content_type, body = excluded.body, kept_at = excluded.kept_at";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 // What time and crashes end.
 pub(crate) const LOSE_RUNNING: &str =
@@ -523,13 +563,34 @@ pub(crate) const EXPIRE_QUEUED: &str =
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')
         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'RUNNING')";
+/// Takes the bytes of the rows that are purged next out of what their orgs keep.
+macro_rules! uncount {
+    ($table:literal, $bytes:literal) => {
+        concat!(
+            "UPDATE kept SET bytes = kept.bytes - old.bytes FROM (SELECT org_id, SUM(",
+            $bytes,
+            ") AS bytes FROM ",
+            $table,
+            " WHERE kept_at < $1 GROUP BY org_id) AS old WHERE kept.org_id = old.org_id"
+        )
+    };
+}
+pub(crate) const UNCOUNT_OUTPUTS: &str = uncount!("run_outputs", "octet_length(output)");
 pub(crate) const PURGE_OUTPUTS: &str = "DELETE FROM run_outputs WHERE kept_at < $1";
+pub(crate) const UNCOUNT_LOGS: &str = uncount!("run_logs", "octet_length(lines)");
 pub(crate) const PURGE_LOGS: &str = "DELETE FROM run_logs WHERE kept_at < $1";
+pub(crate) const UNCOUNT_SPANS: &str = uncount!("run_spans", "octet_length(spans)");
 pub(crate) const PURGE_SPANS: &str = "DELETE FROM run_spans WHERE kept_at < $1";
+pub(crate) const UNCOUNT_UPLOADED_SPANS: &str = uncount!("uploaded_spans", "octet_length(spans)");
 pub(crate) const PURGE_UPLOADED_SPANS: &str = "DELETE FROM uploaded_spans WHERE kept_at < $1";
+/// With what a row takes beside its body, as `kept.rs` has it.
+pub(crate) const UNCOUNT_ANSWERS: &str =
+    uncount!("idempotency", "COALESCE(octet_length(body), 0) + 256");
 pub(crate) const PURGE_ANSWERS: &str = "DELETE FROM idempotency WHERE kept_at < $1";
 pub(crate) const PURGE_SUBSCRIPTIONS: &str =
     "DELETE FROM subscriptions WHERE ended_at < $1 AND (price = 0 OR created_at < $2)";
+/// A text that is no longer good is known for a day, so that rotations can be counted.
+pub(crate) const PURGE_KEY_TEXTS: &str = "DELETE FROM key_texts WHERE expires_at < $1";
 pub(crate) const PURGE_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1";
 /// What a session did is counted from its runs as long as there is the session.
 pub(crate) const PURGE_RUNS: &str =

@@ -2,12 +2,13 @@
 
 use crate::Store;
 use crate::budget::Payer;
+use crate::caps::Rows;
 use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
 use crate::number::signed;
 use crate::page::{Page, one_more};
-use crate::payment::{self, Paid, Payment};
+use crate::payment::{self, Fees, Paid, Payment};
 use crate::posting::post;
 use crate::release::{Release, release_in};
 use crate::statements;
@@ -69,7 +70,8 @@ impl Store {
             ended_at: None,
         };
         let of = Paid::Subscription(subscription.id);
-        let payment = Payment::new(of, (org, new.seller), new.price, self.fees());
+        let payment = Payment::new(of, (org, new.seller), new.price);
+        let (fees, caps) = (self.fees(), self.caps);
         let payer = Payer {
             owner: (org, project),
             key: new.key,
@@ -81,22 +83,29 @@ impl Store {
             .write_then(
                 move |transaction| {
                     Box::pin(async move {
+                        caps.check(transaction, org, Rows::Subscriptions).await?;
                         let made = insert(transaction, payer, &subscription, new.price).await?;
-                        if let Some(payment) = payment.filter(|_| made) {
-                            directly(transaction, |it| pay(it, &payment)).await?;
+                        if !made {
+                            return Ok(None);
                         }
-                        Ok(made)
+                        let paid = match payment {
+                            Some(payment) => {
+                                Some(directly(transaction, |it| pay(it, payment, fees)).await?)
+                            }
+                            None => None,
+                        };
+                        Ok(Some(paid))
                     })
                 },
                 move |made| {
-                    if *made {
-                        let changes = payment.iter().flat_map(Payment::changes);
+                    if let Some(paid) = made {
+                        let changes = paid.iter().flat_map(Payment::changes);
                         hold.settle(changes, Some(new.price));
                     }
                 },
             )
             .await?;
-        Ok(made.then_some(subscription))
+        Ok(made.map(|_| subscription))
     }
 
     /// A project's subscription to an artifact that has not ended.
@@ -277,9 +286,16 @@ async fn insert(
     Ok(inserted.rows_affected() == 1)
 }
 
-fn pay(connection: &Connection, payment: &Payment) -> Result<(), StoreError> {
-    payment::record(connection, iter::once(payment))?;
-    post(connection, payment.changes())
+/// Pays, and gives the payment with its fee.
+fn pay(
+    connection: &Connection,
+    mut payment: Payment,
+    fees: Option<Fees>,
+) -> Result<Payment, StoreError> {
+    payment::set_fees(connection, iter::once(&mut payment), fees)?;
+    payment::record(connection, iter::once(&payment))?;
+    post(connection, payment.changes())?;
+    Ok(payment)
 }
 
 fn subscription_in(row: &SqliteRow) -> Result<Subscription, sqlx::Error> {

@@ -1,6 +1,7 @@
 //! Orgs and their projects.
 
 use crate::action::{Actor, note};
+use crate::caps::Rows;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId};
 use crate::key::{KeyMade, NewKey, insert_key};
@@ -93,10 +94,13 @@ impl Store {
         actor: Actor,
         name: String,
     ) -> Result<(ProjectId, KeyMade), StoreError> {
-        let project = ProjectId::new();
+        let (project, caps) = (ProjectId::new(), self.caps);
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {
+                    caps.check(transaction, actor.owner.0, Rows::Projects)
+                        .await?;
+                    caps.check(transaction, actor.owner.0, Rows::Keys).await?;
                     let scopes = Scopes::of([Scope::Manage]);
                     let owner = (actor.owner.0, project);
                     let key =

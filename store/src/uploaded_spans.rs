@@ -5,24 +5,31 @@ use crate::artifact::json_in;
 use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{OrgId, RunId};
+use crate::kept;
+use crate::number::signed;
 use crate::statements;
 use crate::time::Time;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
 impl Store {
-    /// Adds spans to a run that has a row: a JSON array of them, in the order of `position`, which none of
-    /// its others has.
+    /// Adds spans to a run that has a row: a JSON array of them, in the order of `position`, which none of its others has.
+    /// Refused as [`StoreError::Full`] where the org keeps as much as it may.
     pub async fn keep_uploaded_spans(
         &self,
         (org, id): (OrgId, RunId),
         position: usize,
         spans: String,
     ) -> Result<(), StoreError> {
-        let now = Time::now();
+        let (now, limit) = (Time::now(), self.caps.kept_bytes);
         self.writer
             .write(move |transaction| {
                 Box::pin(directly(transaction, move |it| {
+                    let bytes = spans.len() as u64;
+                    if bytes > kept::room(it, org, limit)? {
+                        return Err(kept::full(limit));
+                    }
+                    kept::count(it, org, signed(bytes))?;
                     keep(it, (org, id), position, &spans, now)
                 }))
             })
@@ -49,7 +56,7 @@ impl Store {
     }
 }
 
-pub(crate) fn keep(
+fn keep(
     connection: &Connection,
     (org, id): (OrgId, RunId),
     position: usize,

@@ -4,9 +4,12 @@
 use crate::Store;
 use crate::allowance::{Allowance, Allowances};
 use crate::budget::{Budget, Budgets, Payer};
-use crate::id::{BudgetId, OrgId, ProjectId, SessionId};
+use crate::error::StoreError;
+use crate::id::{OrgId, ProjectId, SessionId};
 use crate::run::NewRun;
 use crate::time::Time;
+use crate::writer::Transaction;
+use crate::{cap, session};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
@@ -104,13 +107,9 @@ struct Accounts {
 }
 
 impl Wallets {
-    /// With what the database has: what is posted, what is held by queued runs, the budgets and the sessions.
-    pub(crate) fn new(
-        posted: Vec<(OrgId, i64)>,
-        held: Vec<(OrgId, i64)>,
-        budgets: Budgets,
-        allowances: Allowances,
-    ) -> Self {
+    /// With what the database has: what is posted, and what is held by queued runs. Budgets and sessions are
+    /// [learned](Self::learn) when they are asked about first: there may be a million of them.
+    pub(crate) fn new(posted: Vec<(OrgId, i64)>, held: Vec<(OrgId, i64)>) -> Self {
         let mut wallets: HashMap<OrgId, Wallet> = HashMap::new();
         for (org, tokens) in posted {
             wallets.entry(org).or_default().posted = tokens.cast_unsigned();
@@ -121,8 +120,7 @@ impl Wallets {
         Self {
             all: Mutex::new(Accounts {
                 wallets,
-                budgets,
-                allowances,
+                ..Accounts::default()
             }),
             platform: OnceLock::new(),
         }
@@ -159,8 +157,23 @@ impl Wallets {
         );
     }
 
-    pub(crate) fn remove_budget(&self, project: ProjectId, id: BudgetId) {
-        self.lock().budgets.remove(project, id);
+    pub(crate) fn remove_budget(&self, project: ProjectId, removed: &Budget) {
+        self.lock().budgets.remove(project, removed);
+    }
+
+    /// Takes what the database has of a project's budgets and of a session. It is called right after the commit of the
+    /// transaction that read it, so that no settlement comes between.
+    pub(crate) fn learn(&self, learned: &Learned) {
+        let mut all = self.lock();
+        let (project, budgets) = &learned.budgets;
+        all.budgets.learn(*project, budgets);
+        if let Some((session, allowance)) = learned.session {
+            all.allowances.learn(session, allowance);
+        }
+    }
+
+    pub(crate) fn knows(&self, payer: &Payer) -> bool {
+        self.lock().knows(payer)
     }
 
     pub(crate) fn allowance(&self, session: SessionId) -> Option<Allowance> {
@@ -181,30 +194,19 @@ impl Wallets {
         self.lock().post(changes);
     }
 
-    fn hold(self: &Arc<Self>, held: KeptHold) -> Result<Hold, NotHeld> {
+    /// `None` if the payer's budgets and session are not known yet.
+    fn hold(self: &Arc<Self>, held: KeptHold) -> Option<Result<Hold, NotHeld>> {
         let mut all = self.lock();
-        if let Some(session) = held.payer.session
-            && !all.allowances.has_room(session, held.tokens)
-        {
-            return Err(NotHeld::Session);
+        if !all.knows(&held.payer) {
+            return None;
         }
-        // What costs nothing passes no cap.
-        if held.tokens > 0
-            && let Some(resets_at) = all.budgets.refusal(&held.payer, held.tokens, Time::now())
-        {
-            return Err(NotHeld::Budget(resets_at));
-        }
-        let wallet = all.wallets.entry(held.payer.owner.0).or_default();
-        if wallet.available() < held.tokens {
-            return Err(NotHeld::Balance(*wallet));
-        }
-        wallet.held += held.tokens;
-        all.budgets.hold(&held.payer, held.tokens, held.at);
-        if let Some(session) = held.payer.session {
-            all.allowances.hold(session, held.tokens);
-        }
-        drop(all);
-        Ok(self.held_already(held))
+        Some(match all.hold(&held) {
+            Ok(()) => {
+                drop(all);
+                Ok(self.held_already(held))
+            }
+            Err(not_held) => Err(not_held),
+        })
     }
 
     fn held_already(self: &Arc<Self>, held: KeptHold) -> Hold {
@@ -229,6 +231,35 @@ impl Wallets {
 }
 
 impl Accounts {
+    fn knows(&self, payer: &Payer) -> bool {
+        let knows_session = payer.session.is_none_or(|it| self.allowances.knows(it));
+        knows_session && self.budgets.knows(payer.owner.1)
+    }
+
+    fn hold(&mut self, held: &KeptHold) -> Result<(), NotHeld> {
+        if let Some(session) = held.payer.session
+            && !self.allowances.has_room(session, held.tokens)
+        {
+            return Err(NotHeld::Session);
+        }
+        // What costs nothing passes no cap.
+        if held.tokens > 0
+            && let Some(resets_at) = self.budgets.refusal(&held.payer, held.tokens, Time::now())
+        {
+            return Err(NotHeld::Budget(resets_at));
+        }
+        let wallet = self.wallets.entry(held.payer.owner.0).or_default();
+        if wallet.available() < held.tokens {
+            return Err(NotHeld::Balance(*wallet));
+        }
+        wallet.held += held.tokens;
+        self.budgets.hold(&held.payer, held.tokens, held.at);
+        if let Some(session) = held.payer.session {
+            self.allowances.hold(session, held.tokens);
+        }
+        Ok(())
+    }
+
     fn release(&mut self, held: &KeptHold, charged: Option<u64>) {
         let wallet = self.wallets.entry(held.payer.owner.0).or_default();
         wallet.held = wallet.held.saturating_sub(held.tokens);
@@ -260,6 +291,31 @@ pub(crate) fn kept_hold(row: &SqliteRow) -> Result<KeptHold, sqlx::Error> {
     })
 }
 
+/// What the database has of a payer.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    budgets: (ProjectId, Vec<Budget>),
+    session: Option<(SessionId, Allowance)>,
+}
+
+impl Learned {
+    async fn read(transaction: &mut Transaction, payer: Payer) -> Result<Self, StoreError> {
+        let budgets = cap::of_project(transaction, payer.owner).await?;
+        let session = match payer.session {
+            Some(session) => {
+                let allowance = session::allowance(transaction, payer.owner, session).await?;
+                let lasting = allowance.filter(|it| it.expires_at > Time::now());
+                lasting.map(|it| (session, it))
+            }
+            None => None,
+        };
+        Ok(Self {
+            budgets: (payer.owner.1, budgets),
+            session,
+        })
+    }
+}
+
 impl Store {
     /// What an org has now.
     pub fn wallet(&self, org: OrgId) -> Wallet {
@@ -267,8 +323,32 @@ impl Store {
     }
 
     /// Holds tokens of an org for what was asked for at a time, within the payer's budgets.
-    pub fn hold(&self, payer: Payer, tokens: u64, at: Time) -> Result<Hold, NotHeld> {
-        self.wallets.hold(KeptHold { payer, tokens, at })
+    pub async fn hold(
+        &self,
+        payer: Payer,
+        tokens: u64,
+        at: Time,
+    ) -> Result<Result<Hold, NotHeld>, StoreError> {
+        let held = KeptHold { payer, tokens, at };
+        if let Some(decided) = self.wallets.hold(held) {
+            return Ok(decided);
+        }
+        self.learn(&payer).await?;
+        // A session that is not in the database has no room.
+        Ok(self.wallets.hold(held).unwrap_or(Err(NotHeld::Session)))
+    }
+
+    /// Adds up what the payer's budgets and session have spent so far, once in the life of the server.
+    pub(crate) async fn learn(&self, payer: &Payer) -> Result<(), StoreError> {
+        if self.wallets.knows(payer) {
+            return Ok(());
+        }
+        let (wallets, payer) = (Arc::clone(&self.wallets), *payer);
+        let learning = self.writer.write_then(
+            move |transaction| Box::pin(Learned::read(transaction, payer)),
+            move |learned| wallets.learn(learned),
+        );
+        learning.await.map(drop)
     }
 
     /// The hold that was [kept](Hold::keep) in a queued run's row, once the run is taken up.
@@ -299,21 +379,26 @@ mod tests {
             tokens,
             at: now,
         };
-        let wallets = Wallets::new(
-            vec![(org, 10)],
-            vec![(org, 2)],
-            Budgets::default(),
-            Allowances::default(),
-        );
-        let wallets = Arc::new(wallets);
-        let first = wallets.hold(held(org, 5)).expect("8 are available");
-        match wallets.hold(held(org, 4)) {
+        let wallets = Arc::new(Wallets::new(vec![(org, 10)], vec![(org, 2)]));
+        let hold = |held: KeptHold| {
+            assert!(
+                wallets.hold(held).is_none(),
+                "its budgets are not known yet"
+            );
+            wallets.learn(&Learned {
+                budgets: (held.payer.owner.1, Vec::new()),
+                session: None,
+            });
+            wallets.hold(held).expect("known")
+        };
+        let first = hold(held(org, 5)).expect("8 are available");
+        match hold(held(org, 4)) {
             Err(NotHeld::Balance(wallet)) => {
                 assert_eq!((wallet.held, wallet.available()), (7, 3));
             }
             other => panic!("3 are: {other:?}"),
         }
-        let second = wallets.hold(held(org, 3)).expect("3 are");
+        let second = hold(held(org, 3)).expect("3 are");
         assert_eq!(wallets.wallet(org).available(), 0);
         drop(first);
         assert_eq!(wallets.wallet(org).available(), 5);
@@ -322,10 +407,7 @@ mod tests {
         drop(wallets.held_already(held(org, 5)));
         wallets.post([(org, -4), (OrgId::new(), 4)]);
         assert_eq!(wallets.wallet(org), Wallet { posted: 6, held: 0 });
-        assert!(
-            wallets.hold(held(OrgId::new(), 1)).is_err(),
-            "nobody's is empty"
-        );
-        assert!(wallets.hold(held(OrgId::new(), 0)).is_ok());
+        assert!(hold(held(OrgId::new(), 1)).is_err(), "nobody's is empty");
+        assert!(hold(held(OrgId::new(), 0)).is_ok());
     }
 }

@@ -223,14 +223,17 @@ async fn settle_on(
         }
     };
     while batch.work.is_empty() {
-        let ended = settle_alone(direct.on(&locked), &batch.settling);
+        let ended = settle_alone(direct.on(&locked), &mut batch.settling);
         batch.tell(ended);
         batch = Batch::next(commands).await?;
     }
     Some(batch)
 }
 
-fn settle_alone(connection: &Connection, settling: &[Settling]) -> Result<Recorded, StoreError> {
+fn settle_alone(
+    connection: &Connection,
+    settling: &mut [Settling],
+) -> Result<Recorded, StoreError> {
     let ended = try_settle_alone(connection, settling);
     if ended.is_err() {
         // What is open is undone; where nothing is open this is refused, which is as well.
@@ -243,7 +246,7 @@ fn settle_alone(connection: &Connection, settling: &[Settling]) -> Result<Record
 /// that it changes after a savepoint.
 fn try_settle_alone(
     connection: &Connection,
-    settling: &[Settling],
+    settling: &mut [Settling],
 ) -> Result<Recorded, StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let recorded = match record(connection, settling) {
@@ -262,7 +265,7 @@ fn try_settle_alone(
 /// Does work, and settles runs, in one transaction.
 async fn do_all(connection: &mut SqliteConnection, direct: &Direct, mut batch: Batch) {
     let (work, mut answers) = (mem::take(&mut batch.work), Vec::new());
-    let ended = transaction(connection, direct, work, &mut answers, &batch.settling).await;
+    let ended = transaction(connection, direct, work, &mut answers, &mut batch.settling).await;
     if ended.is_err() {
         let _ = connection.execute("ROLLBACK").await;
     }
@@ -278,7 +281,7 @@ async fn transaction(
     direct: &Direct,
     work: Vec<Work>,
     answers: &mut Vec<Answer>,
-    settling: &[Settling],
+    settling: &mut [Settling],
 ) -> Result<Recorded, StoreError> {
     connection.execute("BEGIN IMMEDIATE").await?;
     for one in work {
@@ -301,7 +304,7 @@ async fn transaction(
 }
 
 /// Records them together, or else one by one.
-fn settle(connection: &Connection, settling: &[Settling]) -> Result<Recorded, StoreError> {
+fn settle(connection: &Connection, settling: &mut [Settling]) -> Result<Recorded, StoreError> {
     if settling.is_empty() {
         return Ok(Vec::new());
     }
@@ -312,10 +315,10 @@ fn settle(connection: &Connection, settling: &[Settling]) -> Result<Recorded, St
 }
 
 /// What is wrong with one is no other's fault.
-fn one_by_one(connection: &Connection, settling: &[Settling]) -> Result<Recorded, StoreError> {
+fn one_by_one(connection: &Connection, settling: &mut [Settling]) -> Result<Recorded, StoreError> {
     let mut recorded = Vec::with_capacity(settling.len());
     for one in settling {
-        recorded.push(try_settle(connection, slice::from_ref(one))?);
+        recorded.push(try_settle(connection, slice::from_mut(one))?);
     }
     Ok(recorded)
 }
@@ -323,7 +326,7 @@ fn one_by_one(connection: &Connection, settling: &[Settling]) -> Result<Recorded
 /// Records all of them, or nothing.
 fn try_settle(
     connection: &Connection,
-    settling: &[Settling],
+    settling: &mut [Settling],
 ) -> Result<Result<bool, StoreError>, StoreError> {
     connection.execute_batch("SAVEPOINT command")?;
     let recorded = record(connection, settling);
@@ -335,7 +338,7 @@ fn try_settle(
 }
 
 /// A panic is an error.
-fn record(connection: &Connection, settling: &[Settling]) -> Result<bool, StoreError> {
+fn record(connection: &Connection, settling: &mut [Settling]) -> Result<bool, StoreError> {
     let recorded = catch_unwind(AssertUnwindSafe(|| record_all(connection, settling)));
     recorded.unwrap_or_else(|_| Err(closed()))
 }

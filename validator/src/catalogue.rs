@@ -146,7 +146,7 @@ pub const VIOLATIONS: &[Entry] = &[
     entry(
         "schema_invalid",
         "A JSON Schema in the manifest is invalid, too large, refers elsewhere, or uses a keyword or pattern whose cost is not bounded.",
-        "Mend the place that the message names. A schema has at most 64 KiB, 32 levels and 10,000 subschemas with its references written out; it refers with `$ref` to `#/$defs/…` only; its patterns take at most 32 KiB each when compiled and have no look-around or back-references. `docs/selling.md` lists the keywords.",
+        "Mend the place that the message names. A schema has at most 64 KiB, 32 levels and 10,000 subschemas with its references written out; it refers with `$ref` to `#/$defs/…` only; its patterns take at most 64 KiB each when compiled and have no look-around or back-references. `docs/selling.md` lists the keywords.",
     ),
     entry(
         "table_too_large",

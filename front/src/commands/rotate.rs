@@ -16,6 +16,7 @@ pub(crate) async fn rotate(options: RotateOptions) -> anyhow::Result<End> {
         folder: config.data,
         master_key: config.master_key,
         fee_basis_points: config.fee_basis_points,
+        caps: tollgate_store::Caps::default(),
     };
     let rotated = match Store::rotate_master_key(settings, next).await {
         Err(RotateError::NextNotGiven) => {

@@ -12,7 +12,7 @@ const HOUR_MS: u64 = 60 * 60 * 1000;
 /// No server answers more in a second.
 const REQUESTS_MAX: u32 = 1_000_000;
 /// No org makes more.
-const ARTIFACTS_MAX: u64 = 1_000_000_000;
+const ROWS_MAX: u64 = 1_000_000_000;
 /// No machine has more.
 const BYTES_MAX: u64 = 1 << 50;
 
@@ -90,9 +90,24 @@ impl Config {
 
     fn check_quota(&self) -> anyhow::Result<()> {
         let quota = &self.quota;
-        within("quota.org_artifacts", quota.org_artifacts, 0, ARTIFACTS_MAX)?;
-        let bytes = quota.org_stored_bytes;
-        within("quota.org_stored_bytes", bytes, 0, BYTES_MAX)
+        for (key, rows) in [
+            ("quota.org_artifacts", quota.org_artifacts),
+            ("quota.org_projects", quota.org_projects),
+            ("quota.org_keys", quota.org_keys),
+            ("quota.org_sessions", quota.org_sessions),
+            ("quota.org_subscriptions", quota.org_subscriptions),
+            ("quota.org_budgets", quota.org_budgets),
+            ("quota.artifact_releases", quota.artifact_releases),
+        ] {
+            within(key, rows, 0, ROWS_MAX)?;
+        }
+        for (key, bytes) in [
+            ("quota.org_stored_bytes", quota.org_stored_bytes),
+            ("quota.org_kept_bytes", quota.org_kept_bytes),
+        ] {
+            within(key, bytes, 0, BYTES_MAX)?;
+        }
+        Ok(())
     }
 
     fn check_retention(&self) -> anyhow::Result<()> {

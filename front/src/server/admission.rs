@@ -84,7 +84,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let (prepared, load) = prepare::prepare(server, &run, read.held).await?;
     // 8: the price is held. 402
     let run = asked_now(run);
-    let hold = price(server, &run, read.request.max_price)?;
+    let hold = price(server, &run, read.request.max_price).await?;
     // 9: a place. 503
     place(server)?;
     // 10, 11: run and settle. 200, 502, 504; or 202
@@ -281,11 +281,11 @@ fn asked_now(run: NewRun) -> NewRun {
 }
 
 /// Holds the price, unless it is more than the caller wants to pay or the org has.
-fn price(server: &Server, run: &NewRun, max_price: Option<u64>) -> Result<Hold, Problem> {
+async fn price(server: &Server, run: &NewRun, max_price: Option<u64>) -> Result<Hold, Problem> {
     if max_price.is_some_and(|max_price| run.price > max_price) {
         return Err(Problem::of(Kind::PriceAboveMax));
     }
-    wallet::hold(server, run.payer(), run.price, run.created_at)
+    wallet::hold(server, run.payer(), run.price, run.created_at).await
 }
 
 /// A server that is ending starts nothing.

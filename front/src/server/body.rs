@@ -11,8 +11,11 @@ use axum::http::header::CONTENT_TYPE;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use moka::sync::Cache;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::error::Category;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
@@ -106,21 +109,22 @@ impl Sent {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        self.json_within(server, org, JSON_BYTES_MAX, shaped).await
+        let read = |headers: &HeaderMap, bytes: &[u8]| shaped(parsed(headers, bytes)?);
+        self.json_within(server, org, JSON_BYTES_MAX, read).await
     }
 
-    /// The same of at most so many bytes. `read` makes the result of the JSON, in the org's turn where the body is large.
+    /// The same of at most so many bytes, which `read` reads: in the org's turn where they are many.
     pub(crate) async fn json_within<T: Send + 'static>(
         self,
         server: &Server,
         org: OrgId,
         bytes_max: u64,
-        read: impl FnOnce(Value) -> Result<T, Problem> + Send + 'static,
+        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let Self { headers, body } = self;
         let body = read_of(server, org, body, bytes_max).await?;
         let length = Length::of_json(body.bytes.len());
-        let work = move || read(parsed(&headers, &body.bytes)?);
+        let work = move || read(&headers, &body.bytes);
         server
             .turns
             .work((org, turns::Kind::Read), length, work)
@@ -193,18 +197,35 @@ pub(crate) async fn read_of(
 
 /// JSON as it was sent: of the right content type, well-formed, without duplicate keys.
 pub(crate) fn parsed(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, Problem> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    if !content_type.is_some_and(is_json) {
-        let sent = content_type.map_or("none".to_owned(), quoted);
-        let message = format!("the content type must be application/json; it is {sent}");
-        return Err(Problem::malformed(Violation::new("content_type", message)));
-    }
-    strict::parse(bytes).map_err(|error| {
-        Problem::malformed(Violation::new(
-            "json_malformed",
-            format!("the body is not JSON: {error}"),
-        ))
+    check_type(headers)?;
+    strict::parse(bytes).map_err(malformed)
+}
+
+/// The outermost parts of JSON as it was sent: what is inside of them stays text, which is far smaller than values.
+pub(crate) fn outline<'b, T: Deserialize<'b>>(
+    headers: &HeaderMap,
+    bytes: &'b [u8],
+) -> Result<T, Problem> {
+    check_type(headers)?;
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        Category::Data => unprocessable("body_invalid", quoted(&error.to_string()), None),
+        _ => malformed(error),
     })
+}
+
+pub(crate) fn malformed(error: impl Display) -> Problem {
+    let message = format!("the body is not JSON: {error}");
+    Problem::malformed(Violation::new("json_malformed", message))
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    if content_type.is_some_and(is_json) {
+        return Ok(());
+    }
+    let sent = content_type.map_or("none".to_owned(), quoted);
+    let message = format!("the content type must be application/json; it is {sent}");
+    Err(Problem::malformed(Violation::new("content_type", message)))
 }
 
 fn is_json(content_type: &str) -> bool {

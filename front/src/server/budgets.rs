@@ -2,7 +2,7 @@
 
 use super::body::{Sent, unprocessable};
 use super::caller::Caller;
-use super::params::{List, id};
+use super::params::{List, Paging, Params, id};
 use super::state::Shared;
 use super::wallet::TOKENS_MAX;
 use crate::problem::{Kind, Problem};
@@ -61,18 +61,18 @@ pub(crate) struct BudgetView {
     resets_at: Option<String>,
 }
 
-/// Lists the project's budgets.
-#[utoipa::path(get, path = "/v1/budgets", tag = "wallet", responses((status = 200, body = List<BudgetView>)))]
+/// Lists the project's budgets, oldest first.
+#[utoipa::path(get, path = "/v1/budgets", tag = "wallet", params(Paging),
+    responses((status = 200, body = List<BudgetView>)))]
 pub(crate) async fn list_budgets(
     State(server): State<Shared>,
     caller: Caller,
+    Params(paging): Params<Paging>,
 ) -> Result<Json<List<BudgetView>>, Problem> {
     caller.needs(Scope::Run)?;
-    let budgets = server.store.budgets(caller.key.project);
-    Ok(Json(List {
-        items: budgets.into_iter().map(view).collect(),
-        next_cursor: None,
-    }))
+    let (after, limit) = (paging.before()?, paging.limit()?);
+    let page = server.store.budgets(caller.owner(), after, limit);
+    Ok(Json(List::of(page.await?, view)))
 }
 
 /// Sets what the project, or one of its keys, may spend in a day or a month; it counts from the next run on.
@@ -95,11 +95,11 @@ pub(crate) async fn set_budget(
         }
         let budget = server.store.set_budget(owner, key, period, cap).await?;
         // With what is held of it, unless it was taken away meanwhile.
-        let set = of(&server, &caller, |it| it.id == budget.id);
+        let set = server.store.budget(owner, key, period).await?;
         return Ok(Json(view(set.unwrap_or(budget))));
     }
     // What was spent is counted in memory only.
-    let had = of(&server, &caller, |it| (it.key, it.period) == (key, period));
+    let had = server.store.budget(owner, key, period).await?;
     let removed = server.store.remove_budget(owner, key, period).await?;
     Ok(Json(match removed {
         Some(removed) => BudgetView {
@@ -116,12 +116,6 @@ pub(crate) async fn set_budget(
             resets_at: None,
         },
     }))
-}
-
-/// The budget of the project, with what is spent and held of it.
-fn of(server: &Shared, caller: &Caller, is_it: impl Fn(&Budget) -> bool) -> Option<Budget> {
-    let mut budgets = server.store.budgets(caller.key.project).into_iter();
-    budgets.find(is_it)
 }
 
 fn period(name: &str) -> Result<Period, Problem> {

@@ -107,6 +107,7 @@ pub(super) fn record_of(run: NewRun, finish: Finish) -> RunRecord {
         usage: finish.usage,
         charged: finish.charged,
         output: finish.output,
+        cut: Vec::new(),
         started_at: finish.started_at,
         finished_at: Some(finish.finished_at),
     }

@@ -110,7 +110,11 @@ pub(crate) async fn enter(
             Err(Problem::of(Kind::IdempotencyConflict))
         }
         Some(kept) => Ok(Entered::Kept(kept)),
-        None => Ok(Entered::First(first)),
+        None => {
+            // Its answer could not be kept.
+            server.store.check_kept_bytes(org).await?;
+            Ok(Entered::First(first))
+        }
     }
 }
 

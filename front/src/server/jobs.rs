@@ -132,6 +132,7 @@ fn queued(run: NewRun) -> RunRecord {
         usage: None,
         charged: 0,
         output: None,
+        cut: Vec::new(),
         started_at: None,
         finished_at: None,
     }

@@ -137,6 +137,7 @@ impl LiveRun {
         let started_at = self.started.at().map(Time::from);
         RunRecord {
             run: self.run.clone(),
+            cut: Vec::new(),
             status: if started_at.is_some() {
                 "RUNNING"
             } else {

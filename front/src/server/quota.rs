@@ -44,3 +44,11 @@ pub(crate) fn over(quota: OverQuota) -> Problem {
     };
     unprocessable(code, message, None)
 }
+
+/// The same of a cap that the store looks at by itself.
+pub(crate) fn full(what: &str, limit: u64) -> Problem {
+    let message = format!(
+        "the org has as many {what} as it may ({limit}): end or delete some, wait until old ones are forgotten, or ask the platform for more"
+    );
+    unprocessable("quota_full", message, None)
+}

@@ -34,6 +34,10 @@ pub(crate) struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value, required = false)]
     output: Option<Box<RawValue>>,
+    /// What was not kept of the run, because the org keeps as many bytes as it may: `output`, `logs`, `spans`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    cut: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
     failure: Option<Value>,
@@ -95,6 +99,7 @@ pub(crate) fn view(record: RunRecord) -> RunView {
         output: record
             .output
             .and_then(|text| RawValue::from_string(text).ok()),
+        cut: record.cut,
         failure: record.failure.map(|failure| caller_s(failure, is_own)),
         usage: record.usage,
         charged: record.charged,

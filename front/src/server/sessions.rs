@@ -81,6 +81,7 @@ pub(crate) async fn create_session(
     check_bounds(&request)?;
     let new = NewSession {
         key: caller.key.key,
+        key_sha256: caller.key.text_sha256,
         artifacts: artifacts(&server, &caller, &request.artifacts).await?,
         cap: request.cap,
         runs_max: request.runs,

@@ -1,6 +1,6 @@
 //! A run's spans: what it spent its time on, what it asked of other machines, and what callers added while it ran.
 
-use super::body::{Sent, shaped};
+use super::body::{Sent, malformed, outline};
 use super::caller::{Caller, KeyOrSession};
 use super::live::LiveRun;
 use super::live_spans::{NotAdded, SPANS_MAX};
@@ -12,15 +12,20 @@ use crate::problem::answer::Created;
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tollgate_runtime::{Attribute, Outcome, Span, Violation};
+use tollgate_runtime::value::strict;
+use tollgate_runtime::{Attribute, Outcome, Span, VIOLATIONS_MAX, Violation};
 use tollgate_store::{RunRecord, Scope, Time};
 use utoipa::ToSchema;
 
+/// Bytes of one span as it is written, with its blanks.
+const SPAN_TEXT_BYTES_MAX: usize = 4 * SPAN_BYTES_MAX;
 /// The span that requests are in.
 const CALL: &str = "call";
 /// Bytes of a request that adds spans: those of all there may be, and what is around them.
@@ -119,7 +124,10 @@ pub(crate) async fn add_spans(
     let live = running(&server, &caller, &record).await?;
     let live = live.ok_or_else(not_running)?;
     let org = caller.key.org;
-    let read = |json| all_checked(&shaped::<SpansUpload>(json)?.spans);
+    let read = |headers: &HeaderMap, bytes: &[u8]| {
+        let upload: SpansUpload<'_> = outline(headers, bytes)?;
+        all_checked(&upload.spans)
+    };
     let spans = sent
         .json_within(&server, org, UPLOAD_BYTES_MAX, read)
         .await?;
@@ -168,8 +176,9 @@ async fn running(
     Ok(None)
 }
 
-/// The spans of a request as they are kept, each with its id.
-fn all_checked(spans: &[Value]) -> Result<Vec<(String, Value)>, Problem> {
+/// The spans of a request as they are kept, each with its id. Each is read by itself: as values a whole request would take
+/// seventy times its bytes.
+fn all_checked(spans: &[&RawValue]) -> Result<Vec<(String, Value)>, Problem> {
     if spans.is_empty() {
         let violation = Violation::new("spans_missing", "there is no span to add");
         return Err(unprocessable_spans(vec![violation.at_pointer("/spans")]));
@@ -177,25 +186,40 @@ fn all_checked(spans: &[Value]) -> Result<Vec<(String, Value)>, Problem> {
     if spans.len() > SPANS_MAX {
         return Err(too_many(0));
     }
-    let is_large = |span: &Value| span.to_string().len() > SPAN_BYTES_MAX;
-    if let Some(place) = spans.iter().position(is_large) {
-        let message = format!("a span has at most {SPAN_BYTES_MAX} bytes, as JSON without blanks");
-        let violation = Violation::new("span_too_large", message);
-        let violation = violation.at_pointer(format!("/spans/{place}"));
-        return Err(Problem::of(Kind::FileTooLarge).with_violation(violation));
-    }
     let (mut kept, mut ids, mut violations) = (Vec::new(), HashSet::new(), Vec::new());
-    for (place, span) in spans.iter().enumerate() {
-        match checked(place, span) {
+    for (place, text) in spans.iter().enumerate() {
+        match checked(place, &span(place, text)?) {
             Ok((id, _)) if !ids.insert(id.clone()) => violations.push(taken(place)),
             Ok(span) => kept.push(span),
             Err(more) => violations.extend(more),
+        }
+        if violations.len() >= VIOLATIONS_MAX {
+            break;
         }
     }
     if violations.is_empty() {
         Ok(kept)
     } else {
         Err(unprocessable_spans(violations))
+    }
+}
+
+/// One span, of at most so many bytes.
+fn span(place: usize, text: &RawValue) -> Result<Value, Problem> {
+    let too_large = || {
+        let message = format!("a span has at most {SPAN_BYTES_MAX} bytes, as JSON without blanks");
+        let violation = Violation::new("span_too_large", message);
+        let violation = violation.at_pointer(format!("/spans/{place}"));
+        Problem::of(Kind::FileTooLarge).with_violation(violation)
+    };
+    // With blanks it may have some more.
+    if text.get().len() > SPAN_TEXT_BYTES_MAX {
+        return Err(too_large());
+    }
+    let span = strict::parse(text.get().as_bytes()).map_err(malformed)?;
+    match span.to_string().len() > SPAN_BYTES_MAX {
+        true => Err(too_large()),
+        false => Ok(span),
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyT
         folder: config.data.clone(),
         master_key: config.master_key.clone(),
         fee_basis_points: config.fee_basis_points,
+        caps: config.quota.caps(),
     };
     let store = Store::open(settings).await?;
     let scratch_folder = config.data.join("scratch");

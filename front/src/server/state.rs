@@ -7,6 +7,7 @@ use super::idempotency::Slots;
 use super::jobs::Jobs;
 use super::live::Live;
 use super::offer::Offer;
+use super::quota;
 use super::rate::Rates;
 use super::source;
 use super::turns::Turns;
@@ -95,6 +96,9 @@ impl Server {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Full { what, limit } = &error {
+            return quota::full(what, *limit);
+        }
         if error.is_refusing() {
             tracing::warn!(%error, "the store refuses");
             Problem::of(Kind::AtCapacity)

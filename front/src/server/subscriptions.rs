@@ -95,7 +95,7 @@ pub(crate) async fn subscribe(
         return Err(terms_changed(artifact.id, release.id));
     }
     let at = Time::now();
-    let hold = wallet::hold(&server, caller.payer(), price, at)?;
+    let hold = wallet::hold(&server, caller.payer(), price, at).await?;
     let new = NewSubscription {
         artifact: artifact.id,
         seller: artifact.owner.0,

@@ -120,7 +120,11 @@ async fn parts(server: &Server, org: OrgId, sent: Sent) -> Result<Parts, Problem
         "multipart/form-data" => {
             let bytes_max = (TOOL_BYTES_MAX + FORM_BYTES_MAX) as u64;
             let body = body::read_of(server, org, sent.body, bytes_max).await?;
-            let (wasm, manifest) = form(&sent.headers, body.bytes.clone()).await?;
+            let (headers, bytes) = (sent.headers, body.bytes.clone());
+            let here = tokio::runtime::Handle::current();
+            let reading = move || here.block_on(form(&headers, bytes));
+            let turn = (org, turns::Kind::Read);
+            let (wasm, manifest) = server.turns.work(turn, Length::Long, reading).await??;
             Ok(Parts {
                 wasm,
                 manifest,

@@ -1,6 +1,7 @@
 //! A span as a caller sends it: bounded, typed, and without control characters before anyone sees it.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tollgate_runtime::{Violation, pointer_part, quoted};
 use tollgate_store::Time;
@@ -12,16 +13,19 @@ const ID_BYTES_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 256;
 const ATTRIBUTES_MAX: usize = 128;
 const KEY_BYTES_MAX: usize = 256;
+/// The most that is said of one span.
+const VIOLATIONS_MAX: usize = 20;
 /// What the ids of a run's own spans begin with, 16 digits all in all.
 const OWN_IDS: &str = "0000000000000";
 
 /// Spans to be added to a run.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SpansUpload {
+pub(crate) struct SpansUpload<'b> {
     /// A run has at most 200, each of at most 16 KiB.
+    #[serde(borrow)]
     #[schema(value_type = Vec<UploadedSpan>, min_items = 1, max_items = 200)]
-    pub(crate) spans: Vec<Value>,
+    pub(crate) spans: Vec<&'b RawValue>,
 }
 
 /// One stretch of time, measured by the caller.
@@ -182,6 +186,9 @@ impl Reading {
     }
 
     fn wrong(&mut self, field: &str, message: impl Into<String>) {
+        if self.violations.len() >= VIOLATIONS_MAX {
+            return;
+        }
         let pointer = format!("{}{field}", self.pointer);
         let violation = Violation::new("span_invalid", message).at_pointer(&pointer);
         self.violations.push(violation);

@@ -58,14 +58,28 @@ pub(crate) struct UsageView {
     wall_us: u64,
 }
 
+/// What runs used, and what the org keeps of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UsageList {
+    items: Vec<UsageView>,
+    /// Null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// Bytes of outputs, logs, spans and answers to repeated requests that the org keeps now.
+    kept_bytes: u64,
+    /// How many it may keep; null is no limit. Above it a run's record stays, and the rest is cut.
+    #[schema(required)]
+    kept_bytes_max: Option<u64>,
+}
+
 /// What the project's runs used, by day, artifact or key, newest first. It stays when the runs' records are gone.
 #[utoipa::path(get, path = "/v1/usage", tag = "wallet", params(UsageQuery),
-    responses((status = 200, body = List<UsageView>)))]
+    responses((status = 200, body = UsageList)))]
 pub(crate) async fn list_usage(
     State(server): State<Shared>,
     caller: Caller,
     Params(query): Params<UsageQuery>,
-) -> Result<Json<List<UsageView>>, Problem> {
+) -> Result<Json<UsageList>, Problem> {
     caller.needs(Scope::Run)?;
     let paging = Paging::new(query.limit, query.cursor);
     let (owner, limit) = (caller.owner(), paging.limit()?);
@@ -95,7 +109,13 @@ pub(crate) async fn list_usage(
             })
         }
     };
-    Ok(Json(list))
+    let kept = server.store.kept_bytes(owner.0).await?;
+    Ok(Json(UsageList {
+        items: list.items,
+        next_cursor: list.next_cursor,
+        kept_bytes: kept.used,
+        kept_bytes_max: (kept.limit < u64::MAX).then_some(kept.limit),
+    }))
 }
 
 fn day_before(paging: &Paging) -> Result<Option<Day>, Problem> {

@@ -63,8 +63,13 @@ pub(crate) struct CreditRequest {
 }
 
 /// Holds the price of what was asked for at a time. 402 where a budget or the wallet has too little.
-pub(crate) fn hold(server: &Server, payer: Payer, price: u64, at: Time) -> Result<Hold, Problem> {
-    let held = server.store.hold(payer, price, at);
+pub(crate) async fn hold(
+    server: &Server,
+    payer: Payer,
+    price: u64,
+    at: Time,
+) -> Result<Hold, Problem> {
+    let held = server.store.hold(payer, price, at).await?;
     held.map_err(|refused| match refused {
         NotHeld::Session => Problem::of(Kind::BudgetExhausted).with_hint(
             "Nothing was started or charged: the session has started all of its `runs`, or the price would pass its `cap`; whoever made it makes another with `POST /v1/sessions`.",

@@ -64,6 +64,14 @@ pub struct Admissible {
     pub notes: Vec<Violation>,
 }
 
+impl Admissible {
+    /// Bytes that what the seller wrote takes in memory, about. Its text can stand for seventy times its length.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let manifest = self.manifest.as_ref().map_or(0, Manifest::memory_bytes);
+        manifest + self.interface.memory_bytes()
+    }
+}
+
 /// Reads a file's structure, which is what can be said of an upload while its sender waits: it is WebAssembly of a
 /// size that is taken, or why not.
 pub fn readable(bytes: &[u8]) -> Result<Survey<'_>, Vec<Violation>> {

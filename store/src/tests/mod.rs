@@ -1,5 +1,6 @@
 //! The store on a real database in a folder of its own.
 
+mod caps;
 mod money;
 mod pages;
 mod payments;
@@ -32,6 +33,7 @@ async fn open_in(folder: &tempfile::TempDir) -> Result<Store, OpenError> {
         folder: folder.path().to_owned(),
         master_key: None,
         fee_basis_points: 0,
+        caps: Caps::default(),
     };
     Store::open(settings).await
 }
@@ -164,7 +166,7 @@ async fn settle(
     attempt: Option<i64>,
     finish: Finish,
 ) -> Result<bool, StoreError> {
-    let hold = store.hold(run.payer(), 0, Time::now());
+    let hold = store.hold(run.payer(), 0, Time::now()).await?;
     settle_held(store, run, attempt, finish, hold.expect("nothing")).await
 }
 
@@ -212,6 +214,7 @@ async fn a_wrong_master_key_does_not_open() {
         folder: opened.folder.path().to_owned(),
         master_key: Some(text.to_owned().into()),
         fee_basis_points: 0,
+        caps: Caps::default(),
     };
     let wrong = Store::open(settings(&"0".repeat(64))).await;
     assert!(

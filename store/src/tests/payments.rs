@@ -181,7 +181,7 @@ fn payments_of_one_moment_have_places_one_after_the_other() {
     let (buyer, seller) = (OrgId::new(), OrgId::new());
     let payment = || {
         let of = Paid::Run(RunId::new());
-        Payment::new(of, (buyer, seller), 5, None).expect("five tokens")
+        Payment::new(of, (buyer, seller), 5).expect("five tokens")
     };
     let payments: Vec<_> = (0..500).map(|_| payment()).collect();
     payment::record(&connection, payments.iter()).expect("written");

@@ -44,6 +44,7 @@ fn settings(folder: &TempDir, master_key: Option<&str>) -> Settings {
         folder: folder.path().to_owned(),
         master_key: master_key.map(Into::into),
         fee_basis_points: 0,
+        caps: crate::Caps::default(),
     }
 }
 

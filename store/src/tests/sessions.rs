@@ -3,15 +3,20 @@
 use super::*;
 
 pub(super) async fn made(store: &Store, org: &NewOrg, cap: u64, runs_max: u64) -> SessionMade {
-    let new = NewSession {
+    let new = new_session(org, cap, runs_max);
+    let made = store.create_session((org.org, org.project), new).await;
+    made.expect("made")
+}
+
+pub(super) fn new_session(org: &NewOrg, cap: u64, runs_max: u64) -> NewSession {
+    NewSession {
         key: org.key.key.id,
+        key_sha256: org.key.text.hash(),
         artifacts: vec![ArtifactId::new(), ArtifactId::new()],
         cap,
         runs_max,
         lasts: Duration::from_secs(3600),
-    };
-    let made = store.create_session((org.org, org.project), new).await;
-    made.expect("made")
+    }
 }
 
 /// A run of a session's first artifact.
@@ -24,8 +29,9 @@ fn run(org: &NewOrg, session: &Session, price: u64) -> NewRun {
     }
 }
 
-fn hold(store: &Store, run: &NewRun) -> Result<Hold, NotHeld> {
-    store.hold(run.payer(), run.price, run.created_at)
+async fn hold(store: &Store, run: &NewRun) -> Result<Hold, NotHeld> {
+    let held = store.hold(run.payer(), run.price, run.created_at);
+    held.await.expect("read")
 }
 
 async fn used(store: &Store, org: &NewOrg, session: &Session) -> (u64, u64) {
@@ -112,7 +118,7 @@ async fn runs_and_tokens_are_counted_once_each_and_survive_a_restart() {
         ended(FinishStatus::Cancelled, 0, None),
     ] {
         let run = run(&buyer, &session, 5);
-        let hold = hold(&store, &run).expect("there is room");
+        let hold = hold(&store, &run).await.expect("there is room");
         let settled = settle_held(&store, run, None, finish, hold).await;
         assert!(settled.expect("written"));
     }
@@ -120,7 +126,7 @@ async fn runs_and_tokens_are_counted_once_each_and_survive_a_restart() {
     // One is queued, one was and is cancelled.
     for is_cancelled in [false, true] {
         let run = run(&buyer, &session, 20);
-        hold(&store, &run).expect("there is room").keep();
+        hold(&store, &run).await.expect("there is room").keep();
         let (owner, id) = (run.owner, run.id);
         store
             .queue_run(run, "{}".to_owned(), None)
@@ -131,9 +137,13 @@ async fn runs_and_tokens_are_counted_once_each_and_survive_a_restart() {
             assert!(store.cancel_queued(owner, id).await.expect("written"));
         }
     }
-    let too_dear = hold(&store, &run(&buyer, &session, 1)).map(drop);
+    let too_dear = hold(&store, &run(&buyer, &session, 1)).await.map(drop);
     assert_eq!(too_dear, Err(NotHeld::Session));
-    drop(hold(&store, &run(&buyer, &session, 0)).expect("the fourth, for nothing"));
+    drop(
+        hold(&store, &run(&buyer, &session, 0))
+            .await
+            .expect("the fourth, for nothing"),
+    );
     store.close().await;
     let store = open_in(&folder).await.expect("opens");
     store.lose_running().await.expect("written");
@@ -147,8 +157,10 @@ async fn runs_and_tokens_are_counted_once_each_and_survive_a_restart() {
     let written = settle_held(&store, claimed.run, attempt, finish, held);
     assert!(written.await.expect("written"));
     assert_eq!(used(&store, &buyer, &session).await, (5, 3));
-    let last = hold(&store, &run(&buyer, &session, 20)).expect("the fourth");
-    let fifth = hold(&store, &run(&buyer, &session, 0)).map(drop);
+    let last = hold(&store, &run(&buyer, &session, 20))
+        .await
+        .expect("the fourth");
+    let fifth = hold(&store, &run(&buyer, &session, 0)).await.map(drop);
     assert_eq!(fifth, Err(NotHeld::Session));
     drop(last);
     let filter = |session| RunFilter {
@@ -176,6 +188,7 @@ async fn a_session_is_kept_as_long_as_records_of_runs() {
     let owner = (caller.org, caller.project);
     let new = NewSession {
         key: caller.key.key.id,
+        key_sha256: caller.key.text.hash(),
         artifacts: Vec::new(),
         cap: 7,
         runs_max: 3,
@@ -211,6 +224,7 @@ async fn a_session_is_kept_as_long_as_records_of_runs() {
         0,
         Time::now(),
     );
+    let refused = refused.await.expect("read");
     assert_eq!(refused.map(drop), Err(NotHeld::Session));
     store
         .purge(retention(Duration::ZERO))

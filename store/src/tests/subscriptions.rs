@@ -22,7 +22,11 @@ async fn what_ended_long_ago_is_forgotten_and_what_goes_on_is_not() {
             key: new.key,
             session: None,
         };
-        let hold = store.hold(payer, 0, new.at).expect("nothing");
+        let hold = store
+            .hold(payer, 0, new.at)
+            .await
+            .expect("read")
+            .expect("nothing");
         let made = store.subscribe(owner, new, hold).await.expect("written");
         made.expect("the first").id
     };

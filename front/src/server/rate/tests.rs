@@ -189,6 +189,7 @@ async fn a_request_is_counted_once_and_its_answer_says_how_the_limits_stand() {
         project: ProjectId::new(),
         key: KeyId::new(),
         scopes: Scopes::of([Scope::Run]),
+        text_sha256: [0; 32],
         is_suspended: false,
     };
     let rates = Arc::new(rates);

@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tollgate_tests::holds_within;
-use tollgate_tests::server::{JSON, Server};
+use tollgate_tests::server::Server;
 
 /// A token's header or claims, with a field changed.
 fn changed(part: &str, field: &str, value: Value) -> String {
@@ -150,9 +150,11 @@ fn a_session_goes_where_its_key_and_its_org_go() {
         set("resume");
         session.caller.run(&own, &input).expect(200);
     }
-    // Another text is the same key.
+    // While the text that made it is good, too.
     let rotate = format!("/v1/keys/{agent_id}/rotate");
-    caller.send("POST", &rotate, JSON, b"{}").expect(200);
+    caller
+        .post(&rotate, &json!({"overlap_s": 3600}))
+        .expect(200);
     session.caller.run(&own, &input).expect(200);
     let queued = queue(&session.caller, &own, 0).expect(202);
     caller.delete(&format!("/v1/keys/{agent_id}")).expect(204);

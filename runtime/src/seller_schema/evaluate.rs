@@ -1,0 +1,516 @@
+//! Evaluates a value, at a cost that is taken before each step.
+
+use super::equal::{are_unique, compared, is_equal, is_multiple, whole};
+use super::fuel::{Fuel, OutOfFuel};
+use super::node::{Id, Keyword, Schema, Type};
+use crate::violation::pointer_part;
+use serde_json::{Map, Number, Value};
+use std::cmp::Ordering;
+use std::fmt::Write;
+
+/// Characters that are shown of a text.
+const SHOWN_MAX: usize = 60;
+
+/// What is wrong with a value: the pointer of the place, and a sentence without its subject.
+pub(crate) type Found = (String, String);
+
+/// One evaluation.
+pub(super) struct Evaluation<'s> {
+    schemas: &'s [Schema],
+    fuel: Fuel,
+    found: Vec<Found>,
+    found_max: usize,
+}
+
+/// A place in the value, for whoever is told what is wrong there.
+enum At<'a> {
+    Root,
+    Field(&'a At<'a>, &'a str),
+    Item(&'a At<'a>, usize),
+}
+
+impl<'s> Evaluation<'s> {
+    /// With fuel for so many nanoseconds.
+    pub(super) fn new(schemas: &'s [Schema], nanos: u64) -> Self {
+        Self {
+            schemas,
+            fuel: Fuel::new(nanos),
+            found: Vec::new(),
+            found_max: 0,
+        }
+    }
+
+    pub(super) fn is_valid(&mut self, root: Id, value: &Value) -> Result<bool, OutOfFuel> {
+        self.schema(root, value, None)
+    }
+
+    /// What is wrong with a value that is not valid, up to so many things.
+    pub(super) fn explain(
+        mut self,
+        root: Id,
+        value: &Value,
+        found_max: usize,
+    ) -> Result<Vec<Found>, OutOfFuel> {
+        self.found_max = found_max;
+        self.schema(root, value, Some(&At::Root))?;
+        Ok(self.found)
+    }
+
+    /// Without a place the first thing that is wrong ends it; with one all of them are told.
+    fn schema(&mut self, id: Id, value: &Value, at: Option<&At<'_>>) -> Result<bool, OutOfFuel> {
+        self.fuel.step()?;
+        let keywords = match &self.schemas[id.0 as usize] {
+            Schema::Always => return Ok(true),
+            Schema::Never => return self.wrong(at, || "is not allowed".to_owned()),
+            Schema::Keywords(keywords) => keywords,
+        };
+        let mut is_valid = true;
+        for keyword in keywords {
+            self.fuel.step()?;
+            is_valid &= self.keyword(keyword, value, at)?;
+            if !is_valid && self.is_over(at) {
+                break;
+            }
+        }
+        Ok(is_valid)
+    }
+
+    fn is_over(&self, at: Option<&At<'_>>) -> bool {
+        at.is_none() || self.found.len() >= self.found_max
+    }
+
+    /// Tells what is wrong, where somebody is told.
+    fn wrong(
+        &mut self,
+        at: Option<&At<'_>>,
+        message: impl FnOnce() -> String,
+    ) -> Result<bool, OutOfFuel> {
+        if let Some(at) = at
+            && self.found.len() < self.found_max
+        {
+            let mut pointer = String::new();
+            at.write(&mut pointer, &mut self.fuel)?;
+            self.found.push((pointer, message()));
+        }
+        Ok(false)
+    }
+
+    fn holds(
+        &mut self,
+        holds: bool,
+        at: Option<&At<'_>>,
+        message: impl FnOnce() -> String,
+    ) -> Result<bool, OutOfFuel> {
+        match holds {
+            true => Ok(true),
+            false => self.wrong(at, message),
+        }
+    }
+
+    fn keyword(
+        &mut self,
+        keyword: &'s Keyword,
+        value: &Value,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        match keyword {
+            Keyword::Reference(id) => self.schema(*id, value, at),
+            Keyword::Type(types) => self.types(types, value, at),
+            Keyword::Const(constant) => {
+                let equal = is_equal(constant, value, &mut self.fuel)?;
+                self.holds(equal, at, || {
+                    format!("{} is not {}", shown(value), shown(constant))
+                })
+            }
+            Keyword::Enum(constants) => self.any_constant(constants, value, at),
+            Keyword::AllOf(ids) => {
+                let mut is_valid = true;
+                for id in ids {
+                    is_valid &= self.schema(*id, value, at)?;
+                    if !is_valid && self.is_over(at) {
+                        break;
+                    }
+                }
+                Ok(is_valid)
+            }
+            Keyword::AnyOf(ids) => {
+                for id in ids {
+                    if self.schema(*id, value, None)? {
+                        return Ok(true);
+                    }
+                }
+                self.wrong(at, || {
+                    format!("{} fits none of the alternatives of `anyOf`", shown(value))
+                })
+            }
+            Keyword::OneOf(ids) => {
+                let mut fitting = 0;
+                for id in ids {
+                    fitting += u32::from(self.schema(*id, value, None)?);
+                    if fitting > 1 {
+                        break;
+                    }
+                }
+                self.holds(fitting == 1, at, || {
+                    let how_many = if fitting == 0 {
+                        "none"
+                    } else {
+                        "more than one"
+                    };
+                    format!(
+                        "{} fits {how_many} of the alternatives of `oneOf`",
+                        shown(value)
+                    )
+                })
+            }
+            Keyword::Not(id) => {
+                let fits = self.schema(*id, value, None)?;
+                self.holds(!fits, at, || {
+                    format!("{} is what `not` excludes", shown(value))
+                })
+            }
+            Keyword::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                let branch = match self.schema(*condition, value, None)? {
+                    true => then,
+                    false => otherwise,
+                };
+                branch.map_or(Ok(true), |id| self.schema(id, value, at))
+            }
+            Keyword::DependentSchemas(dependents) => {
+                let mut is_valid = true;
+                for (name, id) in dependents {
+                    self.fuel.hash(name.len())?;
+                    if value.get(&**name).is_some() {
+                        is_valid &= self.schema(*id, value, at)?;
+                    }
+                }
+                Ok(is_valid)
+            }
+            of_type => match value {
+                Value::Number(number) => self.number(of_type, number, at),
+                Value::String(text) => self.text(of_type, text, at),
+                Value::Array(items) => self.items(of_type, items, at),
+                Value::Object(fields) => self.fields(of_type, fields, at),
+                Value::Null | Value::Bool(_) => Ok(true),
+            },
+        }
+    }
+
+    fn types(
+        &mut self,
+        types: &[Type],
+        value: &Value,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        let fits = types.iter().any(|it| is_of_type(value, *it));
+        self.holds(fits, at, || {
+            let names: Vec<_> = types
+                .iter()
+                .map(|it| format!("\"{}\"", it.name()))
+                .collect();
+            let word = if names.len() == 1 { "type" } else { "types" };
+            format!("{} is not of {word} {}", shown(value), names.join(", "))
+        })
+    }
+
+    fn any_constant(
+        &mut self,
+        constants: &[Value],
+        value: &Value,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        for constant in constants {
+            if is_equal(constant, value, &mut self.fuel)? {
+                return Ok(true);
+            }
+        }
+        self.wrong(at, || {
+            let named: Vec<_> = constants.iter().take(10).map(shown).collect();
+            let more = if constants.len() > named.len() {
+                ", …"
+            } else {
+                ""
+            };
+            format!("{} is not one of {}{more}", shown(value), named.join(", "))
+        })
+    }
+
+    fn number(
+        &mut self,
+        keyword: &Keyword,
+        number: &Number,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        use Ordering::{Equal, Greater, Less};
+        let bound = |bound: &Number, fitting: [Ordering; 2]| {
+            compared(number, bound).is_some_and(|it| fitting.contains(&it))
+        };
+        let (holds, limit, what) = match keyword {
+            Keyword::Minimum(min) => (bound(min, [Greater, Equal]), min, "less than"),
+            Keyword::Maximum(max) => (bound(max, [Less, Equal]), max, "greater than"),
+            Keyword::ExclusiveMinimum(min) => (bound(min, [Greater; 2]), min, "not greater than"),
+            Keyword::ExclusiveMaximum(max) => (bound(max, [Less; 2]), max, "not less than"),
+            Keyword::MultipleOf(of) => {
+                let is_multiple = is_multiple(number, of, &mut self.fuel)?;
+                (is_multiple, of, "not a multiple of")
+            }
+            _ => return Ok(true),
+        };
+        self.holds(holds, at, || format!("{number} is {what} {limit}"))
+    }
+
+    fn text(
+        &mut self,
+        keyword: &Keyword,
+        text: &str,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        let mut length = || -> Result<u64, OutOfFuel> {
+            self.fuel.compare(text.len())?;
+            Ok(text.chars().count() as u64)
+        };
+        let (holds, what) = match keyword {
+            Keyword::MinLength(min) => (
+                length()? >= *min,
+                format!("is shorter than {min} characters"),
+            ),
+            Keyword::MaxLength(max) => (
+                length()? <= *max,
+                format!("is longer than {max} characters"),
+            ),
+            Keyword::Pattern(pattern) => {
+                let matches = pattern.is_match(text, &mut self.fuel)?;
+                let what = match matches {
+                    true => String::new(),
+                    false => format!("does not match the pattern `{}`", cut(pattern.text())),
+                };
+                (matches, what)
+            }
+            _ => return Ok(true),
+        };
+        self.holds(holds, at, || format!("{} {what}", shown_text(text)))
+    }
+
+    fn items(
+        &mut self,
+        keyword: &Keyword,
+        items: &[Value],
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        let length = items.len() as u64;
+        match keyword {
+            Keyword::MinItems(min) => self.holds(length >= *min, at, || {
+                format!("has {length} items; at least {min} are required")
+            }),
+            Keyword::MaxItems(max) => self.holds(length <= *max, at, || {
+                format!("has {length} items; at most {max} are allowed")
+            }),
+            Keyword::UniqueItems => {
+                let unique = are_unique(items, &mut self.fuel)?;
+                self.holds(unique, at, || "has two equal items".to_owned())
+            }
+            Keyword::Items { prefix, rest } => {
+                let mut is_valid = true;
+                for (index, item) in items.iter().enumerate() {
+                    let Some(id) = prefix.get(index).copied().or(*rest) else {
+                        break;
+                    };
+                    let place = at.map(|at| At::Item(at, index));
+                    is_valid &= self.schema(id, item, place.as_ref())?;
+                    if !is_valid && self.is_over(at) {
+                        break;
+                    }
+                }
+                Ok(is_valid)
+            }
+            Keyword::Contains { schema, min, max } => {
+                let mut fitting = 0;
+                for item in items {
+                    fitting += u64::from(self.schema(*schema, item, None)?);
+                    if max.is_none() && fitting >= *min {
+                        return Ok(true);
+                    }
+                }
+                let holds = fitting >= *min && max.is_none_or(|max| fitting <= max);
+                self.holds(holds, at, || {
+                    format!(
+                        "has {fitting} items that fit `contains`; it wants {}",
+                        range(*min, *max)
+                    )
+                })
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn fields(
+        &mut self,
+        keyword: &Keyword,
+        fields: &Map<String, Value>,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        let length = fields.len() as u64;
+        match keyword {
+            Keyword::MinProperties(min) => self.holds(length >= *min, at, || {
+                format!("has {length} fields; at least {min} are required")
+            }),
+            Keyword::MaxProperties(max) => self.holds(length <= *max, at, || {
+                format!("has {length} fields; at most {max} are allowed")
+            }),
+            Keyword::Required(names) => self.required(names, fields, at),
+            Keyword::DependentRequired(dependents) => {
+                let mut is_valid = true;
+                for (name, names) in dependents {
+                    self.fuel.hash(name.len())?;
+                    if fields.contains_key(&**name) {
+                        is_valid &= self.required(names, fields, at)?;
+                    }
+                }
+                Ok(is_valid)
+            }
+            Keyword::PropertyNames(id) => {
+                let mut is_valid = true;
+                for name in fields.keys() {
+                    self.fuel.hash(name.len())?;
+                    let text = Value::String(name.clone());
+                    let place = at.map(|at| At::Field(at, name));
+                    is_valid &= self.schema(*id, &text, place.as_ref())?;
+                    if !is_valid && self.is_over(at) {
+                        break;
+                    }
+                }
+                Ok(is_valid)
+            }
+            Keyword::Fields { .. } => self.each_field(keyword, fields, at),
+            _ => Ok(true),
+        }
+    }
+
+    fn required(
+        &mut self,
+        names: &[Box<str>],
+        fields: &Map<String, Value>,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        let mut is_valid = true;
+        for name in names {
+            self.fuel.hash(name.len())?;
+            let is_there = fields.contains_key(&**name);
+            is_valid &= self.holds(is_there, at, || {
+                format!("lacks the required field {}", shown_text(name))
+            })?;
+            if !is_valid && self.is_over(at) {
+                break;
+            }
+        }
+        Ok(is_valid)
+    }
+
+    fn each_field(
+        &mut self,
+        keyword: &Keyword,
+        fields: &Map<String, Value>,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
+        let Keyword::Fields {
+            named,
+            patterns,
+            others,
+        } = keyword
+        else {
+            return Ok(true);
+        };
+        let mut is_valid = true;
+        for (name, value) in fields {
+            self.fuel.hash(name.len())?;
+            let place = at.map(|at| At::Field(at, name));
+            let place = place.as_ref();
+            let mut is_other = true;
+            if let Some(id) = named.get(&**name) {
+                is_other = false;
+                is_valid &= self.schema(*id, value, place)?;
+            }
+            for (pattern, id) in patterns {
+                if pattern.is_match(name, &mut self.fuel)? {
+                    is_other = false;
+                    is_valid &= self.schema(*id, value, place)?;
+                }
+            }
+            if let (true, Some(id)) = (is_other, others) {
+                is_valid &= self.schema(*id, value, place)?;
+            }
+            if !is_valid && self.is_over(at) {
+                break;
+            }
+        }
+        Ok(is_valid)
+    }
+}
+
+impl At<'_> {
+    /// Writes the pointer of the place.
+    fn write(&self, pointer: &mut String, fuel: &mut Fuel) -> Result<(), OutOfFuel> {
+        match self {
+            At::Root => Ok(()),
+            At::Field(outer, name) => {
+                outer.write(pointer, fuel)?;
+                fuel.hash(name.len())?;
+                pointer.push('/');
+                pointer.push_str(&pointer_part(name));
+                Ok(())
+            }
+            At::Item(outer, index) => {
+                outer.write(pointer, fuel)?;
+                // Writing to a string cannot fail.
+                let _ = write!(pointer, "/{index}");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn is_of_type(value: &Value, ty: Type) -> bool {
+    match (ty, value) {
+        (Type::Null, Value::Null)
+        | (Type::Boolean, Value::Bool(_))
+        | (Type::Number, Value::Number(_))
+        | (Type::String, Value::String(_))
+        | (Type::Array, Value::Array(_))
+        | (Type::Object, Value::Object(_)) => true,
+        (Type::Integer, Value::Number(number)) => {
+            let is_large = |it: f64| it.fract() == 0.0 && it.is_finite();
+            whole(number).is_some() || number.as_f64().is_some_and(is_large)
+        }
+        _ => false,
+    }
+}
+
+fn range(min: u64, max: Option<u64>) -> String {
+    match max {
+        Some(max) => format!("{min} to {max}"),
+        None => format!("at least {min}"),
+    }
+}
+
+/// The beginning of a value, however large it is.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => shown_text(text),
+        Value::Array(items) => format!("a list of {} items", items.len()),
+        Value::Object(fields) => format!("an object with {} fields", fields.len()),
+        scalar => scalar.to_string(),
+    }
+}
+
+fn shown_text(text: &str) -> String {
+    format!("{:?}", cut(text))
+}
+
+fn cut(text: &str) -> String {
+    let end = text.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
+    end.map_or_else(|| text.to_owned(), |end| format!("{}…", &text[..end]))
+}

@@ -1,0 +1,69 @@
+//! Regular expressions that sellers write: linear in the text, bounded in size, without captures, whose tables would grow
+//! with the text's states.
+
+use super::fuel::{Fuel, OutOfFuel, STATE};
+use regex_automata::meta::{Config, Regex};
+use regex_automata::nfa::thompson::{Compiler, Config as NfaConfig, WhichCaptures};
+
+/// The most memory one compiled pattern takes, in bytes.
+pub(super) const PATTERN_BYTES_MAX: usize = 64 * 1024;
+/// The most memory that a pattern takes for what it learns of texts, in bytes, for each thread that uses it.
+const CACHE_BYTES_MAX: usize = 64 * 1024;
+
+/// A pattern, compiled.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    text: Box<str>,
+    regex: Regex,
+    states: u64,
+}
+
+impl Pattern {
+    /// Compiles a pattern as JSON Schema has it, or says what is wrong with it. Gives the bytes that it takes, too.
+    pub(super) fn new(text: &str) -> Result<(Self, usize), String> {
+        let not_linear = || {
+            "is not a regular expression that can be judged in linear time: write it without look-around and back-references".to_owned()
+        };
+        let rust = jsonschema_regex::to_rust_regex(text).map_err(|()| not_linear())?;
+        let config = NfaConfig::new()
+            .nfa_size_limit(Some(PATTERN_BYTES_MAX))
+            .which_captures(WhichCaptures::None);
+        let automaton = Compiler::new().configure(config).build(&rust);
+        let automaton = automaton.map_err(|error| match error.size_limit() {
+            Some(_) => format!(
+                "takes more than {PATTERN_BYTES_MAX} bytes when it is compiled: repeat less, or bound the length with `maxLength`"
+            ),
+            None => not_linear(),
+        })?;
+        let (states, bytes) = (automaton.states().len() as u64, automaton.memory_usage());
+        let config = Config::new()
+            .which_captures(WhichCaptures::None)
+            .hybrid_cache_capacity(CACHE_BYTES_MAX)
+            .onepass_size_limit(Some(CACHE_BYTES_MAX))
+            .dfa_size_limit(Some(CACHE_BYTES_MAX));
+        let regex = Regex::builder().configure(config).build(&rust);
+        let pattern = Self {
+            text: text.into(),
+            regex: regex.map_err(|_| not_linear())?,
+            states,
+        };
+        Ok((pattern, bytes))
+    }
+
+    /// What matching costs for each byte of text at most.
+    pub(super) fn per_byte(&self) -> u64 {
+        self.states * STATE
+    }
+
+    pub(super) fn is_match(&self, text: &str, fuel: &mut Fuel) -> Result<bool, OutOfFuel> {
+        // At its ends there is a step, too.
+        let bytes = text.len() as u64 + 1;
+        fuel.take(bytes.saturating_mul(self.per_byte()))?;
+        Ok(self.regex.is_match(text))
+    }
+
+    /// As it was written.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}

@@ -1,0 +1,121 @@
+//! How much an org may have of everything that it can make. A cap is looked at in the transaction that adds to it, so
+//! that requests that race do not pass it together.
+
+use crate::error::StoreError;
+use crate::id::{ArtifactId, OrgId};
+use crate::number::{signed, unsigned};
+use crate::statements;
+use crate::time::Time;
+use crate::writer::Transaction;
+use std::time::Duration;
+
+/// The most an org may have of each kind. [`u64::MAX`] is no limit. The defaults are those of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Projects. 100.
+    pub projects: u64,
+    /// Keys that are not revoked, or were revoked within a day. 1,000.
+    pub keys: u64,
+    /// Sessions that go on, or ended within a day. 10,000.
+    pub sessions: u64,
+    /// Subscriptions that go on, or ended within a day. 1,000.
+    pub subscriptions: u64,
+    /// Budgets. 2,000.
+    pub budgets: u64,
+    /// Releases of one artifact. 1,000.
+    pub releases: u64,
+    /// Bytes of outputs, logs, spans and answers to repeated requests. 1 GiB.
+    pub kept_bytes: u64,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            projects: 100,
+            keys: 1000,
+            sessions: 10_000,
+            subscriptions: 1000,
+            budgets: 2000,
+            releases: 1000,
+            kept_bytes: 1 << 30,
+        }
+    }
+}
+
+/// Rows that ended count for as long as this. Else a loop that makes and ends them would make any number.
+const COUNTED_AFTER_END: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    Projects,
+    Keys,
+    Sessions,
+    Subscriptions,
+    Budgets,
+    /// Of an artifact.
+    Releases(ArtifactId),
+}
+
+impl Rows {
+    /// What they are called, with their setting.
+    fn named(self) -> &'static str {
+        match self {
+            Rows::Projects => "projects",
+            Rows::Keys => "keys",
+            Rows::Sessions => "sessions",
+            Rows::Subscriptions => "subscriptions",
+            Rows::Budgets => "budgets",
+            Rows::Releases(_) => "releases",
+        }
+    }
+
+    fn cap(self, caps: &Caps) -> u64 {
+        match self {
+            Rows::Projects => caps.projects,
+            Rows::Keys => caps.keys,
+            Rows::Sessions => caps.sessions,
+            Rows::Subscriptions => caps.subscriptions,
+            Rows::Budgets => caps.budgets,
+            Rows::Releases(_) => caps.releases,
+        }
+    }
+}
+
+impl Caps {
+    /// Refuses where an org has as many rows as it may, before one more is made. It takes as long as the cap is high,
+    /// and not as there are rows.
+    pub(crate) async fn check(
+        &self,
+        transaction: &mut Transaction,
+        org: OrgId,
+        rows: Rows,
+    ) -> Result<(), StoreError> {
+        let limit = rows.cap(self);
+        let since = Time::now().before(COUNTED_AFTER_END);
+        let counting = match rows {
+            Rows::Projects => sqlx::query_scalar(statements::COUNT_PROJECTS).bind(org),
+            Rows::Budgets => sqlx::query_scalar(statements::COUNT_BUDGETS).bind(org),
+            Rows::Releases(id) => sqlx::query_scalar(statements::COUNT_RELEASES)
+                .bind(org)
+                .bind(id),
+            Rows::Keys => sqlx::query_scalar(statements::COUNT_KEYS)
+                .bind(org)
+                .bind(since),
+            Rows::Sessions => sqlx::query_scalar(statements::COUNT_SESSIONS)
+                .bind(org)
+                .bind(since),
+            Rows::Subscriptions => sqlx::query_scalar(statements::COUNT_SUBSCRIPTIONS)
+                .bind(org)
+                .bind(since),
+        };
+        let counted: i64 = counting.bind(signed(limit)).fetch_one(transaction).await?;
+        match unsigned(counted) < limit {
+            true => Ok(()),
+            false => Err(StoreError::Full {
+                what: rows.named(),
+                limit,
+            }),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! How many bytes of outputs, logs, spans and answers an org keeps, counted in the transactions that keep and forget them.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::id::{OrgId, ProjectId, RunId};
+use crate::statements;
+use crate::time::Time;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
+
+/// What the row of an answer takes beside its body, about.
+pub(crate) const ANSWER_BYTES: u64 = 256;
+
+/// What an org keeps, and how much it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptBytes {
+    /// Bytes of outputs, logs, spans and answers to repeated requests.
+    pub used: u64,
+    /// How many there may be; [`u64::MAX`] is no limit.
+    pub limit: u64,
+}
+
+impl Store {
+    /// What an org keeps now.
+    pub async fn kept_bytes(&self, org: OrgId) -> Result<KeptBytes, StoreError> {
+        let used: Option<i64> = sqlx::query_scalar(statements::KEPT_BYTES)
+            .bind(org)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(KeptBytes {
+            used: used.unwrap_or(0).max(0).cast_unsigned(),
+            limit: self.caps.kept_bytes,
+        })
+    }
+
+    /// Refuses where an org keeps as much as it may: nothing more can be kept for a repeated request.
+    pub async fn check_kept_bytes(&self, org: OrgId) -> Result<(), StoreError> {
+        let KeptBytes { used, limit } = self.kept_bytes(org).await?;
+        match used < limit {
+            true => Ok(()),
+            false => Err(full(limit)),
+        }
+    }
+}
+
+pub(crate) fn full(limit: u64) -> StoreError {
+    StoreError::Full {
+        what: "bytes of outputs, logs, spans and answers",
+        limit,
+    }
+}
+
+/// Bytes that an org may still keep.
+pub(crate) fn room(connection: &Connection, org: OrgId, limit: u64) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached(statements::KEPT_BYTES)?;
+    let used: Option<i64> = statement.query_row([org], |row| row.get(0)).optional()?;
+    let used = used.unwrap_or(0).max(0).cast_unsigned();
+    Ok(limit.saturating_sub(used))
+}
+
+/// Counts bytes that are kept from now on, or no longer.
+pub(crate) fn count(connection: &Connection, org: OrgId, bytes: i64) -> Result<(), StoreError> {
+    if bytes != 0 {
+        connection
+            .prepare_cached(statements::COUNT_KEPT_BYTES)?
+            .execute(params![org, bytes])?;
+    }
+    Ok(())
+}
+
+/// What a run leaves beside its record.
+pub(crate) struct Left<'r> {
+    pub(crate) run: (OrgId, ProjectId, RunId),
+    pub(crate) output: Option<&'r str>,
+    pub(crate) logs: Option<&'r str>,
+    pub(crate) spans: Option<&'r str>,
+    pub(crate) uploaded_spans: Option<&'r str>,
+    pub(crate) at: Time,
+}
+
+impl Left<'_> {
+    /// Keeps what there is room for, in the order of what a caller misses most, and notes in the record what was cut.
+    pub(crate) fn keep(&self, connection: &Connection, limit: u64) -> Result<(), StoreError> {
+        let parts = [
+            ("output", statements::KEEP_OUTPUT, self.output),
+            ("logs", statements::KEEP_LOGS, self.logs),
+            ("spans", statements::KEEP_SPANS, self.spans),
+            (
+                "spans",
+                statements::KEEP_FIRST_UPLOADED_SPANS,
+                self.uploaded_spans,
+            ),
+        ];
+        let parts = parts.into_iter();
+        let mut parts = parts
+            .filter_map(|(name, keep, text)| Some((name, keep, text?)))
+            .peekable();
+        if parts.peek().is_none() {
+            return Ok(());
+        }
+        let (org, project, run) = self.run;
+        let mut left = room(connection, org, limit)?;
+        let (mut kept, mut cut) = (0, Vec::new());
+        for (name, keep, text) in parts {
+            let bytes = text.len() as u64;
+            let marker = self.marker();
+            let text = match bytes <= left {
+                true => {
+                    left -= bytes;
+                    Some(text)
+                }
+                false => {
+                    cut.push(name);
+                    (name == "logs").then_some(marker.as_str())
+                }
+            };
+            if let Some(text) = text {
+                connection
+                    .prepare_cached(keep)?
+                    .execute(params![org, run, text, self.at])?;
+                kept += text.len() as i64;
+            }
+        }
+        count(connection, org, kept)?;
+        if !cut.is_empty() {
+            cut.dedup();
+            connection
+                .prepare_cached(statements::NOTE_CUT)?
+                .execute(params![cut.join(","), org, project, run])?;
+        }
+        Ok(())
+    }
+
+    /// Stands where the log would.
+    fn marker(&self) -> String {
+        let text = "not kept: the org keeps as many bytes of outputs, logs and spans as it may";
+        let line = json!({"at": self.at, "stream": "stderr", "text": text, "cut": true});
+        json!([line]).to_string()
+    }
+}

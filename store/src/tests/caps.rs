@@ -1,0 +1,205 @@
+//! What an org may have of everything that it can make.
+
+use super::*;
+use crate::caps::Rows;
+
+async fn capped(folder: &tempfile::TempDir, caps: Caps) -> Store {
+    let settings = Settings {
+        folder: folder.path().to_owned(),
+        master_key: None,
+        fee_basis_points: 0,
+        caps,
+    };
+    Store::open(settings).await.expect("opens")
+}
+
+fn is_full<T: std::fmt::Debug>(ended: Result<T, StoreError>, named: &str, most: u64) {
+    match ended {
+        Err(StoreError::Full { what, limit }) => {
+            assert_eq!((what, limit), (named, most));
+        }
+        other => panic!("{named}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn rows_are_made_up_to_their_cap_and_those_of_another_org_are_not_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let caps = Caps {
+        projects: 3,
+        keys: 4,
+        sessions: 2,
+        budgets: 2,
+        ..Caps::default()
+    };
+    let store = capped(&folder, caps).await;
+    let (one, other) = (org(&store).await, org(&store).await);
+    let key = |name: &str| NewKey {
+        name: name.to_owned(),
+        scopes: Scopes::of([Scope::Run]),
+    };
+    for named in ["second", "third"] {
+        let made = store.create_project(actor(&one), named.to_owned()).await;
+        made.expect("made");
+    }
+    let made = store.create_project(actor(&one), "fourth".to_owned()).await;
+    is_full(made, "projects", 3);
+    // Each project has a key of its own, and one is left.
+    let last = store.create_key(actor(&one), key("last")).await;
+    let last = last.expect("made").key.id;
+    is_full(store.create_key(actor(&one), key("more")).await, "keys", 4);
+    // One that was revoked counts for a day: a loop of making and revoking ends, too.
+    store.revoke_key(actor(&one), last).await.expect("written");
+    is_full(store.create_key(actor(&one), key("more")).await, "keys", 4);
+    store
+        .create_key(actor(&other), key("free"))
+        .await
+        .expect("made");
+
+    for _ in 0..2 {
+        sessions::made(&store, &one, 10, 1).await;
+    }
+    let new = sessions::new_session(&one, 10, 1);
+    is_full(
+        store.create_session((one.org, one.project), new).await,
+        "sessions",
+        2,
+    );
+    let owner = (one.org, one.project);
+    let set = async |period| store.set_budget(owner, None, period, 5).await;
+    set(Period::Day).await.expect("written");
+    set(Period::Month).await.expect("written");
+    set(Period::Day).await.expect("the same one again");
+    let of_key = Some(one.key.key.id);
+    let more = store.set_budget(owner, of_key, Period::Day, 5).await;
+    is_full(more, "budgets", 2);
+    let page = store.budgets(owner, None, 1).await.expect("read");
+    let next = store.budgets(owner, page.next, 1).await.expect("read");
+    assert_eq!(
+        (page.items.len(), next.items.len(), next.next),
+        (1, 1, None)
+    );
+}
+
+#[tokio::test]
+async fn counting_stops_at_the_cap() {
+    let Opened { store, .. } = open().await;
+    let one = org(&store).await;
+    let caps = Caps {
+        sessions: 3,
+        ..Caps::default()
+    };
+    for _ in 0..5 {
+        sessions::made(&store, &one, 10, 1).await;
+    }
+    let org = one.org;
+    let checking = store.writer.write(move |transaction| {
+        Box::pin(async move { caps.check(transaction, org, Rows::Sessions).await })
+    });
+    is_full(checking.await, "sessions", 3);
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_so_often_in_a_day_and_no_more() {
+    let Opened { store, .. } = open().await;
+    let one = org(&store).await;
+    let (actor, id) = (actor(&one), one.key.key.id);
+    for _ in 0..99 {
+        let rotated = store.rotate_key(actor, id, Duration::ZERO).await;
+        rotated.expect("written").expect("there");
+    }
+    let more = store.rotate_key(actor, id, Duration::ZERO).await;
+    is_full(more.map(drop), "texts of one key in a day", 100);
+}
+
+#[tokio::test]
+async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let caps = Caps {
+        kept_bytes: 1000,
+        ..Caps::default()
+    };
+    let store = capped(&folder, caps).await;
+    let caller = org(&store).await;
+    let left = |bytes: usize| Finish {
+        output: Some(format!("\"{}\"", "o".repeat(bytes))),
+        logs: Some(format!("[\"{}\"]", "l".repeat(bytes))),
+        spans: None,
+        ..succeeded("1")
+    };
+    let kept = async || store.kept_bytes(caller.org).await.expect("read").used;
+    let settled = async |bytes| {
+        let run = new_run(&caller, ArtifactId::new());
+        let ended = settle(&store, run.clone(), None, left(bytes)).await;
+        assert!(ended.expect("written"));
+        let record = store.run(run.owner, run.id).await.expect("read");
+        let logs = store.run_logs(caller.org, run.id).await.expect("read");
+        (record.expect("there"), logs)
+    };
+    let (whole, _) = settled(300).await;
+    assert!(whole.cut.is_empty() && whole.output.is_some());
+    assert_eq!(kept().await, 302 + 304);
+    // The output fits, the log does not.
+    let (half, logs) = settled(350).await;
+    assert_eq!(
+        (half.cut, half.output.is_some()),
+        (vec!["logs".to_owned()], true)
+    );
+    assert_eq!(logs.expect("a marker")[0]["cut"], true);
+    let (record, _) = settled(1000).await;
+    assert_eq!(record.cut, ["output", "logs"]);
+    assert_eq!((record.status.as_str(), record.output), ("SUCCEEDED", None));
+    let full = store.check_kept_bytes(caller.org).await;
+    is_full(full, "bytes of outputs, logs, spans and answers", 1000);
+    store
+        .check_kept_bytes(org(&store).await.org)
+        .await
+        .expect("another org");
+    let retention = Retention {
+        outputs: Duration::ZERO,
+        logs: Duration::ZERO,
+        runs: Duration::from_secs(3600),
+        answers: Duration::ZERO,
+        queued: Duration::from_secs(3600),
+    };
+    store.purge(retention).await.expect("written");
+    assert_eq!(kept().await, 0);
+    store
+        .check_kept_bytes(caller.org)
+        .await
+        .expect("room again");
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_text_of_the_key_that_made_it() {
+    let Opened { store, .. } = open().await;
+    let caller = org(&store).await;
+    let known = async |token: &str| store.known_session(token).await.expect("read").map(drop);
+    let rotate = async |overlap| {
+        let rotated = store
+            .rotate_key(actor(&caller), caller.key.key.id, overlap)
+            .await;
+        rotated.expect("written").expect("there").text
+    };
+    let first = sessions::made(&store, &caller, 10, 1).await.token;
+    assert_eq!(known(&first).await, Ok(()));
+    let text = rotate(Duration::from_secs(60)).await;
+    assert_eq!(
+        known(&first).await,
+        Ok(()),
+        "the old text is good for a minute"
+    );
+    let by_text = |text: &KeyText| NewSession {
+        key_sha256: text.hash(),
+        ..sessions::new_session(&caller, 10, 1)
+    };
+    let owner = (caller.org, caller.project);
+    let made = store.create_session(owner, by_text(&text)).await;
+    let second = made.expect("made").token;
+    let text = rotate(Duration::ZERO).await;
+    for token in [&first, &second] {
+        assert_eq!(known(token).await, Err(TokenRefused::Invalid));
+    }
+    let made = store.create_session(owner, by_text(&text)).await;
+    assert_eq!(known(&made.expect("made").token).await, Ok(()));
+}
