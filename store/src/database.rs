@@ -1,5 +1,6 @@
 //! Opening: the folder is locked, SQLite's version is asserted, migrations are run, the master key is checked.
 
+use crate::breaker::Breaker;
 use crate::caps::Caps;
 use crate::files::Files;
 use crate::folder::{Folder, FolderError};
@@ -50,6 +51,7 @@ pub struct Store {
     pub(crate) readers: SqlitePool,
     pub(crate) list_readers: SqlitePool,
     pub(crate) writer: Writer,
+    pub(crate) breaker: Arc<Breaker>,
     pub(crate) files: Arc<Files>,
     pub(crate) vault: Vault,
     pub(crate) tokens: Tokens,
@@ -98,7 +100,8 @@ impl Store {
         assert_version()?;
         let database = options(&folder).create_if_missing(true);
         migrate(&database).await?;
-        let writer = Writer::start(database.clone()).await?;
+        let breaker = Arc::<Breaker>::default();
+        let writer = Writer::start(database.clone(), Arc::clone(&breaker)).await?;
         let read_only = database.read_only(true).create_if_missing(false);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
         let readers = pool(READERS).connect_with(read_only.clone()).await?;
@@ -129,6 +132,7 @@ impl Store {
             readers,
             list_readers,
             writer,
+            breaker,
             files,
             vault,
             tokens,

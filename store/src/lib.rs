@@ -9,6 +9,7 @@ mod allowance;
 mod artifact;
 mod audit;
 mod backup;
+mod breaker;
 mod budget;
 mod cap;
 mod caps;

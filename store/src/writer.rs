@@ -3,6 +3,7 @@
 //! A flush costs the same for one command as for hundreds, so nothing is waited for: while one transaction is being
 //! flushed the next one's commands gather.
 
+use crate::breaker::Breaker;
 use crate::directly::Direct;
 use crate::error::StoreError;
 use crate::settlement::{NotSettled, Settled, Settling, record_all};
@@ -12,6 +13,7 @@ use rusqlite::Connection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection as _, Executor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{mem, slice};
 use tokio::runtime::Handle;
@@ -41,23 +43,29 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Command>,
+    breaker: Arc<Breaker>,
     working: JoinHandle<()>,
 }
 
 impl Writer {
     pub(crate) async fn start(
         options: sqlx::sqlite::SqliteConnectOptions,
+        breaker: Arc<Breaker>,
     ) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
         let direct = Direct::of(&mut connection).await?;
         let (queue, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);
-        let tokio = Handle::current();
+        let (tokio, noted) = (Handle::current(), Arc::clone(&breaker));
         // SQLite waits for the disk on the thread that calls it.
         let working = thread::Builder::new()
             .name("tollgate-writer".to_owned())
-            .spawn(move || tokio.block_on(work(connection, direct, commands)))
+            .spawn(move || tokio.block_on(work(connection, direct, commands, &noted)))
             .map_err(sqlx::Error::Io)?;
-        Ok(Self { queue, working })
+        Ok(Self {
+            queue,
+            breaker,
+            working,
+        })
     }
 
     /// Does `work` in a transaction. It is done, and on the disk, where this is `Ok`; work that is `Err` leaves
@@ -72,7 +80,18 @@ impl Writer {
         self.write_then(work, |_| ()).await
     }
 
-    /// The same, and then `follow` what was committed, whoever still waits: in the order of the transactions, before
+    /// The same where other writes are not tried: it finds out whether they can be.
+    pub(crate) async fn write_past_breaker<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
+        self.send(work, |_| ()).await
+    }
+
+    /// The same as [`write`](Self::write), and then `follow` what was committed, whoever still waits: in the order of the transactions, before
     /// anybody is answered.
     pub(crate) async fn write_then<T, F, A>(&self, work: F, follow: A) -> Result<T, StoreError>
     where
@@ -82,7 +101,20 @@ impl Writer {
             + 'static,
         A: FnOnce(&T) + Send + 'static,
     {
+        self.breaker.check()?;
+        self.send(work, follow).await
+    }
+
+    async fn send<T, F, A>(&self, work: F, follow: A) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, StoreError>>
+            + Send
+            + 'static,
+        A: FnOnce(&T) + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
+        let breaker = Arc::clone(&self.breaker);
         let work: Work = Box::new(move |transaction| {
             Box::pin(async move {
                 match work(transaction).await {
@@ -94,6 +126,7 @@ impl Writer {
                         let _ = sender.send(committed);
                     }) as Answer),
                     Err(error) => {
+                        breaker.note(&error);
                         let _ = sender.send(Err(error));
                         None
                     }
@@ -133,13 +166,14 @@ async fn work(
     mut connection: SqliteConnection,
     direct: Direct,
     mut commands: mpsc::Receiver<Command>,
+    breaker: &Breaker,
 ) {
     let mut next = Batch::next(&mut commands).await;
     while let Some(batch) = next {
         next = if batch.work.is_empty() {
-            settle_on(&mut connection, &direct, &mut commands, batch).await
+            settle_on(&mut connection, &direct, &mut commands, batch, breaker).await
         } else {
-            do_all(&mut connection, &direct, batch).await;
+            do_all(&mut connection, &direct, batch, breaker).await;
             Batch::next(&mut commands).await
         };
     }
@@ -185,12 +219,15 @@ impl Batch {
     }
 
     /// Tells those whose runs were to be settled how the transaction ended.
-    fn tell(self, ended: Result<Recorded, StoreError>) {
+    fn tell(self, ended: Result<Recorded, StoreError>, breaker: &Breaker) {
         let recorded = ended.unwrap_or_else(|error| {
             tracing::error!(%error, "a transaction could not be committed");
+            breaker.note(&error);
             let refused = |_| Err(refused(&error));
             self.settling.iter().map(refused).collect()
         });
+        let refused = recorded.iter().filter_map(|it| it.as_ref().err());
+        refused.for_each(|error| breaker.note(error));
         for ((one, recorded), waiting) in self.settling.into_iter().zip(recorded).zip(self.waiting)
         {
             // The hold is settled here, whoever still waits.
@@ -214,17 +251,18 @@ async fn settle_on(
     direct: &Direct,
     commands: &mut mpsc::Receiver<Command>,
     mut batch: Batch,
+    breaker: &Breaker,
 ) -> Option<Batch> {
     let locked = match connection.lock_handle().await {
         Ok(locked) => locked,
         Err(error) => {
-            batch.tell(Err(error.into()));
+            batch.tell(Err(error.into()), breaker);
             return Batch::next(commands).await;
         }
     };
     while batch.work.is_empty() {
         let ended = settle_alone(direct.on(&locked), &mut batch.settling);
-        batch.tell(ended);
+        batch.tell(ended, breaker);
         batch = Batch::next(commands).await?;
     }
     Some(batch)
@@ -263,16 +301,24 @@ fn try_settle_alone(
 }
 
 /// Does work, and settles runs, in one transaction.
-async fn do_all(connection: &mut SqliteConnection, direct: &Direct, mut batch: Batch) {
+async fn do_all(
+    connection: &mut SqliteConnection,
+    direct: &Direct,
+    mut batch: Batch,
+    breaker: &Breaker,
+) {
     let (work, mut answers) = (mem::take(&mut batch.work), Vec::new());
     let ended = transaction(connection, direct, work, &mut answers, &mut batch.settling).await;
     if ended.is_err() {
         let _ = connection.execute("ROLLBACK").await;
     }
+    if let Err(error) = &ended {
+        breaker.note(error);
+    }
     for answer in answers {
         answer(ended.as_ref().map(|_| ()).map_err(refused));
     }
-    batch.tell(ended);
+    batch.tell(ended, breaker);
 }
 
 /// What is told to those who asked for some work, once it is committed, goes to `answers`.
@@ -340,5 +386,5 @@ fn try_settle(
 /// A panic is an error.
 fn record(connection: &Connection, settling: &mut [Settling]) -> Result<bool, StoreError> {
     let recorded = catch_unwind(AssertUnwindSafe(|| record_all(connection, settling)));
-    recorded.unwrap_or_else(|_| Err(closed()))
+    recorded.unwrap_or_else(|_| Err(StoreError::Failed("recording a run panicked".into())))
 }

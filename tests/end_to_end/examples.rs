@@ -82,7 +82,7 @@ async fn each_difference_is_said_with_its_place() {
         (
             "output_schema = { required = [\"b\"] }",
             "/examples/0/output_schema",
-            "\"b\" is a required",
+            "lacks the required field \"b\"",
         ),
         (
             "failure = \"trap\"",

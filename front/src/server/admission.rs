@@ -288,9 +288,9 @@ async fn price(server: &Server, run: &NewRun, max_price: Option<u64>) -> Result<
     wallet::hold(server, run.payer(), run.price, run.created_at).await
 }
 
-/// A server that is ending starts nothing.
+/// A server that is ending starts nothing, nor does one that could not record what it did.
 fn place(server: &Server) -> Result<(), Problem> {
-    match server.is_draining() {
+    match server.is_draining() || server.store.refuses_writes() {
         true => Err(Problem::of(Kind::AtCapacity)),
         false => Ok(()),
     }

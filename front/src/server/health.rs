@@ -100,7 +100,7 @@ pub(crate) async fn healthz() -> Json<Health> {
 /// whether compiled tools can be kept. What was found is good for a second.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Ready)), security(()))]
 pub(crate) async fn readyz(State(server): State<Shared>) -> Result<Json<Ready>, Problem> {
-    if server.is_draining() || server.is_stalled() {
+    if server.is_draining() || server.is_stalled() || server.store.refuses_writes() {
         return Err(Problem::of(Kind::AtCapacity));
     }
     let ready = server.readiness.of(&server).await;

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 use tollgate_runtime::{Prepared, Started};
@@ -23,8 +23,8 @@ use tollgate_store::{
     StoreError, Time,
 };
 
-/// How often a record is tried to be written while the store refuses, a second apart.
-const RECORD_TRIES: u32 = 10;
+/// How long a run's record is tried again while the database refuses it.
+const RECORD_PATIENCE: Duration = Duration::from_secs(9);
 
 /// The runs under way, by id.
 #[derive(Default)]
@@ -306,7 +306,8 @@ async fn settle(
         finish,
         hold,
     });
-    for tried in 1.. {
+    let ended_at = Instant::now();
+    loop {
         match server.store.settle(settlement).await {
             Ok(Settled::Recorded(ended)) => {
                 let (run, finish) = *ended;
@@ -319,17 +320,46 @@ async fn settle(
             Err(NotSettled {
                 error,
                 settlement: Some(again),
-            }) if error.is_refusing() && tried < RECORD_TRIES => {
+            }) if error.is_refusing() && ended_at.elapsed() < RECORD_PATIENCE => {
                 tracing::warn!(%error, run_id = %id, "a run's record is tried again");
                 settlement = again;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(NotSettled { error, .. }) => {
-                return RunEnd::Refused(Box::new(Problem::from(error).with_run(id)));
+            Err(NotSettled { error, settlement }) => {
+                tracing::error!(%error, run_id = %id, "a run's record could not be written: it is not charged");
+                if let Some(settlement) = settlement.filter(|it| it.attempt.is_some()) {
+                    tokio::spawn(record_later(Arc::clone(server), settlement));
+                }
+                let problem = Problem::of(Kind::AtCapacity).with_hint(NOT_RECORDED);
+                let problem = problem.with_run(id).with_charged(0).retryable(false);
+                return RunEnd::Refused(Box::new(problem));
             }
         }
     }
     lost()
+}
+
+/// Of a run that came to its end, to whoever waits for it.
+const NOT_RECORDED: &str = "The tool ran, but its end could not be recorded: it was not charged, and its output is lost. What it did elsewhere is done; send the request again if that does no harm.";
+
+/// Records a run that has a row, uncharged as its caller was told, once the database takes it. Else its row would say
+/// `RUNNING` until the next start.
+async fn record_later(server: Shared, mut settlement: Box<Settlement>) {
+    settlement.finish.charged = 0;
+    while !server.is_draining() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match server.store.settle(settlement).await {
+            Err(NotSettled {
+                error,
+                settlement: Some(again),
+            }) if error.is_refusing() => settlement = again,
+            Err(NotSettled { error, .. }) => {
+                tracing::error!(%error, "a run's record is given up");
+                return;
+            }
+            Ok(_) => return,
+        }
+    }
 }
 
 /// Leaves no record of a run that was not started. A queued one is put back where it may be started later.

@@ -16,6 +16,8 @@ use tollgate_store::{KeyText, Settings, Store};
 const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 /// How often what is old is forgotten, in such rounds.
 const PURGE_EVERY_ROUNDS: u32 = 120;
+/// How often a database that refuses writes is probed.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
 /// How long a server that ends waits for the records of runs that have ended.
 const RECORDS_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it looks whether there are any left.
@@ -83,9 +85,20 @@ pub(super) async fn work(server: &Shared) -> anyhow::Result<()> {
         tokio::spawn(gate::judge(Arc::clone(server)));
     }
     tokio::spawn(jobs::work(Arc::clone(server)));
+    tokio::spawn(probe(Arc::clone(server)));
     tokio::spawn(tools::compile_missing(Arc::clone(server)));
     tokio::spawn(forget(Arc::clone(server)));
     Ok(())
+}
+
+/// While the database refuses writes, finds out whether it takes them again.
+async fn probe(server: Shared) {
+    while !server.is_draining() {
+        server.store.until_refusing().await;
+        while !server.is_draining() && !server.store.probe().await {
+            tokio::time::sleep(PROBE_EVERY).await;
+        }
+    }
 }
 
 /// Ends what waits too long, and forgets what is old.

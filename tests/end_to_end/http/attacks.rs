@@ -1,6 +1,9 @@
 //! Attacks that once worked, and their like: each is refused by name or bounded, and no other org feels it.
 
+mod bodies;
 mod judging;
+mod rows;
 mod schemas;
+mod storage;
 mod terms;
 mod words;

@@ -1,6 +1,6 @@
 //! Bodies: as large, as late and as crooked as a stranger can send them.
 
-mod raw;
+pub(super) mod raw;
 
 use super::rows::{BAD_REQUEST, FILE_TOO_LARGE, INPUT_INVALID, REQUEST_TIMEOUT, violations};
 use super::small::{published, quick, text};

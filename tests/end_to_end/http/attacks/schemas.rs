@@ -77,7 +77,7 @@ fn schemas_of_unknown_cost_are_refused_by_name() {
     let pattern =
         |pattern: &str| json!({"type": "object", "properties": {"a": {"pattern": pattern}}});
     for (name, schema, named) in [
-        ("unevaluated", unevaluated(40), "unevaluatedProperties"),
+        ("unevaluated", unevaluated(20), "unevaluatedProperties"),
         ("dynamic", json!({"$dynamicRef": "#a"}), "$dynamicRef"),
         ("long", pattern("[a-m][a-m]{12500}[^a-m]"), "65536 bytes"),
         ("squared", pattern("(a{100}){100}"), "65536 bytes"),
@@ -85,7 +85,7 @@ fn schemas_of_unknown_cost_are_refused_by_name() {
     ] {
         is_refused(&seller, &with_input(name, &schema), "schema_invalid", named);
     }
-    let example = with_output("example", &unevaluated(40));
+    let example = with_output("example", &unevaluated(20));
     is_refused(
         &seller,
         &example,
@@ -107,7 +107,7 @@ fn the_costliest_schemas_that_are_taken_are_not_felt_by_another_org() {
         .collect();
     let schema = json!({"type": "object", "properties": {
         "list": {"items": {"anyOf": alternatives}},
-        "text": {"pattern": "[a-m][a-m]{60}[^a-m]"},
+        "text": {"pattern": "[a-m][a-m]{300}[^a-m]"},
     }});
     let tool = published(&noisy, &with_input("costly", &schema));
     let list = |length: usize| json!({"input": {"list": vec![json!({"999": 1}); length]}});
@@ -122,7 +122,7 @@ fn the_costliest_schemas_that_are_taken_are_not_felt_by_another_org() {
         );
     }
     // The costliest that is judged, large and small in bytes.
-    let bodies = [list(1_900), list(150), text(190_000), text(15_000)];
+    let bodies = [list(4_000), list(150), text(190_000), text(15_000)];
     for body in &bodies {
         noisy.run(&tool, body).expect(200);
     }

@@ -16,7 +16,12 @@ pub(super) struct Chunks {
 }
 
 /// The head of a request, to which what frames its body is added.
-pub(super) fn head(method: &str, path: &str, caller: &Caller, content_type: &str) -> String {
+pub(in crate::http) fn head(
+    method: &str,
+    path: &str,
+    caller: &Caller,
+    content_type: &str,
+) -> String {
     let key = match caller.key.as_str() {
         "" => String::new(),
         key => format!("x-api-key: {key}\r\n"),

@@ -1,0 +1,60 @@
+//! Bodies that are begun and not ended, by one org.
+
+use crate::http::bodies::raw::head;
+use crate::http::small::{published, quick, sleeper, text};
+use serde_json::json;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use tollgate_tests::holds_within;
+use tollgate_tests::server::{JSON, Server};
+
+/// What one org may hold is half of this.
+const BODY_BYTES: &str = "134217728";
+const SPANS_BYTES: usize = 4 << 20;
+/// Far more than half of the room together, and some that are small.
+const LARGE: usize = 40;
+const SMALL: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn unfinished_bodies_of_one_org_leave_the_others_their_room() {
+    let _machine = crate::MACHINE.blocking_lock();
+    let server = Server::start_with(&[("TOLLGATE_BODY_BYTES", BODY_BYTES)]);
+    let (noisy, quiet) = (server.org("noisy"), server.org("quiet"));
+    let tool = published(&noisy, &sleeper("sleeper"));
+    let honest = published(&quiet, &quick("quick", "1.0.0"));
+    let headers = [JSON[0], ("prefer", "respond-async")];
+    let path = format!("/v1/artifacts/{tool}/run");
+    let run = noisy.send("POST", &path, &headers, br#"{"input": 25000}"#);
+    let run = text(&run.expect(202), "run_id");
+    let is_running = || noisy.get(&format!("/v1/runs/{run}")).expect(200)["status"] == "RUNNING";
+    assert!(holds_within(PATIENCE, is_running));
+    let spans = format!("/v1/runs/{run}/spans");
+    let begun = |path: &str, length: usize| {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        let patience = Some(Duration::from_millis(300));
+        stream.set_write_timeout(patience).expect("a timeout");
+        let head = head("POST", path, &noisy, "application/json");
+        let head = format!("{head}content-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        // All but the last byte; the server stops reading where the org has its share.
+        let _ = stream.write_all(&vec![b' '; length - 1]);
+        stream
+    };
+    let held: Vec<_> = (0..LARGE)
+        .map(|_| begun(&spans, SPANS_BYTES))
+        .chain((0..SMALL).map(|_| begun("/v1/keys", 60_000)))
+        .collect();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let body = json!({"input": null, "external_id": "x".repeat(200)});
+        quiet.run(&honest, &body).expect(200);
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+    assert_eq!(held.len(), LARGE + SMALL);
+}
