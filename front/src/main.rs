@@ -1,6 +1,7 @@
 //! The program `tollgate`: its command line and its server.
 
 mod about;
+mod certificates;
 mod commands;
 mod compiled;
 mod config;

@@ -8,6 +8,7 @@ use crate::statements;
 use crate::time::Time;
 use crate::vault::{DataKey, VaultError};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
@@ -68,10 +69,9 @@ impl Store {
     /// Keeps a secret, in place of the one that was there.
     pub async fn set_entry(&self, scope: EntryScope, new: NewEntry) -> Result<Entry, StoreError> {
         let (org, project) = scope.project;
-        let sealed = self
-            .data_key(org)
-            .await?
-            .seal(&new.value, &purpose(scope, &new.name));
+        let hosts = json!(new.hosts).to_string();
+        let purpose = purpose(scope, &new.name, &hosts, new.allow_expose);
+        let sealed = self.data_key(org).await?.seal(&new.value, &purpose);
         let mut entry = Entry {
             last4: last4(&new.value),
             name: new.name,
@@ -90,7 +90,7 @@ impl Store {
                         .bind(column(scope.artifact))
                         .bind(&entry.name)
                         .bind(sealed)
-                        .bind(serde_json::json!(entry.hosts).to_string())
+                        .bind(hosts)
                         .bind(i64::from(entry.allow_expose))
                         .bind(&entry.last4)
                         .bind(entry.updated_at)
@@ -183,7 +183,8 @@ impl Store {
                 project: (org, project),
                 artifact: artifact_in(row.try_get("artifact_id")?),
             };
-            let value = data_key.open(row.try_get("sealed")?, &purpose(scope, &name))?;
+            let purpose = purpose_in(&row, scope, &name)?;
+            let value = data_key.open(row.try_get("sealed")?, &purpose)?;
             let secret = SecretEntry {
                 value,
                 hosts: hosts_in(&row)?,
@@ -204,14 +205,29 @@ impl Store {
     }
 }
 
-/// What is authenticated with a secret: whose it is, for what, and its name.
-pub(crate) fn purpose(scope: EntryScope, name: &str) -> Vec<u8> {
+/// What is authenticated with a secret: whose it is, for what, its name, where it may go and who may see it. Whoever can
+/// write the database cannot send it elsewhere.
+pub(crate) fn purpose(scope: EntryScope, name: &str, hosts: &str, allow_expose: bool) -> Vec<u8> {
     let (org, project) = scope.project;
     let artifact = column(scope.artifact);
     let ids = [org.as_bytes(), project.as_bytes(), artifact.as_bytes()];
     let mut purpose: Vec<u8> = ids.into_iter().flatten().copied().collect();
-    purpose.extend_from_slice(name.as_bytes());
+    for text in [name, hosts] {
+        purpose.extend((text.len() as u64).to_le_bytes());
+        purpose.extend_from_slice(text.as_bytes());
+    }
+    purpose.push(u8::from(allow_expose));
     purpose
+}
+
+/// The same of a row.
+pub(crate) fn purpose_in(
+    row: &SqliteRow,
+    scope: EntryScope,
+    name: &str,
+) -> Result<Vec<u8>, sqlx::Error> {
+    let allow_expose = row.try_get::<i64, _>("allow_expose")? == 1;
+    Ok(purpose(scope, name, row.try_get("hosts")?, allow_expose))
 }
 
 fn column(artifact: Option<ArtifactId>) -> ArtifactId {

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId, SessionId};
 use crate::kept::{self, ANSWER_BYTES};
 use crate::number::signed;
+use crate::scope::Scope;
 use crate::statements;
 use crate::time::Time;
 use crate::writer::Transaction;
@@ -75,6 +76,8 @@ pub struct KeptAnswer {
     pub location: Option<String>,
     /// Its body, where it had one.
     pub body: Option<KeptBody>,
+    /// What its sender's key had to cover, where that is known.
+    pub scope: Option<Scope>,
 }
 
 /// The body of an answer.
@@ -121,6 +124,7 @@ impl Store {
             status,
             location: row.try_get("location")?,
             body: body_in(&row)?,
+            scope: scope_in(&row)?,
         }))
     }
 
@@ -130,6 +134,13 @@ impl Store {
             .write(move |transaction| Box::pin(keep_answer(transaction, slot, answer)))
             .await
     }
+}
+
+fn scope_in(row: &SqliteRow) -> Result<Option<Scope>, sqlx::Error> {
+    let name: Option<String> = row.try_get("scope")?;
+    let unknown = |name: &str| sqlx::Error::Decode(format!("scope `{name}`").into());
+    let scope = name.map(|name| Scope::named(&name).ok_or_else(|| unknown(&name)));
+    scope.transpose()
 }
 
 fn body_in(row: &SqliteRow) -> Result<Option<KeptBody>, sqlx::Error> {
@@ -166,6 +177,7 @@ pub(crate) async fn keep_answer(
         .bind(content_type)
         .bind(text)
         .bind(Time::now())
+        .bind(answer.scope.map(Scope::name))
         .execute(transaction)
         .await?;
     Ok(())

@@ -49,6 +49,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "payments", include_str!("migrations/0015_payments.sql")),
     (16, "judgings", include_str!("migrations/0016_judgings.sql")),
     (17, "caps", include_str!("migrations/0017_caps.sql")),
+    (18, "scopes", include_str!("migrations/0018_scopes.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::database::{OpenError, Settings, assert_version, options};
-use crate::environment::{EntryScope, artifact_in, purpose};
+use crate::environment::{EntryScope, artifact_in, purpose_in};
 use crate::error::StoreError;
 use crate::folder::{Folder, FolderError, database_in};
 use crate::id::OrgId;
@@ -194,7 +194,7 @@ async fn seal_org(
             project: (org, project),
             artifact: artifact_in(artifact),
         };
-        let purpose = purpose(scope, &name);
+        let purpose = purpose_in(row, scope, &name)?;
         let secret = old.open(row.try_get("sealed")?, &purpose)?;
         sqlx::query(statements::REPLACE_SEALED)
             .bind(org)

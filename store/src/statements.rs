@@ -258,8 +258,7 @@ pub(crate) const SECRETS: &str =
     "SELECT name, artifact_id, sealed, hosts, allow_expose FROM environment
     WHERE org_id = $1 AND project_id = $2 AND artifact_id IN ($3, $4)
     ORDER BY artifact_id DESC";
-pub(crate) const SEALED: &str =
-    "SELECT project_id, artifact_id, name, sealed FROM environment WHERE org_id = $1";
+pub(crate) const SEALED: &str = "SELECT project_id, artifact_id, name, sealed, hosts, allow_expose FROM environment WHERE org_id = $1";
 pub(crate) const REPLACE_SEALED: &str = "UPDATE environment SET sealed = $5
     WHERE org_id = $1 AND project_id = $2 AND artifact_id = $3 AND name = $4";
 
@@ -543,11 +542,11 @@ pub(crate) const IS_RUN_SUSPENDED: &str = "SELECT EXISTS (SELECT 1 FROM suspensi
 
 // Idempotency.
 pub(crate) const KEPT_ANSWER: &str =
-    "SELECT body_sha256, run_id, status, location, content_type, body FROM idempotency
+    "SELECT body_sha256, run_id, status, location, content_type, body, scope FROM idempotency
     WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3 AND kept_at > $4";
 pub(crate) const KEEP_ANSWER: &str = "INSERT INTO idempotency
-        (org_id, project_id, request_sha256, body_sha256, run_id, status, location, content_type, body, kept_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        (org_id, project_id, request_sha256, body_sha256, run_id, status, location, content_type, body, kept_at, scope)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 // What time and crashes end.
 pub(crate) const LOSE_RUNNING: &str =

@@ -17,6 +17,7 @@ mod spans;
 pub(crate) mod validate;
 mod watch;
 
+use crate::certificates;
 use crate::{compiled, terminal};
 use anyhow::Context;
 use bytes::Bytes;
@@ -36,7 +37,8 @@ fn read(tool: &Path) -> anyhow::Result<Result<Vec<u8>, Violation>> {
 }
 
 /// A runtime for one run.
-fn runtime(network: NetworkConfig) -> anyhow::Result<Runtime> {
+fn runtime(mut network: NetworkConfig) -> anyhow::Result<Runtime> {
+    network.roots_pem.extend(certificates::of_environment()?);
     let config = RuntimeConfig {
         process: ProcessLimits {
             runs: 8,

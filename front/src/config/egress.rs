@@ -1,5 +1,6 @@
 //! How tools reach other machines: the section `egress`.
 
+use crate::certificates;
 use anyhow::Context;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,9 @@ impl EgressSection {
         });
         Ok(NetworkConfig {
             open: open.collect::<Result<_, _>>()?,
-            roots_pem: roots.collect::<Result<_, _>>()?,
+            roots_pem: roots
+                .chain(certificates::of_environment().transpose())
+                .collect::<Result<_, _>>()?,
             nameservers: self.nameservers.clone(),
         })
     }

@@ -4,7 +4,7 @@ use super::body::{self, Held};
 use super::caller::{Caller, identify};
 use super::idempotency::{Entered, First, enter, slot};
 use super::live::{Durable, RunEnd, Running, Start, start};
-use super::offer::{Offer, offer};
+use super::offer::{Offer, not_suspended, offer};
 use super::run_request::{Preference, RunRequest, traceparent};
 use super::state::{Server, Shared};
 use super::turns::{self, Length};
@@ -57,7 +57,13 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let artifact = tenancy(server, &caller, &call.artifact, call.of).await?;
     let of = call.of;
     let asked = match ask(server, &caller, &artifact, call).await? {
-        Asked::Before(kept) => return Box::pin(recall::answer(server, &caller, kept)).await,
+        Asked::Before(kept) => {
+            // The key is perhaps not the first one, and the operator may have stopped it or the artifact since.
+            scope(&caller, &artifact, of)?;
+            caller.goes_on()?;
+            not_suspended(&artifact)?;
+            return Box::pin(recall::answer(server, &caller, kept)).await;
+        }
         Asked::Now(asked) => asked,
     };
     // 4: scope, then subscription. 403; suspended. 409
@@ -322,6 +328,7 @@ async fn begin_durably(server: Shared, begin: Start, first: First) -> Result<Run
         status: None,
         location: None,
         body: None,
+        scope: None,
     };
     let slot = Some((first.slot, kept));
     server.store.begin_run(begin.run.clone(), slot).await?;

@@ -19,6 +19,8 @@ pub(crate) struct Caller {
     /// Of a session the key that made it, without its scopes.
     pub(crate) key: KnownKey,
     session: Option<Grant>,
+    /// Of the request.
+    noted: Option<Noted>,
 }
 
 /// A caller of a handler that answers sessions, too.
@@ -107,6 +109,9 @@ impl Caller {
 
     /// Refuses where the key's scopes do not cover a call.
     pub(crate) fn covers(&self, scope: Scope) -> Result<(), Problem> {
+        if let Some(noted) = &self.noted {
+            noted.needs(scope);
+        }
         self.has_key()?;
         if self.key.scopes.cover(scope) {
             return Ok(());
@@ -130,7 +135,7 @@ pub(crate) async fn identify(
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<Caller, Problem> {
-    let caller = match known(server, headers).await {
+    let mut caller = match known(server, headers).await {
         Err(problem) if problem.kind() == Kind::KeyInvalid => {
             return Err(server.rates.failed(problem, extensions));
         }
@@ -138,6 +143,7 @@ pub(crate) async fn identify(
     };
     if let Some(noted) = extensions.get::<Noted>() {
         noted.set(&caller.key, caller.session.is_some());
+        caller.noted = Some(noted.clone());
     }
     server.rates.request(&caller.key, extensions)?;
     server
@@ -153,7 +159,11 @@ async fn known(server: &Server, headers: &HeaderMap) -> Result<Caller, Problem> 
     };
     let key = server.store.known_key(&key).await?;
     let key = key.ok_or_else(|| Problem::of(Kind::KeyInvalid))?;
-    Ok(Caller { key, session: None })
+    Ok(Caller {
+        key,
+        session: None,
+        noted: None,
+    })
 }
 
 /// What is no key's text may be a session's token.
@@ -162,6 +172,7 @@ async fn known_session(server: &Server, token: &str) -> Result<Caller, Problem> 
         Ok(KnownSession { id, key, artifacts }) => Ok(Caller {
             key,
             session: Some(Grant { id, artifacts }),
+            noted: None,
         }),
         Err(TokenRefused::Expired) => Err(Problem::of(Kind::TokenExpired)),
         Err(TokenRefused::Invalid) => Err(Problem::of(Kind::KeyInvalid)),

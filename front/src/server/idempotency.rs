@@ -2,6 +2,7 @@
 
 use super::body;
 use super::caller::{Caller, identify};
+use super::observe::Noted;
 use super::state::Shared;
 use super::turns::{self, Length};
 use crate::problem::answer::{Picture, Replayed, replayed};
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollgate_runtime::{TOOL_BYTES_MAX, Violation};
-use tollgate_store::{KeptAnswer, KeptBody, OrgId, Slot, Time};
+use tollgate_store::{KeptAnswer, KeptBody, OrgId, Scope, Slot, Time};
 
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 1..=255;
 /// The longest body there is: an upload with its manifest.
@@ -164,12 +165,17 @@ pub(crate) async fn keep(
     let (parts, body) = request.into_parts();
     let body = body::read_of(&server, caller.key.org, body, BODY_BYTES_MAX).await?;
     let first = match enter(&server, caller.key.org, slot, body.bytes.clone()).await? {
-        Entered::Kept(kept) => return Ok(replay(kept)),
+        Entered::Kept(kept) => {
+            // A key may have lost its scope or been stopped since, and is perhaps not the first one.
+            caller.needs(kept.scope.unwrap_or(Scope::Manage))?;
+            return Ok(replay(kept));
+        }
         Entered::First(first) => first,
     };
+    let noted = parts.extensions.get::<Noted>().cloned();
     let request = Request::from_parts(parts, Body::from(body.bytes));
     // A caller that leaves now asks again later, and must find the answer.
-    let answering = tokio::spawn(answer_once(server, first, request, next));
+    let answering = tokio::spawn(answer_once(server, first, (request, noted), next));
     answering
         .await
         .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))
@@ -178,7 +184,7 @@ pub(crate) async fn keep(
 async fn answer_once(
     server: Shared,
     first: First,
-    request: Request,
+    (request, noted): (Request, Option<Noted>),
     next: Next,
 ) -> Result<Response, Problem> {
     let response = next.run(request).await;
@@ -193,6 +199,7 @@ async fn answer_once(
         run: None,
         status: Some(parts.status.as_u16()),
         location: text(&parts.headers, LOCATION),
+        scope: noted.and_then(|noted| noted.scope()),
         body: text(&parts.headers, CONTENT_TYPE).map(|content_type| KeptBody {
             content_type,
             text: without_secrets(&bytes),
@@ -237,6 +244,7 @@ fn without_secrets(body: &[u8]) -> String {
     if let Some(fields) = json.as_object_mut() {
         fields.shift_remove("key");
         fields.shift_remove("token");
+        fields.shift_remove("secret");
     }
     json.to_string()
 }

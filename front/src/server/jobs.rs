@@ -110,6 +110,7 @@ async fn queue_durably(
             status: Some(202),
             location: Some(location.clone()),
             body: Some(KeptBody::json(body.to_string())),
+            scope: None,
         };
         (first.slot, kept)
     });

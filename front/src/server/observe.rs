@@ -19,7 +19,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tollgate_store::{KeyId, KnownKey, OrgId};
+use tollgate_store::{KeyId, KnownKey, OrgId, Scope};
 use tracing::Instrument;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,7 +32,14 @@ pub(crate) struct RequestId(u128);
 
 /// Who called, for the log: in the extensions of every request, set by whoever learns it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Noted(Arc<OnceLock<Known>>);
+pub(crate) struct Noted(Arc<Notes>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    known: OnceLock<Known>,
+    /// What the call needs.
+    scope: OnceLock<Scope>,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -43,16 +50,26 @@ struct Known {
 
 impl Noted {
     pub(crate) fn set(&self, key: &KnownKey, is_session: bool) {
-        let _ = self.0.set(Known {
+        let _ = self.0.known.set(Known {
             org: key.org,
             key: key.key,
             is_session,
         });
     }
 
+    /// Notes the scope that the call needs.
+    pub(crate) fn needs(&self, scope: Scope) {
+        let _ = self.0.scope.set(scope);
+    }
+
+    /// The scope that the call needs, once its handler has asked for it.
+    pub(crate) fn scope(&self) -> Option<Scope> {
+        self.0.scope.get().copied()
+    }
+
     /// Whose key it was, and whether it was a session of it.
     fn org(&self) -> Option<(OrgId, bool)> {
-        self.0.get().map(|it| (it.org, it.is_session))
+        self.0.known.get().map(|it| (it.org, it.is_session))
     }
 }
 
@@ -163,7 +180,7 @@ impl<'r> Line<'r> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let took = self.begun.elapsed();
-        let noted = self.noted.0.get();
+        let noted = self.noted.0.known.get();
         tracing::info!(
             request_id = %self.id,
             method = self.method,

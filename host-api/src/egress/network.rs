@@ -7,8 +7,10 @@ use moka::sync::Cache;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::load_certs_from_paths;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::Semaphore;
 
@@ -18,6 +20,16 @@ const OWNERS_MAX: u64 = 1024;
 const CONNECTIONS_MAX: usize = 768;
 /// The most bytes of a message's headers.
 pub(super) const HEADER_BYTES_MAX: usize = 64 * 1024;
+
+/// Where systems keep the authorities that they trust: Debian, Fedora, SUSE, Alpine, macOS and the BSDs.
+const BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+];
 
 /// How the way out is set up. The defaults serve.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +118,10 @@ impl Network {
 /// Certificates of the platform that cannot be read are left out: there may be none, and no `https` then.
 fn tls(roots: &[CertificateDer<'static>]) -> ClientConfig {
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let bundle = BUNDLES.iter().map(Path::new).find(|it| it.is_file());
+    // Not `load_native_certs`: that reads the environment.
+    let platform = load_certs_from_paths(bundle, None);
+    store.add_parsable_certificates(platform.certs);
     store.add_parsable_certificates(roots.iter().cloned());
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -8,6 +8,7 @@ mod plans;
 mod quota;
 mod replays;
 mod rotation;
+mod secrets;
 mod sessions;
 mod subscriptions;
 mod uploads;
@@ -587,6 +588,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
         status: None,
         location: None,
         body: None,
+        scope: None,
     };
     opened
         .store

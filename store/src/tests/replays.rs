@@ -16,9 +16,11 @@ async fn answers_from_before_are_told_apart_by_how_they_begin() {
             content_type: content_type.to_owned(),
             text: text.to_owned(),
         }),
+        scope: None,
     };
     let none = KeptAnswer {
         body: None,
+        scope: None,
         ..kept("", "")
     };
     let answers = [

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod judging;
+mod replays;
 mod rows;
 mod schemas;
 mod storage;
