@@ -8,6 +8,7 @@ mod config;
 mod exit;
 mod failure_help;
 mod filled_in;
+mod hardening;
 mod options;
 mod outline;
 mod problem;
@@ -16,13 +17,14 @@ mod server;
 mod terminal;
 mod terms;
 
+use anyhow::Context;
 use clap::Parser;
 use mimalloc::MiMalloc;
-use options::{Command, Options};
+use options::{Command, Options, ServeOptions};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 /// What one thread of the server allocates another frees, for which the C library's threads take each other's locks: a
 /// paid run costs a fifth less CPU with this one (docs/performance.md).
@@ -31,7 +33,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long what was cancelled may take to go.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a server's thread for blocking work waits for more: idle ones soon give their memory back.
+/// How long a thread for blocking work waits for more: idle ones soon give their memory back.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -41,30 +43,40 @@ fn main() -> ExitCode {
         // Before there are any threads: they would not have its limits.
         return tollgate_runtime::compile_child();
     }
-    let tokio = match tokio(&options.command) {
-        Ok(tokio) => tokio,
-        Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start")),
+    let ended = match options.command {
+        Command::Serve(options) => serve(options),
+        command => block_on(1, dispatch(command)),
     };
-    let ended = tokio.block_on(dispatch(options.command));
-    // A compilation under way is not waited for.
-    tokio.shutdown_timeout(PATIENCE);
     match ended {
         Ok(end) => end.code().into(),
         Err(error) => exit::report(&error),
     }
 }
 
-/// One worker drives one tool; the server has a worker a core.
-fn tokio(command: &Command) -> std::io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    match command {
-        Command::Serve(_) => {
-            let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-            builder.worker_threads(cores).thread_keep_alive(KEEP_ALIVE)
-        }
-        _ => builder.worker_threads(1),
+/// What is given up is given up before there are threads.
+fn serve(options: ServeOptions) -> anyhow::Result<exit::End> {
+    let Some(prepared) = commands::serve::prepare(options)? else {
+        return Ok(exit::End::Good);
     };
-    builder.enable_all().build()
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    block_on(cores, commands::serve::serve(prepared))
+}
+
+/// One worker drives one tool; the server has a worker a core.
+fn block_on(
+    workers: usize,
+    work: impl Future<Output = anyhow::Result<exit::End>>,
+) -> anyhow::Result<exit::End> {
+    let tokio = Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_keep_alive(KEEP_ALIVE)
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    let ended = tokio.block_on(work);
+    // A compilation under way is not waited for.
+    tokio.shutdown_timeout(PATIENCE);
+    ended
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
@@ -81,10 +93,8 @@ async fn dispatch(command: Command) -> anyhow::Result<exit::End> {
         // Broken off in the middle it would leave everything as it was, and the next key beside.
         Command::Audit(options) => commands::audit::audit(options).await,
         Command::RotateMasterKey(options) => commands::rotate::rotate(options).await,
-        // Ended before there was a runtime to come here.
-        Command::CompileTool => Ok(exit::End::OurFault),
-        // The server hears of Ctrl-C itself, and lets the runs under way end.
-        Command::Serve(options) => commands::serve::serve(options).await,
+        // They have ended, or begun, before there was a runtime to come here.
+        Command::CompileTool | Command::Serve(_) => Ok(exit::End::OurFault),
     }
 }
 

@@ -43,6 +43,7 @@ mod lifted;
 mod limiter;
 mod limits;
 mod loading;
+mod machine;
 pub mod manifest;
 mod mappings;
 mod meter;
@@ -55,6 +56,7 @@ mod run;
 mod runtime;
 mod scheduler;
 pub mod seller_schema;
+mod shares;
 pub mod source;
 mod surroundings;
 pub mod survey;
@@ -67,6 +69,8 @@ mod violation;
 #[cfg(fuzzing)]
 pub use artifacts::fuzzing;
 pub use artifacts::{ArtifactCache, ArtifactKey, ArtifactRefusal};
+#[doc(hidden)]
+pub use compile::confine_as_compile_child;
 pub use compile::{CompileChild, CompileLimits, Compiler, compile_child};
 pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingReason};
 pub use digest::ToolDigest;

@@ -1,5 +1,6 @@
 //! The limits of one run and of the process, each with its unit, its default and the reason for it.
 
+use crate::machine;
 use crate::survey::Counts;
 use std::time::Duration;
 
@@ -143,9 +144,10 @@ pub struct ProcessLimits {
 }
 
 impl Default for ProcessLimits {
-    /// Half of the machine's memory for guests, a tenth for the host's side of them.
+    /// Half of the memory of the machine, or of its control group if that is smaller, for guests; a tenth for the host's side
+    /// of them.
     fn default() -> Self {
-        let machine_bytes = machine_memory_bytes();
+        let machine_bytes = machine::memory_bytes();
         Self {
             guest_memory_bytes: machine_bytes / 2,
             host_buffer_bytes: machine_bytes / 10,
@@ -217,11 +219,4 @@ impl Slots {
         self.tables -= less.tables;
         self.core_instances -= less.core_instances;
     }
-}
-
-fn machine_memory_bytes() -> u64 {
-    let info = rustix::system::sysinfo();
-    info.totalram
-        .saturating_mul(u64::from(info.mem_unit))
-        .max(GIB)
 }

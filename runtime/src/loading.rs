@@ -6,6 +6,7 @@ use crate::compile::{CompileQueue, Compiler, Order};
 use crate::digest::ToolDigest;
 use crate::observer::{Observed, Observer};
 use crate::runtime::{Runtime, Shared};
+use crate::shares::Shares;
 use crate::tool::{Compiled, Rejected, Tool};
 use crate::violation::Violation;
 use bytes::Bytes;
@@ -56,6 +57,9 @@ impl Judged {
 pub(crate) struct Loading {
     tools: Cache<ToolDigest, Arc<Compiled>>,
     artifacts: Option<Artifacts>,
+    shares: Arc<Shares>,
+    /// What a tool weighs at least, so that there are not too many.
+    weight_least: u64,
     queue: CompileQueue,
     observer: Option<Observer>,
 }
@@ -79,18 +83,31 @@ impl Loading {
         let files = rustix::process::getrlimit(Resource::Nofile).current;
         let tools = files.map_or(LOADED_MAX, |files| LOADED_MAX.min(files / FILES_SHARE));
         let least = loaded_bytes / tools.max(1);
-        let weight = move |_: &ToolDigest, tool: &Arc<Compiled>| {
-            u32::try_from(tool.weight.max(least)).unwrap_or(u32::MAX)
-        };
+        let weight = move |tool: &Compiled| tool.weight.max(least);
+        let shares = Arc::new(Shares::new(loaded_bytes));
+        let removed = Arc::clone(&shares);
         Ok(Self {
             tools: Cache::builder()
                 .max_capacity(loaded_bytes)
-                .weigher(weight)
+                .weigher(move |_: &ToolDigest, tool: &Arc<Compiled>| {
+                    u32::try_from(weight(tool)).unwrap_or(u32::MAX)
+                })
+                .eviction_listener(move |tool, _, _| removed.remove(&tool))
                 .build(),
+            shares,
+            weight_least: least,
             artifacts: artifacts.map(|cache| Artifacts::new(cache, set_identity(engine, rules))),
             queue: CompileQueue::new(compiler, engine.clone())?,
             observer,
         })
+    }
+
+    /// Counts a tool with its owner's, of which the oldest go where they are too many.
+    async fn count(&self, owner: &Arc<str>, digest: ToolDigest, tool: &Compiled) {
+        let weight = tool.weight.max(self.weight_least);
+        for over in self.shares.add(owner, digest, weight) {
+            self.tools.invalidate(&over).await;
+        }
     }
 
     fn observe(&self, observed: Observed) {
@@ -236,8 +253,10 @@ impl Runtime {
         // In a task: callers that leave, again and again, must not start it again and again.
         let shared = Arc::clone(&self.shared);
         let loading = self.shared.tokio.handle.spawn(async move {
-            let making = make(&shared, digest, owner, source);
-            shared.loading.tools.try_get_with(digest, making).await
+            let making = make(&shared, digest, Arc::clone(&owner), source);
+            let loaded = shared.loading.tools.try_get_with(digest, making).await?;
+            shared.loading.count(&owner, digest, &loaded).await;
+            Ok(loaded)
         });
         let loaded = loading.await.map_err(|_| Rejected::could_not_judge())?;
         let compiled = loaded.map_err(|error: Arc<LoadError>| LoadError::clone(&error))?;
@@ -278,7 +297,7 @@ async fn make(
     });
     let code = compiled.map_err(one)?;
     let here = Arc::clone(shared);
-    let linking = move || link_and_keep(&here, digest, admissible, code);
+    let linking = move || link_and_keep(&here, (digest, &owner), admissible, code);
     Ok(Arc::new(on_a_thread(shared, linking).await?))
 }
 
@@ -328,7 +347,7 @@ fn load_kept(shared: &Shared, digest: ToolDigest) -> Option<Compiled> {
 /// kept is linked out of memory.
 fn link_and_keep(
     shared: &Shared,
-    digest: ToolDigest,
+    (digest, owner): (ToolDigest, &str),
     admissible: Admissible,
     code: File,
 ) -> Result<Compiled, Rejected> {
@@ -347,7 +366,7 @@ fn link_and_keep(
     };
     let compiled = Compiled::link(shared, admissible, unnamed.file(), code_bytes).map_err(one)?;
     let loaded: HashSet<_> = loading.tools.iter().map(|it| it.0.to_string()).collect();
-    if let Err(error) = artifacts.keep(&digest, unnamed, |tool| loaded.contains(tool)) {
+    if let Err(error) = artifacts.keep(&digest, owner, unnamed, |tool| loaded.contains(tool)) {
         not_kept(error);
     }
     Ok(compiled)

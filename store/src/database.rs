@@ -190,6 +190,8 @@ pub(crate) fn options(folder: &Folder) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
+        // No files elsewhere: the server has given up every folder but its own.
+        .pragma("temp_store", "memory")
 }
 
 pub(crate) fn assert_version() -> Result<(), OpenError> {

@@ -30,6 +30,8 @@ impl Config {
 
     fn check_edge(&self) -> anyhow::Result<()> {
         within("connections", self.connections, 1, 1_000_000)?;
+        let of_address = self.connections_per_address();
+        within("connections_per_address", of_address, 1, 1_000_000)?;
         within("header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS)?;
         within("body_timeout_ms", self.body_timeout_ms, 1, HOUR_MS)?;
         within("drain_ms", self.drain_ms, 0, HOUR_MS)?;

@@ -44,6 +44,9 @@ pub(crate) struct Config {
     /// Connections open at once; one more is answered 503 and closed. Default 16,384, less where the process may
     /// open fewer files.
     pub(crate) connections: usize,
+    /// Connections of one address, or of one /64 of IPv6. Default: half of `connections`. Behind a proxy, whose address is
+    /// everybody's, the proxy bounds its clients: set it to as many as `connections`.
+    pub(crate) connections_per_address: Option<usize>,
     /// From a connection's start, or its last answer, to the end of the next request's headers. Default 10,000 ms.
     pub(crate) header_timeout_ms: u64,
     /// From the end of the headers to the end of the body, on top of one second for every 64 KiB that arrived. No
@@ -66,6 +69,9 @@ pub(crate) struct Config {
     /// Bytes of compiled tools kept in the data folder, so that no start compiles them again. Default 10,737,418,240
     /// (10 GiB).
     pub(crate) compiled_bytes: u64,
+    /// Whether the server keeps itself to its folders and ports (Landlock, where the kernel has it) and refuses itself
+    /// system calls that attacks begin with. Default true.
+    pub(crate) hardening: bool,
     /// What one run may use.
     pub(crate) limits: RunSection,
     /// What all runs together may use.
@@ -190,6 +196,12 @@ impl Config {
         }
     }
 
+    /// Connections of one address, with the default where none is configured.
+    pub(crate) fn connections_per_address(&self) -> usize {
+        let half = self.connections.div_ceil(2);
+        self.connections_per_address.unwrap_or(half)
+    }
+
     /// Runs of an org under way at once, with the default where none is configured; 0 is no limit.
     pub(crate) fn org_runs(&self) -> u32 {
         let half = self.process.runs.div_ceil(2);
@@ -224,6 +236,7 @@ impl Config {
     pub(crate) fn printed(&self) -> String {
         let process = self.process();
         let effective = Self {
+            connections_per_address: Some(self.connections_per_address()),
             process: ProcessSection {
                 guest_memory_bytes: Some(process.guest_memory_bytes),
                 host_buffer_bytes: Some(process.host_buffer_bytes),
@@ -250,6 +263,7 @@ impl Default for Config {
             operator_key: None,
             master_key: None,
             connections: 16_384,
+            connections_per_address: None,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             drain_ms: 32_000,
@@ -259,6 +273,7 @@ impl Default for Config {
             validations: 2,
             tool_cache_bytes: 1024 * MIB,
             compiled_bytes: 10 * 1024 * MIB,
+            hardening: true,
             limits: RunSection::default(),
             process: ProcessSection::default(),
             rate: RateSection::default(),

@@ -1,5 +1,6 @@
 //! Connections: how many, how long each may dawdle, and how they end.
 
+use super::addresses::Addresses;
 use super::observe::{Observed, RequestId};
 use super::stall::Stalling;
 use crate::config::Config;
@@ -41,6 +42,8 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub(crate) struct Edge {
     /// Connections open at once.
     pub(crate) connections: usize,
+    /// Those of one address, or of one /64 of IPv6.
+    pub(crate) connections_per_address: usize,
     /// From a connection's start, or its last answer, to the end of the next request's headers.
     pub(crate) header_timeout: Duration,
     /// How long an answer may wait for its client to take more of it.
@@ -53,6 +56,7 @@ impl Edge {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             connections: config.connections,
+            connections_per_address: config.connections_per_address(),
             header_timeout: Duration::from_millis(config.header_timeout_ms),
             write_timeout: Duration::from_millis(config.body_timeout_ms),
             drain: Duration::from_millis(config.drain_ms),
@@ -71,6 +75,7 @@ pub(crate) async fn accept(
     let http = http(&edge);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(edge.connections));
+    let addresses = Addresses::new(edge.connections_per_address);
     let farewells = Arc::new(Semaphore::new(FAREWELLS));
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
@@ -82,7 +87,10 @@ pub(crate) async fn accept(
         };
         // What ended since; a panic ends its own connection only, and the hook has logged it.
         while tasks.try_join_next().is_some() {}
-        if let Ok(place) = places.clone().try_acquire_owned() {
+        let place = addresses
+            .enter(peer.0)
+            .zip(places.clone().try_acquire_owned().ok());
+        if let Some(place) = place {
             let io = TokioIo::new(Stalling::new(stream, edge.write_timeout));
             let observed = observed.clone();
             let service = service_fn(move |mut request: hyper::Request<Incoming>| {

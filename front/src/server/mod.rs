@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 mod actions;
+mod addresses;
 mod admission;
 pub(crate) mod arrival;
 mod artifact_view;
@@ -59,6 +60,7 @@ mod wallet;
 mod watchdog;
 mod workers;
 
+use crate::commands::serve::Prepared;
 use crate::config::Config;
 use crate::exit::End;
 use crate::terminal;
@@ -78,16 +80,24 @@ const BACKLOG: u32 = 4096;
 
 /// Serves until it is told to stop (SIGTERM, SIGINT), then lets requests under way finish. A second signal ends it
 /// at once.
-pub(crate) async fn serve(mut config: Config, is_demo: bool) -> anyhow::Result<End> {
+pub(crate) async fn serve(prepared: Prepared) -> anyhow::Result<End> {
+    let Prepared {
+        config,
+        demo_folder,
+        hardening,
+    } = prepared;
+    let is_demo = demo_folder.is_some();
     logs::install(&config.log)?;
-    let mut signals = Signals::new()?;
-    // Removed when the demo ends.
-    let demo_folder = is_demo.then(tempfile::tempdir).transpose()?;
-    if let Some(folder) = &demo_folder {
-        config.data = folder.path().to_owned();
+    tracing::info!("hardening: {hardening}");
+    if hardening.is_root {
+        tracing::warn!("the server runs as root: start it as a user of its own");
     }
+    let mut signals = Signals::new()?;
+    let connections = files::connections(config.connections);
+    let half = connections.div_ceil(2);
     let edge = Edge {
-        connections: files::connections(config.connections),
+        connections,
+        connections_per_address: config.connections_per_address.unwrap_or(half),
         ..Edge::of(&config)
     };
     let admin = match config.admin_listen {

@@ -1,7 +1,8 @@
 //! The files' names, their number, and that each appears whole or not at all.
 
 use crate::digest::{ToolDigest, hexadecimal};
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, XattrFlags};
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -12,6 +13,10 @@ use std::time::{Duration, SystemTime};
 
 const SUFFIX: &str = "compiled";
 const UNFINISHED: &str = "unfinished";
+/// The extended attribute that says for whom a file was made.
+const OWNER: &str = "user.tollgate.owner";
+/// Bytes of that; an owner's name is as long as its id.
+const OWNER_BYTES_MAX: usize = 64;
 /// A file without a name is a crash's after this time.
 const UNFINISHED_KEPT: Duration = Duration::from_secs(60 * 60);
 
@@ -153,27 +158,86 @@ impl Folder {
                 Some(digest) if !in_use(digest) => 1,
                 Some(_) => 2,
             };
-            let used = (about.atime(), about.atime_nsec());
-            files.push((rank, used, about.len(), path));
+            files.push(Old {
+                rank,
+                used: (about.atime(), about.atime_nsec()),
+                bytes: about.len(),
+                owner: owner_of(&path),
+                path,
+            });
         }
-        let mut bytes: u64 = files.iter().map(|(_, _, bytes, _)| bytes).sum();
-        files.sort();
-        for (_, _, file_bytes, path) in files {
-            if bytes <= bytes_max {
-                break;
-            }
-            if path != just_kept {
-                self.remove(&path);
-                bytes -= file_bytes;
-            }
-        }
+        self.shrink_to(bytes_max, just_kept, files);
         Ok(())
     }
+
+    fn shrink_to(&self, bytes_max: u64, just_kept: &Path, mut files: Vec<Old>) {
+        let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        let mut by_owner: HashMap<Vec<u8>, u64> = HashMap::new();
+        for file in files.iter().filter(|file| file.rank > 0) {
+            *by_owner.entry(file.owner.clone()).or_default() += file.bytes;
+        }
+        files.sort();
+        files.retain(|file| file.path != just_kept);
+        // Other engines' files, then those of owners that have more than half, then whatever is oldest.
+        for round in [Round::Foreign, Round::OverShare, Round::Any] {
+            files.retain(|file| {
+                let owned = by_owner.get(&file.owner).copied().unwrap_or(0);
+                let is_meant = match round {
+                    Round::Foreign => file.rank == 0,
+                    Round::OverShare => !file.owner.is_empty() && owned > bytes_max / 2,
+                    Round::Any => true,
+                };
+                if bytes <= bytes_max || !is_meant {
+                    return true;
+                }
+                self.remove(&file.path);
+                bytes -= file.bytes;
+                if let Some(owned) = by_owner.get_mut(&file.owner) {
+                    *owned = owned.saturating_sub(file.bytes);
+                }
+                false
+            });
+        }
+    }
+}
+
+/// Which files go.
+#[derive(Debug, Clone, Copy)]
+enum Round {
+    Foreign,
+    OverShare,
+    Any,
+}
+
+/// A file that may go, in the order in which files do.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Old {
+    rank: u8,
+    used: (i64, i64),
+    bytes: u64,
+    path: PathBuf,
+    /// Empty where it is not known.
+    owner: Vec<u8>,
+}
+
+/// For whom a file was made. It is asked for when files have to go only, and decides nothing else.
+fn owner_of(path: &Path) -> Vec<u8> {
+    let mut owner = vec![0; OWNER_BYTES_MAX];
+    let length = rustix::fs::getxattr(path, OWNER, &mut owner);
+    owner.truncate(length.unwrap_or(0));
+    owner
 }
 
 impl Unnamed {
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Notes for whom it was made, where the file system takes notes.
+    pub(super) fn belongs_to(&self, owner: &str) {
+        let owner = &owner.as_bytes()[..owner.len().min(OWNER_BYTES_MAX)];
+        // Without it the file is nobody's, and goes by its age.
+        let _ = rustix::fs::fsetxattr(&self.file, OWNER, owner, XattrFlags::empty());
     }
 
     /// Gives it its name, in place of whatever had it.

@@ -139,16 +139,18 @@ impl Artifacts {
         Ok(unnamed)
     }
 
-    /// Gives a file its name, and takes others away where all are too many; those `in_use` are not old, whenever they
-    /// were read last.
+    /// Gives a file its name, and takes others away where all are too many: those of an owner that has more than half go
+    /// first, and those `in_use` are not old, whenever they were read last.
     pub(crate) fn keep(
         &self,
         digest: &ToolDigest,
+        owner: &str,
         unnamed: Unnamed,
         in_use: impl Fn(&str) -> bool,
     ) -> io::Result<()> {
         self.seal.remember(unnamed.file(), digest)?;
         let path = self.folder.path(digest);
+        unnamed.belongs_to(owner);
         unnamed.name(&path)?;
         self.folder.shrink(self.bytes_max, &path, in_use)
     }

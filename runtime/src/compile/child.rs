@@ -1,17 +1,15 @@
 //! The compile child: limits first, then the tool's bytes, then code or a reason, then its end.
 
 use super::end::ChildEnd;
-use super::native_code;
 use super::request::{CompileLimits, Request};
+use super::{confine, native_code};
 use crate::artifacts::engine_identity;
 use crate::engine::compiling_engine;
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::Signal;
 use std::io::{self, Read, Write};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::process::{self, ExitCode};
 
-/// Lowest. Not the idle class, in which a machine that is always busy would never compile anything.
-const NICENESS: i32 = 19;
 /// What a compiler that still had memory could have: more than it, or its allocator, asks for at once.
 const SOME_BYTES: usize = 64 << 20;
 /// The most bytes of the engine's words.
@@ -31,11 +29,20 @@ pub fn compile_child() -> ExitCode {
     ExitCode::from(end as u8)
 }
 
+/// Confines this process as a compile child is while it looks at a tool: for programs that try what is left to it.
+#[doc(hidden)]
+pub fn confine_as_compile_child() -> io::Result<()> {
+    confine::limit(&CompileLimits::default())?;
+    confine::become_nobody();
+    confine::give_up()
+}
+
 type Ended = (ChildEnd, String);
 
 fn compile() -> Result<(), Ended> {
     let request = Request::read(io::stdin()).map_err(unable("the order was not read"))?;
-    confine(&request.limits).map_err(unable("its limits were not set"))?;
+    confine::limit(&request.limits).map_err(unable("its limits were not set"))?;
+    confine::become_nobody();
     end_with(request.parent).map_err(unable("it is an orphan"))?;
     let wasm = wasm(request.wasm_bytes).map_err(unable("the tool was not read"))?;
     let engine = compiling_engine().map_err(unable("the engine did not start"))?;
@@ -44,6 +51,8 @@ fn compile() -> Result<(), Ended> {
         return Err((ChildEnd::Unable, said.to_owned()));
     }
     end_where_memory_is_over();
+    // From here on the tool's bytes are looked at.
+    confine::give_up().map_err(unable("it could not be confined"))?;
     let compiling = || native_code(&engine, request.kind, &wasm);
     let code = catch_unwind(AssertUnwindSafe(compiling))
         .map_err(|_| (ChildEnd::Panicked, String::new()))?
@@ -60,29 +69,6 @@ fn compile() -> Result<(), Ended> {
 
 fn unable<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Ended {
     move |error| (ChildEnd::Unable, format!("{what}: {error}"))
-}
-
-/// Sets the limits, of this process and so of its threads to come.
-fn confine(limits: &CompileLimits) -> io::Result<()> {
-    let most = |resource, value| {
-        let limit = Rlimit {
-            current: Some(value),
-            maximum: Some(value),
-        };
-        rustix::process::setrlimit(resource, limit)
-    };
-    most(Resource::Core, 0)?;
-    most(Resource::As, limits.address_space_bytes)?;
-    most(Resource::Fsize, limits.code_bytes)?;
-    // At the first the kernel says why it ends us, at the second no more.
-    let seconds = limits.cpu.as_secs().max(1);
-    let cpu = Rlimit {
-        current: Some(seconds),
-        maximum: Some(seconds + 1),
-    };
-    rustix::process::setrlimit(Resource::Cpu, cpu)?;
-    rustix::process::setpriority_process(None, NICENESS)?;
-    Ok(())
 }
 
 /// Sees to it that this process ends when its parent does.

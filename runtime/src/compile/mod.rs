@@ -5,13 +5,14 @@
 //! with it.
 
 mod child;
+mod confine;
 mod end;
 mod host;
 mod queue;
 mod request;
 mod watchdog;
 
-pub use child::compile_child;
+pub use child::{compile_child, confine_as_compile_child};
 pub(crate) use end::CompileFailure;
 pub(crate) use queue::{CompileQueue, Order};
 pub use request::CompileLimits;

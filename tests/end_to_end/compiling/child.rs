@@ -169,6 +169,10 @@ impl Seen {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
     fn read(&self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{name}", self.id)).unwrap_or_default()
     }

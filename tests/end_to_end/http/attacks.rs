@@ -1,6 +1,7 @@
 //! Attacks that once worked, and their like: each is refused by name or bounded, and no other org feels it.
 
 mod bodies;
+mod hardening;
 mod judging;
 mod replays;
 mod rows;

@@ -112,7 +112,10 @@ fn ten_thousand_idle_connections_slow_nobody() {
         eprintln!("SKIPPED: this process may open {files} files, {IDLE} connections need more");
         return;
     }
-    let server = Server::start_with(&[("TOLLGATE_HEADER_TIMEOUT_MS", "120000")]);
+    let server = Server::start_with(&[
+        ("TOLLGATE_HEADER_TIMEOUT_MS", "120000"),
+        ("TOLLGATE_CONNECTIONS_PER_ADDRESS", "16384"),
+    ]);
     let caller = server.org("busy");
     let tool = caller.published("markdown");
     let hello = json!({"input": {"markdown": "# Hello"}});

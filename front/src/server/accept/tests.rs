@@ -69,6 +69,7 @@ impl Server {
 fn edge() -> Edge {
     Edge {
         connections: 100,
+        connections_per_address: usize::MAX,
         header_timeout: LONG,
         write_timeout: LONG,
         drain: LONG,

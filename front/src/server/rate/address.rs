@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// An IPv4 address, or the /64 of an IPv6 one: the least that one customer of a provider has, all of it to choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
+pub(crate) struct Network(IpAddr);
 
 impl Network {
     /// An address that is not known is one of its own.
-    pub(super) fn of(address: Option<IpAddr>) -> Self {
+    pub(crate) fn of(address: Option<IpAddr>) -> Self {
         let address = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         // A socket for both families gives IPv4 addresses as `::ffff:192.0.2.1`, which all have one /64.
         match address.to_canonical() {

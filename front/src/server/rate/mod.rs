@@ -1,7 +1,7 @@
 //! How much may be asked: requests by key and by org, attempts with keys that are none by address, an org's runs at
 //! once. All of it is in memory and begins anew with the process.
 
-mod address;
+pub(super) mod address;
 mod limiter;
 mod places;
 mod runs;

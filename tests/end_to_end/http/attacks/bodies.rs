@@ -58,3 +58,25 @@ fn unfinished_bodies_of_one_org_leave_the_others_their_room() {
     }
     assert_eq!(held.len(), LARGE + SMALL);
 }
+
+/// Sockets of one machine that say nothing.
+#[test]
+fn silent_connections_of_one_address_leave_the_others_their_places() {
+    let server = Server::start_with(&[
+        ("TOLLGATE_CONNECTIONS", "32"),
+        ("TOLLGATE_HEADER_TIMEOUT_MS", "60000"),
+    ]);
+    let caller = server.org("an org");
+    let tokio = tokio::runtime::Runtime::new().expect("a runtime");
+    let silent = |_| {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        // Another loopback address is another machine, as far as the server knows.
+        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("bound");
+        tokio.block_on(socket.connect(server.address)).expect("a connection")
+    };
+    let held: Vec<_> = (0..64).map(silent).collect();
+    for _ in 0..5 {
+        caller.get("/v1/artifacts").expect(200);
+    }
+    assert_eq!(held.len(), 64);
+}

@@ -1,0 +1,82 @@
+//! The server's files and ports, by Landlock: its data folder to write, what the system is set up with to read, its own
+//! program to execute, and the ports that it listens on.
+
+use crate::config::Config;
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    path_beneath_rules,
+};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The newest interface that this program knows. An older kernel enforces what it has.
+const NEWEST: ABI = ABI::V6;
+/// How the machine is set up: names, certificates, cores, memory and this process itself.
+const READ: &[&str] = &[
+    "/etc",
+    "/proc",
+    "/sys",
+    "/run",
+    "/dev/urandom",
+    "/usr/share",
+];
+/// What the compile child, this program again, is loaded with.
+const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+
+/// How much of it the kernel enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enforced {
+    Fully,
+    Partially,
+    Not,
+}
+
+/// Keeps this process to its files and ports. Of a demo the data folder itself is removed at the end.
+pub(super) fn keep_to(config: &Config, is_demo: bool) -> Result<Enforced, RulesetError> {
+    let (all, read) = (AccessFs::from_all(NEWEST), AccessFs::from_read(NEWEST));
+    let reading = read & !BitFlags::from(AccessFs::Execute);
+    let program = std::env::current_exe().into_iter();
+    let data = [config.data.as_path(), Path::new("/dev/null")];
+    let around = config.data.parent().filter(|_| is_demo);
+    let certificates = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let certificates = certificates.iter().chain(&config.egress.roots);
+    let created = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(all)?
+        .handle_access(AccessNet::BindTcp)?
+        .scope(Scope::from_all(NEWEST))?
+        .create()?
+        .add_rules(path_beneath_rules(data, all))?
+        .add_rules(path_beneath_rules(READ, reading))?
+        .add_rules(path_beneath_rules(certificates, reading))?
+        .add_rules(path_beneath_rules(LIBRARIES, read))?
+        .add_rules(path_beneath_rules(program, read))?
+        .add_rules(path_beneath_rules(around, AccessFs::RemoveDir))?;
+    let status = ports(created, config)?.restrict_self()?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Enforced::Fully,
+        RulesetStatus::PartiallyEnforced => Enforced::Partially,
+        RulesetStatus::NotEnforced => Enforced::Not,
+    })
+}
+
+fn ports(mut created: RulesetCreated, config: &Config) -> Result<RulesetCreated, RulesetError> {
+    for address in [Some(config.listen), config.admin_listen]
+        .into_iter()
+        .flatten()
+    {
+        created = created.add_rule(NetPort::new(address.port(), AccessNet::BindTcp))?;
+    }
+    Ok(created)
+}
+
+impl fmt::Display for Enforced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Enforced::Fully => "its own",
+            Enforced::Partially => "its own, as far as this kernel's Landlock goes",
+            Enforced::Not => "not confined (this kernel has no Landlock)",
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! What a compile child can still do: a fault of the compiler's that runs foreign code must find nothing to run it on.
+//!
+//! In this order: limits; another user and namespaces of its own, where that is allowed; no files, by Landlock, where the
+//! kernel has it; and no calls of the kernel but those that compiling needs.
+
+use super::request::CompileLimits;
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope,
+};
+use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Uid, geteuid, getpid};
+use rustix::thread::UnshareFlags;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, apply_filter,
+};
+use std::collections::BTreeMap;
+use std::io;
+
+/// Lowest. Not the idle class, in which a machine that is always busy would never compile anything.
+const NICENESS: i32 = 19;
+/// `nobody`, as every Linux has it.
+const NOBODY: u32 = 65_534;
+/// Files open at once: its three streams, and some.
+const FILES_MAX: u64 = 16;
+/// Threads of a child that is a user by itself.
+const THREADS_MAX: u64 = 64;
+
+/// Sets the limits, of this process and so of its threads to come.
+pub(super) fn limit(limits: &CompileLimits) -> io::Result<()> {
+    most(Resource::Core, 0)?;
+    most(Resource::As, limits.address_space_bytes)?;
+    most(Resource::Fsize, limits.code_bytes)?;
+    most(Resource::Nofile, FILES_MAX)?;
+    // At the first the kernel says why it ends us, at the second no more.
+    let seconds = limits.cpu.as_secs().max(1);
+    let cpu = Rlimit {
+        current: Some(seconds),
+        maximum: Some(seconds + 1),
+    };
+    rustix::process::setrlimit(Resource::Cpu, cpu)?;
+    rustix::process::setpriority_process(None, NICENESS)?;
+    Ok(())
+}
+
+fn most(resource: Resource, value: u64) -> rustix::io::Result<()> {
+    let limit = Rlimit {
+        current: Some(value),
+        maximum: Some(value),
+    };
+    rustix::process::setrlimit(resource, limit)
+}
+
+/// Becomes nobody, in namespaces of its own, as far as this process may. Before there are threads, and before the parent's
+/// death is asked for, which this forgets.
+pub(super) fn become_nobody() {
+    let apart =
+        UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    let is_root = geteuid().is_root();
+    let user = match is_root {
+        true => UnshareFlags::empty(),
+        false => UnshareFlags::NEWUSER,
+    };
+    // SAFETY: files and the working directory stay shared, and there are no other threads.
+    let is_apart = unsafe { rustix::thread::unshare_unsafe(apart | user) }.is_ok();
+    let is_nobody = is_root && drop_root().is_ok();
+    if is_nobody || (is_apart && !is_root) {
+        // Threads are counted by user: the server's are another user's now.
+        let _ = most(Resource::Nproc, THREADS_MAX);
+    }
+}
+
+fn drop_root() -> rustix::io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)
+}
+
+/// Gives up every file, and every call that compiling does not need. There is no way back.
+pub(super) fn give_up() -> io::Result<()> {
+    rustix::thread::set_no_new_privs(true)?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    give_up_files().map_err(io::Error::other)?;
+    // The C library starts threads by `clone3`, and by `clone` where the kernel has no other; only of that are the
+    // flags seen by a filter.
+    let no_clone3 = filter(
+        [(libc::SYS_clone3, Vec::new())],
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
+    );
+    let needed = needed().map_err(io::Error::other)?;
+    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let only_needed = filter(needed, refused, SeccompAction::Allow);
+    for program in [no_clone3, only_needed] {
+        apply_filter(&program.map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// No path is reached, no port, no process outside. A kernel without Landlock, or an older one, keeps what it can.
+fn give_up_files() -> Result<(), landlock::RulesetError> {
+    let newest = ABI::V6;
+    Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(newest))?
+        .handle_access(AccessNet::from_all(newest))?
+        .scope(Scope::from_all(newest))?
+        .create()?
+        .restrict_self()?;
+    Ok(())
+}
+
+type Calls = Vec<(i64, Vec<SeccompRule>)>;
+
+/// What the allocator, threads and streams of a compiler ask of the kernel.
+fn needed() -> Result<Calls, seccompiler::BackendError> {
+    let any = [
+        libc::SYS_read,
+        libc::SYS_readv,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_close,
+        libc::SYS_fstat,
+        libc::SYS_lseek,
+        libc::SYS_mmap,
+        libc::SYS_munmap,
+        libc::SYS_mprotect,
+        libc::SYS_mremap,
+        libc::SYS_madvise,
+        libc::SYS_brk,
+        libc::SYS_futex,
+        libc::SYS_sched_yield,
+        libc::SYS_sched_getaffinity,
+        libc::SYS_getpid,
+        libc::SYS_gettid,
+        libc::SYS_getppid,
+        libc::SYS_getuid,
+        libc::SYS_geteuid,
+        libc::SYS_getrandom,
+        libc::SYS_getrusage,
+        libc::SYS_clock_gettime,
+        libc::SYS_clock_nanosleep,
+        libc::SYS_nanosleep,
+        libc::SYS_rt_sigaction,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_sigaltstack,
+        libc::SYS_set_robust_list,
+        libc::SYS_rseq,
+        libc::SYS_restart_syscall,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+        // Answered by the other filter.
+        libc::SYS_clone3,
+    ];
+    let mut calls: Calls = any.into_iter().map(|call| (call, Vec::new())).collect();
+    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let own = getpid().as_raw_pid().unsigned_abs().into();
+    let name = u64::from(libc::PR_SET_NAME.unsigned_abs());
+    // A thread and no process; the end of itself and of nobody else; a thread's name.
+    for (call, argument, is, value) in [
+        (libc::SYS_clone, 0, SeccompCmpOp::MaskedEq(thread), thread),
+        (libc::SYS_tgkill, 0, SeccompCmpOp::Eq, own),
+        (libc::SYS_prctl, 0, SeccompCmpOp::Eq, name),
+        // Limits are read and not set.
+        (libc::SYS_prlimit64, 2, SeccompCmpOp::Eq, 0),
+    ] {
+        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, is, value)?;
+        calls.push((call, vec![SeccompRule::new(vec![condition])?]));
+    }
+    Ok(calls)
+}
+
+fn filter(
+    calls: impl IntoIterator<Item = (i64, Vec<SeccompRule>)>,
+    others: SeccompAction,
+    these: SeccompAction,
+) -> Result<BpfProgram, seccompiler::BackendError> {
+    let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
+    let calls: BTreeMap<_, _> = calls.into_iter().collect();
+    SeccompFilter::new(calls, others, these, architecture)?.try_into()
+}
