@@ -98,6 +98,9 @@ const MEASUREMENTS: &[(&str, Measure)] = &[
     }),
     (rows::paid::NAME, rows::paid::measure),
     (rows::past::NAME, |effort, _| rows::past::measure(effort)),
+    (rows::starting::NAME, |effort, _| {
+        rows::starting::measure(effort)
+    }),
     (rows::flood::NAME, |effort, _| rows::flood::measure(effort)),
     (rows::saturation::NAME, |effort, _| {
         rows::saturation::measure(effort)

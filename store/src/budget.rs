@@ -101,8 +101,8 @@ impl Budget {
         }
     }
 
-    /// Starts again where its time has passed.
-    fn roll(&mut self, now: Time) {
+    /// Itself, which starts again where its time has passed.
+    fn rolled(&mut self, now: Time) -> &mut Self {
         if now >= self.resets_at {
             let fresh = Self::new(
                 self.id,
@@ -114,6 +114,7 @@ impl Budget {
             );
             *self = fresh;
         }
+        self
     }
 
     /// Whether what was held at that time is counted.
@@ -179,19 +180,13 @@ impl Budgets {
         let of_project = self.0.get_mut(&payer.owner.1);
         let of_payer = of_project.map(|it| it.get_disjoint_mut(places.each_ref()));
         let of_payer = of_payer.into_iter().flatten().flatten();
-        of_payer.map(move |it| {
-            it.roll(now);
-            it
-        })
+        of_payer.map(move |it| it.rolled(now))
     }
 
     /// A project's, in the order of their identifiers.
     pub(crate) fn of_project(&mut self, project: ProjectId, now: Time) -> Vec<Budget> {
         let of_project = self.0.get_mut(&project).into_iter().flatten();
-        let rolled = of_project.map(|(_, it)| {
-            it.roll(now);
-            *it
-        });
+        let rolled = of_project.map(|(_, it)| *it.rolled(now));
         let mut budgets: Vec<_> = rolled.collect();
         budgets.sort_by_key(|it| it.id);
         budgets

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 const VARIABLES: [(&str, &str); 6] = [
@@ -61,6 +62,11 @@ impl Paid {
     /// Starts it again with a past. A run must have been paid for.
     pub(crate) fn restart_with(&mut self, past: Past) -> anyhow::Result<()> {
         self.server.restart_with(past)
+    }
+
+    /// Starts it again: how long until it is ready.
+    pub(crate) fn restart(&mut self) -> anyhow::Result<Duration> {
+        self.server.restart()
     }
 
     /// A run's call of each of so many new buyers, each with a wallet of its own.

@@ -12,6 +12,8 @@ pub(crate) struct Past {
     /// Listed, each with a release.
     pub(crate) artifacts: usize,
     pub(crate) keys: usize,
+    /// As many sessions that have not ended, and as many budgets and subscriptions, all of one project.
+    pub(crate) sessions: usize,
 }
 
 /// An id that was made so long ago.
@@ -21,6 +23,15 @@ const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 const RUN: &str = "SELECT * FROM runs WHERE charged > 0 ORDER BY run_id LIMIT 1";
 const ARTIFACT: &str = "SELECT * FROM artifacts WHERE listed = 1 ORDER BY artifact_id LIMIT 1";
 const KEY: &str = "SELECT key_id FROM runs WHERE charged > 0 ORDER BY run_id LIMIT 1";
+
+const SESSION: &str = "SELECT org_id, project_id, NULL AS session_id, key_id, '[]' AS artifacts, 1000 AS cap,
+    1000 AS runs_max, NULL AS created_at, (unixepoch() + 86400) * 1000000 AS expires_at, NULL AS revoked_at,
+    (SELECT hash FROM key_texts WHERE key_texts.key_id = keys.key_id LIMIT 1) AS key_hash
+    FROM keys WHERE key_id IN";
+const BUDGET: &str =
+    "SELECT org_id, project_id, NULL AS key_id, 'day' AS period, NULL AS budget_id, 1000 AS cap,
+    NULL AS created_at FROM keys WHERE key_id IN";
+const SUBSCRIPTION: &str = "SELECT * FROM subscriptions WHERE key_id IN";
 
 /// What is in wallets, by what was given and paid.
 const WALLETS: &str = "UPDATE wallets SET posted =
@@ -64,6 +75,27 @@ impl Past {
         copy(it, "keys", &keys, &[("key_id", "ids.id")]).await?;
         let own = [("key_id", "ids.id"), ("hash", "randomblob(32)")];
         copy(it, "key_texts", &texts, &own).await?;
+        ids(it, self.sessions).await?;
+        let own = [("session_id", "ids.id"), ("created_at", "ids.at")];
+        copy(it, "sessions", &format!("{SESSION} ({KEY})"), &own).await?;
+        let own = [
+            ("key_id", "ids.id"),
+            ("budget_id", "ids.id"),
+            ("created_at", "ids.at"),
+        ];
+        copy(it, "budgets", &format!("{BUDGET} ({KEY})"), &own).await?;
+        let own = [
+            ("subscription_id", "ids.id"),
+            ("artifact_id", "ids.id"),
+            ("created_at", "ids.at"),
+        ];
+        copy(
+            it,
+            "subscriptions",
+            &format!("{SUBSCRIPTION} ({KEY})"),
+            &own,
+        )
+        .await?;
         Ok(connection.close().await?)
     }
 }

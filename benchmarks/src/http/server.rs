@@ -56,6 +56,16 @@ impl Server {
         Ok(())
     }
 
+    /// Kills it and starts it again: how long until it is ready.
+    pub(super) fn restart(&mut self) -> anyhow::Result<Duration> {
+        self.process.end();
+        let program = std::env::current_exe()?.with_file_name("tollgate");
+        let started_at = Instant::now();
+        self.process = process(&program, self.data.path(), self.variables, &self.operator)?;
+        self.ask(Call::new(Method::GET, "/readyz"))?;
+        Ok(started_at.elapsed())
+    }
+
     /// Where it keeps what it keeps.
     pub(super) fn folder(&self) -> &Path {
         self.data.path()

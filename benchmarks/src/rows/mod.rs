@@ -15,6 +15,7 @@ pub(crate) mod parked;
 pub(crate) mod past;
 pub(crate) mod saturation;
 pub(crate) mod scan;
+pub(crate) mod starting;
 pub(crate) mod throughput;
 pub(crate) mod tuning;
 pub(crate) mod validate;

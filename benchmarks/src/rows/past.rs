@@ -15,6 +15,7 @@ const PAST: Past = Past {
     runs: 1_000_000,
     artifacts: 10_000,
     keys: 10_000,
+    sessions: 10_000,
 };
 /// Runs until memory is looked at for the first and the last time.
 const FIRST_RUNS: usize = 100_000;
@@ -31,6 +32,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         runs: effort.many(PAST.runs),
         artifacts: effort.many(PAST.artifacts),
         keys: effort.many(PAST.keys),
+        sessions: effort.many(PAST.sessions),
     };
     with.restart_with(past)?;
     let (mut rates_with, mut rates_without) = (Vec::new(), Vec::new());
@@ -48,8 +50,8 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         }
     }
     let what = format!(
-        "paid runs beside {} past ones, {} artifacts and {} keys, {CONNECTIONS} connections",
-        past.runs, past.artifacts, past.keys
+        "paid runs beside {} past ones, {} artifacts, {} keys and {} sessions, {CONNECTIONS} connections",
+        past.runs, past.artifacts, past.keys, past.sessions
     );
     let mut rows = vec![Row {
         name: NAME,

@@ -90,7 +90,7 @@ pub(super) fn is_multiple(
     }
     let tens = (exponent - of_exponent).unsigned_abs();
     if exponent >= of_exponent {
-        return Ok((number % of) * power_of_ten(tens, of) % of == 0);
+        return Ok(((number % of) * power_of_ten(tens, of)).is_multiple_of(of));
     }
     let of = 10_u128.checked_pow(tens).and_then(|it| it.checked_mul(of));
     // One that is too large to be written divides nothing but zero.
@@ -171,7 +171,7 @@ fn write_form(value: &Value, form: &mut String, fuel: &mut Fuel) -> Result<(), O
                 // Sorting compares each name some times.
                 fuel.hash(name.len())?;
             }
-            fields.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            fields.sort_unstable_by_key(|(one, _)| *one);
             form.push('{');
             for (name, value) in fields {
                 write_text(name, form, fuel)?;

@@ -71,8 +71,12 @@ fn silent_connections_of_one_address_leave_the_others_their_places() {
     let silent = |_| {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         // Another loopback address is another machine, as far as the server knows.
-        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("bound");
-        tokio.block_on(socket.connect(server.address)).expect("a connection")
+        socket
+            .bind("127.0.0.2:0".parse().expect("an address"))
+            .expect("bound");
+        tokio
+            .block_on(socket.connect(server.address))
+            .expect("a connection")
     };
     let held: Vec<_> = (0..64).map(silent).collect();
     for _ in 0..5 {
