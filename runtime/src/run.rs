@@ -285,8 +285,8 @@ impl Tool {
     }
 
     /// What judging the run's input by the seller's schema takes at most, by arithmetic; usually it takes a hundredth of
-    /// that. Zero where there is no schema to judge by. More than a second is refused by [`prepare`](Self::prepare)
-    /// without judging.
+    /// that. Zero where there is no schema to judge by. It looks at every part of the input. More than a minute is refused by
+    /// [`prepare`](Self::prepare) without judging.
     pub fn judging_time(&self, run: &Run) -> Duration {
         let functions = self.interface();
         let Ok(index) = functions.index(run.function.as_deref()) else {

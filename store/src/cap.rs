@@ -12,6 +12,7 @@ use crate::statements;
 use crate::time::Time;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Store {
@@ -22,8 +23,7 @@ impl Store {
         after: Option<BudgetId>,
         limit: usize,
     ) -> Result<Page<Budget, BudgetId>, StoreError> {
-        self.learn_budgets(owner).await?;
-        let mut budgets = self.wallets.budgets(owner.1);
+        let mut budgets = self.budgets_now(owner).await?;
         budgets.retain(|it| after.is_none_or(|after| it.id > after));
         Ok(Page::cut(budgets, limit, |it: &Budget| it.id))
     }
@@ -35,10 +35,25 @@ impl Store {
         key: Option<KeyId>,
         period: Period,
     ) -> Result<Option<Budget>, StoreError> {
-        self.learn_budgets(owner).await?;
-        let budgets = self.wallets.budgets(owner.1);
-        let mut its = budgets.into_iter();
+        let mut its = self.budgets_now(owner).await?.into_iter();
         Ok(its.find(|it| (it.key, it.period) == (key, period)))
+    }
+
+    /// As they are counted here, or else in the database: what asks for them is no write.
+    async fn budgets_now(&self, owner: (OrgId, ProjectId)) -> Result<Vec<Budget>, StoreError> {
+        let payer = Payer {
+            owner,
+            key: KeyId::none(),
+            session: None,
+        };
+        match self.wallets.knows(&payer) {
+            true => Ok(self.wallets.budgets(owner.1)),
+            false => {
+                let mut budgets = of_project(&mut *self.readers.acquire().await?, owner).await?;
+                budgets.sort_by_key(|it| it.id);
+                Ok(budgets)
+            }
+        }
     }
 
     async fn learn_budgets(&self, owner: (OrgId, ProjectId)) -> Result<(), StoreError> {
@@ -80,7 +95,7 @@ impl Store {
                             .bind(now)
                             .fetch_one(&mut *transaction)
                             .await?;
-                        let (_, budget) = budget_in(&row, now)?;
+                        let budget = budget_in(&row, now)?;
                         // One that was there before is counted already.
                         match budget.created_at == now {
                             true => Ok(counted(transaction, owner, budget).await?),
@@ -115,7 +130,7 @@ impl Store {
                             .fetch_optional(transaction)
                             .await?;
                         let removed = row.as_ref().map(|row| budget_in(row, Time::now()));
-                        Ok(removed.transpose()?.map(|(_, budget)| budget))
+                        Ok(removed.transpose()?)
                     })
                 },
                 move |removed: &Option<Budget>| {
@@ -140,21 +155,60 @@ pub(crate) async fn of_project(
         .bind(owner.1)
         .fetch_all(&mut *connection)
         .await?;
-    let mut budgets = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (_, budget) = budget_in(row, now)?;
-        let mut budget = counted(connection, owner, budget).await?;
-        let held: i64 = sqlx::query_scalar(statements::HELD_OF_BUDGET)
-            .bind(owner.0)
-            .bind(owner.1)
-            .bind(budget.key)
-            .bind(budget.starts_at.max(budget.created_at))
-            .fetch_one(&mut *connection)
-            .await?;
-        budget.held = held.cast_unsigned();
-        budgets.push(budget);
+    let budgets = rows.iter().map(|row| budget_in(row, now));
+    let mut budgets: Vec<Budget> = budgets.collect::<Result<_, _>>()?;
+    let Some(since) = budgets.iter().map(|it| it.starts_at).min() else {
+        return Ok(budgets);
+    };
+    let mut of_key: HashMap<Option<KeyId>, Vec<usize>> = HashMap::new();
+    for (at, budget) in budgets.iter().enumerate() {
+        of_key.entry(budget.key).or_default().push(at);
+    }
+    let places = |key| {
+        let of_key = [None, Some(key)].map(|it| of_key.get(&it));
+        of_key.into_iter().flatten().flatten().copied()
+    };
+    // However many budgets there are, all that was spent is read once: others wait meanwhile.
+    let spent = sqlx::query(statements::SPENT_OF_PROJECT)
+        .bind(owner.0)
+        .bind(owner.1)
+        .bind(since)
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in &spent {
+        let (key, at, tokens) = amount_in(row)?;
+        for place in places(key) {
+            let budget = &mut budgets[place];
+            if at >= budget.starts_at {
+                budget.spent = budget.spent.saturating_add(tokens);
+            }
+        }
+    }
+    let held = sqlx::query(statements::HELD_OF_PROJECT)
+        .bind(owner.0)
+        .bind(owner.1)
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in &held {
+        let (key, at, tokens) = amount_in(row)?;
+        for place in places(key) {
+            let budget = &mut budgets[place];
+            if at >= budget.starts_at.max(budget.created_at) {
+                budget.held = budget.held.saturating_add(tokens);
+            }
+        }
     }
     Ok(budgets)
+}
+
+/// By which key, when, and how many tokens.
+fn amount_in(row: &SqliteRow) -> Result<(KeyId, Time, u64), sqlx::Error> {
+    let tokens: i64 = row.try_get("tokens")?;
+    Ok((
+        row.try_get("key_id")?,
+        row.try_get("at")?,
+        tokens.cast_unsigned(),
+    ))
 }
 
 /// The budget, with what was charged since it began.
@@ -176,19 +230,18 @@ async fn counted(
     })
 }
 
-fn budget_in(row: &SqliteRow, now: Time) -> Result<((OrgId, ProjectId), Budget), sqlx::Error> {
+fn budget_in(row: &SqliteRow, now: Time) -> Result<Budget, sqlx::Error> {
     let period: &str = row.try_get("period")?;
     let period = Period::named(period)
         .ok_or_else(|| sqlx::Error::Decode(format!("period `{period}`").into()))?;
     let key: KeyId = row.try_get("key_id")?;
     let cap: i64 = row.try_get("cap")?;
-    let budget = Budget::new(
+    Ok(Budget::new(
         row.try_get("budget_id")?,
         (key != KeyId::none()).then_some(key),
         period,
         cap.cast_unsigned(),
         row.try_get("created_at")?,
         now,
-    );
-    Ok(((row.try_get("org_id")?, row.try_get("project_id")?), budget))
+    ))
 }

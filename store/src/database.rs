@@ -2,11 +2,13 @@
 
 use crate::breaker::Breaker;
 use crate::caps::Caps;
+use crate::error::StoreError;
 use crate::files::Files;
 use crate::folder::{Folder, FolderError};
 use crate::migrations::migrate;
 use crate::payment::Fees;
 use crate::remembered::Remembered;
+use crate::resealing::{data_keys, may_be_old, seal_old};
 use crate::statements;
 use crate::time::Time;
 use crate::token::Tokens;
@@ -88,6 +90,9 @@ pub enum OpenError {
     /// The master key.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The secrets could not be sealed as this version seals them.
+    #[error("the secrets of an older version could not be sealed anew: {0}")]
+    Secrets(#[from] StoreError),
     /// The folder for tools' files.
     #[error("the folder for tools could not be opened: {0}")]
     Files(#[from] object_store::Error),
@@ -123,6 +128,13 @@ impl Store {
                 vault
             }
         };
+        if may_be_old(&readers).await? {
+            let keys = data_keys(&readers, &vault).await?;
+            let sealing = writer.write(move |transaction| {
+                Box::pin(async move { seal_old(transaction, &keys).await })
+            });
+            sealing.await?;
+        }
         let tokens = Tokens::open(&vault, &readers, &writer).await?;
         let files = Arc::new(Files::open(&folder.tools())?);
         let posted = sqlx::query_as(statements::POSTED).fetch_all(&readers);

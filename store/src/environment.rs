@@ -195,7 +195,7 @@ impl Store {
         Ok(secrets)
     }
 
-    async fn data_key(&self, org: OrgId) -> Result<DataKey, StoreError> {
+    pub(crate) async fn data_key(&self, org: OrgId) -> Result<DataKey, StoreError> {
         let wrapped: Option<Vec<u8>> = sqlx::query_scalar(statements::DATA_KEY)
             .bind(org)
             .fetch_optional(&self.readers)
@@ -208,16 +208,27 @@ impl Store {
 /// What is authenticated with a secret: whose it is, for what, its name, where it may go and who may see it. Whoever can
 /// write the database cannot send it elsewhere.
 pub(crate) fn purpose(scope: EntryScope, name: &str, hosts: &str, allow_expose: bool) -> Vec<u8> {
-    let (org, project) = scope.project;
-    let artifact = column(scope.artifact);
-    let ids = [org.as_bytes(), project.as_bytes(), artifact.as_bytes()];
-    let mut purpose: Vec<u8> = ids.into_iter().flatten().copied().collect();
+    let mut purpose = ids(scope);
     for text in [name, hosts] {
         purpose.extend((text.len() as u64).to_le_bytes());
         purpose.extend_from_slice(text.as_bytes());
     }
     purpose.push(u8::from(allow_expose));
     purpose
+}
+
+/// What was authenticated before where it may go was.
+pub(crate) fn purpose_of_old(scope: EntryScope, name: &str) -> Vec<u8> {
+    let mut purpose = ids(scope);
+    purpose.extend_from_slice(name.as_bytes());
+    purpose
+}
+
+fn ids(scope: EntryScope) -> Vec<u8> {
+    let (org, project) = scope.project;
+    let artifact = column(scope.artifact);
+    let ids = [org.as_bytes(), project.as_bytes(), artifact.as_bytes()];
+    ids.into_iter().flatten().copied().collect()
 }
 
 /// The same of a row.

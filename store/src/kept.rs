@@ -3,13 +3,17 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId};
+use crate::number::signed;
 use crate::statements;
 use crate::time::Time;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What the row of an answer takes beside its body, about.
 pub(crate) const ANSWER_BYTES: u64 = 256;
+
+/// Bytes of a failure that are part of a run's record. One that has more, which the tool's own error can have, is counted.
+const FAILURE_BYTES: u64 = 16 * 1024;
 
 /// What an org keeps, and how much it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +76,8 @@ pub(crate) fn count(connection: &Connection, org: OrgId, bytes: i64) -> Result<(
 pub(crate) struct Left<'r> {
     pub(crate) run: (OrgId, ProjectId, RunId),
     pub(crate) output: Option<&'r str>,
+    /// It is in the record already.
+    pub(crate) failure: Option<&'r Value>,
     pub(crate) logs: Option<&'r str>,
     pub(crate) spans: Option<&'r str>,
     pub(crate) uploaded_spans: Option<&'r str>,
@@ -95,12 +101,26 @@ impl Left<'_> {
         let mut parts = parts
             .filter_map(|(name, keep, text)| Some((name, keep, text?)))
             .peekable();
-        if parts.peek().is_none() {
+        let failure_bytes = self.failure.map_or(0, |it| it.to_string().len() as u64);
+        if parts.peek().is_none() && failure_bytes <= FAILURE_BYTES {
             return Ok(());
         }
         let (org, project, run) = self.run;
         let mut left = room(connection, org, limit)?;
         let (mut kept, mut cut) = (0, Vec::new());
+        match self.failure {
+            Some(failure) if failure_bytes > FAILURE_BYTES && failure_bytes > left => {
+                cut.push("failure");
+                connection
+                    .prepare_cached(statements::CUT_FAILURE)?
+                    .execute(params![short(failure), org, project, run])?;
+            }
+            Some(_) if failure_bytes > FAILURE_BYTES => {
+                left -= failure_bytes;
+                kept += signed(failure_bytes);
+            }
+            _ => {}
+        }
         for (name, keep, text) in parts {
             let bytes = text.len() as u64;
             let marker = self.marker();
@@ -118,7 +138,7 @@ impl Left<'_> {
                 connection
                     .prepare_cached(keep)?
                     .execute(params![org, run, text, self.at])?;
-                kept += text.len() as i64;
+                kept += signed(text.len() as u64);
             }
         }
         count(connection, org, kept)?;
@@ -137,4 +157,11 @@ impl Left<'_> {
         let line = json!({"at": self.at, "stream": "stderr", "text": text, "cut": true});
         json!([line]).to_string()
     }
+}
+
+/// A failure without what the tool says of it.
+fn short(failure: &Value) -> String {
+    let message = failure["message"].as_str().unwrap_or_default();
+    let message: String = message.chars().take(1000).collect();
+    json!({"kind": failure["kind"], "message": message, "cut": true}).to_string()
 }

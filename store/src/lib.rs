@@ -38,6 +38,7 @@ mod posting;
 mod quota;
 mod release;
 mod remembered;
+mod resealing;
 mod rotation;
 mod run;
 mod run_life;

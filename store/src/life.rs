@@ -102,6 +102,7 @@ impl Store {
             (statements::UNCOUNT_ANSWERS, retention.answers),
             (statements::PURGE_ANSWERS, retention.answers),
             (statements::PURGE_KEY_TEXTS, DAY),
+            (statements::UNCOUNT_FAILURES, retention.runs),
             (statements::PURGE_RUNS, retention.runs),
             (statements::PURGE_SESSIONS, retention.runs),
         ];

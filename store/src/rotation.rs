@@ -2,13 +2,13 @@
 
 use crate::Store;
 use crate::database::{OpenError, Settings, assert_version, options};
-use crate::environment::{EntryScope, artifact_in, purpose_in};
 use crate::error::StoreError;
 use crate::folder::{Folder, FolderError, database_in};
 use crate::id::OrgId;
 use crate::migrations::migrate;
+use crate::resealing::{data_keys, may_be_old, seal_old, seal_under};
 use crate::statements;
-use crate::vault::{CHECK_NAME, DataKey, MasterKey, TOKEN_KEY_NAME, Vault, VaultError};
+use crate::vault::{CHECK_NAME, MasterKey, TOKEN_KEY_NAME, Vault, VaultError};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Row};
@@ -130,6 +130,10 @@ async fn seal_anew(
     new: &Vault,
 ) -> Result<(u64, u64), StoreError> {
     let mut transaction = database.begin().await?;
+    if may_be_old(&mut *transaction).await? {
+        let keys = data_keys(&mut *transaction, old).await?;
+        seal_old(&mut transaction, &keys).await?;
+    }
     let orgs = sqlx::query(statements::DATA_KEYS)
         .fetch_all(&mut *transaction)
         .await?;
@@ -144,7 +148,7 @@ async fn seal_anew(
             .bind(wrapped)
             .execute(&mut *transaction)
             .await?;
-        secrets += seal_org(&mut transaction, org, &old_key, &new_key).await?;
+        secrets += seal_under(&mut transaction, org, &old_key, &new_key).await?;
     }
     seal_token_key(&mut transaction, old, new).await?;
     sqlx::query(statements::REPLACE_META)
@@ -175,37 +179,6 @@ async fn seal_token_key(
             .await?;
     }
     Ok(())
-}
-
-async fn seal_org(
-    transaction: &mut SqliteConnection,
-    org: OrgId,
-    old: &DataKey,
-    new: &DataKey,
-) -> Result<u64, StoreError> {
-    let rows = sqlx::query(statements::SEALED)
-        .bind(org)
-        .fetch_all(&mut *transaction)
-        .await?;
-    for row in &rows {
-        let name: String = row.try_get("name")?;
-        let (project, artifact) = (row.try_get("project_id")?, row.try_get("artifact_id")?);
-        let scope = EntryScope {
-            project: (org, project),
-            artifact: artifact_in(artifact),
-        };
-        let purpose = purpose_in(row, scope, &name)?;
-        let secret = old.open(row.try_get("sealed")?, &purpose)?;
-        sqlx::query(statements::REPLACE_SEALED)
-            .bind(org)
-            .bind(project)
-            .bind(artifact)
-            .bind(name)
-            .bind(new.seal(&secret, &purpose))
-            .execute(&mut *transaction)
-            .await?;
-    }
-    Ok(rows.len() as u64)
 }
 
 /// What the old key opens is still in free pages and in the log until both are written over.

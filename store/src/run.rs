@@ -238,11 +238,12 @@ impl Store {
 
     /// A run's log lines, as the JSON array that was kept.
     pub async fn run_logs(&self, org: OrgId, id: RunId) -> Result<Option<Value>, StoreError> {
-        self.kept_with(statements::RUN_LOGS, org, id).await
+        let text = self.kept_with(statements::RUN_LOGS, org, id).await?;
+        Ok(text.as_deref().map(json_in).transpose()?)
     }
 
-    /// A run's spans, as the JSON array that was kept.
-    pub async fn run_spans(&self, org: OrgId, id: RunId) -> Result<Option<Value>, StoreError> {
+    /// A run's spans, as the text of the JSON array that was kept.
+    pub async fn run_spans(&self, org: OrgId, id: RunId) -> Result<Option<String>, StoreError> {
         self.kept_with(statements::RUN_SPANS, org, id).await
     }
 
@@ -251,13 +252,13 @@ impl Store {
         statement: &'static str,
         org: OrgId,
         id: RunId,
-    ) -> Result<Option<Value>, StoreError> {
-        let text: Option<String> = sqlx::query_scalar(statement)
+    ) -> Result<Option<String>, StoreError> {
+        let text = sqlx::query_scalar(statement)
             .bind(org)
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        Ok(text.as_deref().map(json_in).transpose()?)
+        Ok(text)
     }
 }
 

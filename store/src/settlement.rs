@@ -173,6 +173,7 @@ fn keep(
     let left = Left {
         run: (org, run.owner.1, run.id),
         output: finish.output.as_deref().filter(|_| finish.keeps_output),
+        failure: finish.failure.as_ref(),
         logs: finish.logs.as_deref(),
         spans: finish.spans.as_deref(),
         uploaded_spans: finish.uploaded_spans.as_deref(),

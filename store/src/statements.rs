@@ -339,6 +339,9 @@ pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $
 pub(crate) const KEEP_FIRST_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, 0, $3, $4)";
 pub(crate) const NOTE_CUT: &str =
     "UPDATE runs SET cut = $1 WHERE org_id = $2 AND project_id = $3 AND run_id = $4";
+/// Of a failure that is not kept whole.
+pub(crate) const CUT_FAILURE: &str =
+    "UPDATE runs SET failure = $1 WHERE org_id = $2 AND project_id = $3 AND run_id = $4";
 pub(crate) const KEPT_BYTES: &str = "SELECT bytes FROM kept WHERE org_id = $1";
 pub(crate) const COUNT_KEPT_BYTES: &str = "INSERT INTO kept (org_id, bytes) VALUES ($1, $2)
     ON CONFLICT (org_id) DO UPDATE SET bytes = kept.bytes + excluded.bytes";
@@ -375,8 +378,7 @@ pub(crate) const USAGE_BY_KEY: &str =
 
 // Money.
 pub(crate) const POSTED: &str = "SELECT org_id, posted FROM wallets";
-pub(crate) const HELD: &str =
-    "SELECT org_id, SUM(price) AS held FROM runs WHERE status = 'QUEUED' GROUP BY org_id";
+pub(crate) const HELD: &str = "SELECT org_id, SUM(price) AS held FROM runs INDEXED BY runs_queued WHERE status = 'QUEUED' GROUP BY org_id";
 pub(crate) const ORG_POSTED: &str = "SELECT COALESCE(w.posted, 0) FROM orgs o
     LEFT JOIN wallets w ON w.org_id = o.org_id WHERE o.org_id = $1";
 pub(crate) const GIVE_TOKENS: &str = "INSERT INTO wallets (posted, org_id) VALUES ($1, $2)
@@ -462,9 +464,18 @@ pub(crate) const SPENT: &str = "SELECT
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4)
         + (SELECT COALESCE(SUM(price), 0) FROM subscriptions
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)";
-pub(crate) const HELD_OF_BUDGET: &str = "SELECT COALESCE(SUM(price), 0) FROM runs
-    WHERE status IN ('QUEUED', 'RUNNING') AND org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3)
-        AND created_at >= $4";
+/// What a project spent since `$3`, by key and time.
+pub(crate) const SPENT_OF_PROJECT: &str =
+    "SELECT key_id, day AS at, SUM(charged) AS tokens FROM usage_days
+    WHERE org_id = $1 AND project_id = $2 AND day >= $3 AND charged > 0 GROUP BY day, key_id
+    UNION ALL SELECT key_id, created_at, price FROM subscriptions
+    WHERE org_id = $1 AND project_id = $2 AND created_at >= $3 AND price > 0";
+/// What is held for a project's runs, by key and time. By the partial indexes: the other runs are many.
+pub(crate) const HELD_OF_PROJECT: &str =
+    "SELECT key_id, created_at AS at, price AS tokens FROM runs INDEXED BY runs_queued
+    WHERE status = 'QUEUED' AND org_id = $1 AND project_id = $2 AND price > 0
+    UNION ALL SELECT key_id, created_at, price FROM runs INDEXED BY runs_running
+    WHERE status = 'RUNNING' AND org_id = $1 AND project_id = $2 AND price > 0";
 
 // Sessions.
 pub(crate) const INSERT_SESSION: &str = "INSERT INTO sessions
@@ -592,6 +603,16 @@ pub(crate) const PURGE_SUBSCRIPTIONS: &str =
 pub(crate) const PURGE_KEY_TEXTS: &str = "DELETE FROM key_texts WHERE expires_at < $1";
 pub(crate) const PURGE_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1";
 /// What a session did is counted from its runs as long as there is the session.
-pub(crate) const PURGE_RUNS: &str =
-    "DELETE FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')
-        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = runs.session_id AND s.expires_at >= $1)";
+macro_rules! old_runs {
+    () => {
+        "FROM runs WHERE created_at < $1 AND status NOT IN ('QUEUED', 'RUNNING')
+        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = runs.session_id AND s.expires_at >= $1)"
+    };
+}
+/// Of failures beyond what is part of a record, as `kept.rs` has it.
+pub(crate) const UNCOUNT_FAILURES: &str = concat!(
+    "UPDATE kept SET bytes = kept.bytes - old.bytes FROM (SELECT org_id, SUM(octet_length(failure)) AS bytes ",
+    old_runs!(),
+    " AND octet_length(failure) > 16384 GROUP BY org_id) AS old WHERE kept.org_id = old.org_id"
+);
+pub(crate) const PURGE_RUNS: &str = concat!("DELETE ", old_runs!());

@@ -1,7 +1,6 @@
 //! Spans that callers added to their runs.
 
 use crate::Store;
-use crate::artifact::json_in;
 use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{OrgId, RunId};
@@ -10,7 +9,6 @@ use crate::number::signed;
 use crate::statements;
 use crate::time::Time;
 use rusqlite::{Connection, params};
-use serde_json::Value;
 
 impl Store {
     /// Adds spans to a run that has a row: a JSON array of them, in the order of `position`, which none of its others has.
@@ -36,23 +34,17 @@ impl Store {
             .await
     }
 
-    /// The spans that were added to a run, in that order.
+    /// The spans that were added to a run, in that order: lists of JSON.
     pub async fn uploaded_spans(
         &self,
         (org, id): (OrgId, RunId),
-    ) -> Result<Vec<Value>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(statements::UPLOADED_SPANS)
+    ) -> Result<Vec<String>, StoreError> {
+        let lists = sqlx::query_scalar(statements::UPLOADED_SPANS)
             .bind(org)
             .bind(id)
             .fetch_all(&self.readers)
             .await?;
-        let mut spans = Vec::new();
-        for row in rows {
-            if let Value::Array(more) = json_in(&row)? {
-                spans.extend(more);
-            }
-        }
-        Ok(spans)
+        Ok(lists)
     }
 }
 

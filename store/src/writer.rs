@@ -220,14 +220,19 @@ impl Batch {
 
     /// Tells those whose runs were to be settled how the transaction ended.
     fn tell(self, ended: Result<Recorded, StoreError>, breaker: &Breaker) {
-        let recorded = ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "a transaction could not be committed");
-            breaker.note(&error);
-            let refused = |_| Err(refused(&error));
-            self.settling.iter().map(refused).collect()
-        });
-        let refused = recorded.iter().filter_map(|it| it.as_ref().err());
-        refused.for_each(|error| breaker.note(error));
+        let recorded: Recorded = match ended {
+            Ok(recorded) => {
+                let errors = recorded.iter().filter_map(|it| it.as_ref().err());
+                errors.for_each(|error| breaker.note(error));
+                recorded
+            }
+            Err(error) => {
+                tracing::error!(%error, "a transaction could not be committed");
+                breaker.note(&error);
+                let refused = |_| Err(refused(&error));
+                self.settling.iter().map(refused).collect()
+            }
+        };
         for ((one, recorded), waiting) in self.settling.into_iter().zip(recorded).zip(self.waiting)
         {
             // The hold is settled here, whoever still waits.

@@ -19,6 +19,8 @@ const VIOLATIONS_KEPT: usize = 1000;
 const JUDGINGS_MAX: u32 = 2;
 /// The longest a judging may take. Each of its parts has a limit of its own, but for the wait at the compiler.
 const JUDGING_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+/// How long the gate waits until it looks again whether the database takes writes.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What waits to be judged.
 #[derive(Default)]
@@ -95,6 +97,9 @@ pub(crate) async fn judge(server: Shared) {
             server.gate.changed.notified().await;
             continue;
         };
+        while server.store.refuses_writes() && !server.is_draining() {
+            tokio::time::sleep(PAUSE).await;
+        }
         if server.is_draining() {
             // It is pending, and the next server begins with it.
             return;
@@ -111,7 +116,8 @@ pub(crate) async fn judge(server: Shared) {
 /// Judges a draft. If that panics or takes too long, the draft waits for its turn again; the second time it is rejected.
 async fn judge_safely(server: &Shared, org: OrgId, artifact: ArtifactId) -> Result<(), String> {
     let begun = server.store.begin_judging((org, artifact)).await;
-    let Some(begun) = begun.map_err(|error| error.to_string())? else {
+    let begun = begun.map_err(|error| again_where_refused(server, (org, artifact), &error))?;
+    let Some(begun) = begun else {
         return Ok(());
     };
     if begun > JUDGINGS_MAX {
@@ -124,12 +130,14 @@ async fn judge_safely(server: &Shared, org: OrgId, artifact: ArtifactId) -> Resu
     let stop = judging.abort_handle();
     match tokio::time::timeout(JUDGING_TIME_MAX, judging).await {
         Ok(Ok(Ok(()))) => return Ok(()),
-        // The store failed, which is not the draft's fault. It is judged when it is asked for again, or at the next start.
+        // The store failed, which is not the draft's fault. Unless it refuses all writes, the draft is judged when it is
+        // asked for again, or at the next start.
         Ok(Ok(Err(error))) => {
             let broken_off = server.store.break_off_judging((org, artifact)).await;
+            let said = again_where_refused(server, (org, artifact), &error);
             return Err(match broken_off {
-                Ok(()) => error.to_string(),
-                Err(again) => format!("{error}; {again}"),
+                Ok(()) => said,
+                Err(again) => format!("{said}; {again}"),
             });
         }
         Ok(Err(panicked)) => tracing::error!(%panicked, %artifact, "judging a draft panicked"),
@@ -140,6 +148,18 @@ async fn judge_safely(server: &Shared, org: OrgId, artifact: ArtifactId) -> Resu
     }
     server.gate.ask(org, artifact);
     Ok(())
+}
+
+/// Says what an error is. Where the database takes no writes, the draft waits for its turn again.
+fn again_where_refused(
+    server: &Shared,
+    (org, artifact): (OrgId, ArtifactId),
+    error: &StoreError,
+) -> String {
+    if error.is_refusing() {
+        server.gate.ask(org, artifact);
+    }
+    error.to_string()
 }
 
 /// Rejects a draft whose judging never came to its end.

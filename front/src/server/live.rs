@@ -370,26 +370,73 @@ pub(crate) async fn take_back(
     durable: Durable,
     problem: Problem,
 ) -> RunEnd {
-    let taken_back: Result<(), StoreError> = match durable {
-        Durable::No => Ok(()),
-        Durable::Begun => server.store.forget_run(run.owner, run.id).await,
+    let how = match durable {
+        Durable::No => return RunEnd::Refused(Box::new(problem)),
+        Durable::Begun => TakenBack::Forgotten,
         Durable::Claimed(attempt) if problem.kind() == Kind::AtCapacity => {
-            let requeued = server.store.requeue_run(run.owner, run.id, attempt).await;
-            // Where it is not, nobody takes it up again before the next start, which loses it.
-            if requeued.is_ok() {
-                hold.keep();
-            }
-            requeued
+            TakenBack::Queued(attempt)
         }
         Durable::Claimed(_) => {
             let finish = not_started(&problem);
             return settle(server, run, hold, durable, finish).await;
         }
     };
-    if let Err(error) = taken_back {
-        tracing::error!(%error, run_id = %run.id, "a run that was not started stays in the records");
+    let id = run.id;
+    let taking = TakingBack { run, hold, how };
+    if let Err((error, taking)) = taking.attempt(server).await {
+        tracing::error!(%error, run_id = %id, "a run that was not started is still on record as running");
+        if error.is_refusing() {
+            tokio::spawn(take_back_later(Arc::clone(server), taking));
+        }
     }
     RunEnd::Refused(Box::new(problem))
+}
+
+/// A run that was not started and has a row.
+struct TakingBack {
+    run: NewRun,
+    hold: Hold,
+    how: TakenBack,
+}
+
+enum TakenBack {
+    /// Its row is removed.
+    Forgotten,
+    /// It waits again, after so many attempts.
+    Queued(i64),
+}
+
+impl TakingBack {
+    async fn attempt(self, server: &Shared) -> Result<(), (StoreError, Self)> {
+        let (owner, id) = (self.run.owner, self.run.id);
+        let done = match self.how {
+            TakenBack::Forgotten => server.store.forget_run(owner, id).await,
+            TakenBack::Queued(attempt) => server.store.requeue_run(owner, id, attempt).await,
+        };
+        match (done, self.how) {
+            (Err(error), how) => Err((error, Self { how, ..self })),
+            (Ok(()), TakenBack::Queued(_)) => {
+                self.hold.keep();
+                Ok(())
+            }
+            (Ok(()), TakenBack::Forgotten) => Ok(()),
+        }
+    }
+}
+
+/// Takes a run back once the database takes it. Else its row would say `RUNNING` until the next start, which loses it.
+async fn take_back_later(server: Shared, mut taking: TakingBack) {
+    while !server.is_draining() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match taking.attempt(&server).await {
+            Err((error, again)) if error.is_refusing() => taking = again,
+            Err((error, _)) => {
+                tracing::error!(%error, "a run is not taken back");
+                return;
+            }
+            Ok(()) => return,
+        }
+    }
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -1,6 +1,6 @@
 //! Spans added to a run while it runs: counted and bounded, and kept in memory where the run has no row yet.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tollgate_store::OrgId;
@@ -22,6 +22,9 @@ struct Held {
     bytes: u64,
 }
 
+/// A span with its id, as JSON: as a value it would take many times its bytes.
+pub(crate) type AddedSpan = (String, Box<RawValue>);
+
 /// The spans added to one run.
 #[derive(Debug, Default)]
 pub(crate) struct AddedSpans(Mutex<Added>);
@@ -34,7 +37,7 @@ struct Added {
     /// How often spans were added.
     uploads: usize,
     /// Those that the record will be written with.
-    held: Vec<Value>,
+    held: Vec<Box<RawValue>>,
     parts: Vec<Held>,
 }
 
@@ -56,7 +59,7 @@ impl AddedSpans {
     /// keeps them. Says how often spans were added before.
     pub(crate) fn add(
         &self,
-        spans: &[(String, Value)],
+        spans: &[AddedSpan],
         held: Option<(&HeldBytes, OrgId)>,
     ) -> Result<usize, NotAdded> {
         let mut added = self.lock();
@@ -71,7 +74,7 @@ impl AddedSpans {
             return Err(NotAdded::Taken(place));
         }
         if let Some((of, org)) = held {
-            let bytes = spans.iter().map(|(_, span)| span.to_string().len() as u64);
+            let bytes = spans.iter().map(|(_, span)| span.get().len() as u64);
             let part = of.take(org, bytes.sum()).ok_or(NotAdded::NoRoom)?;
             added.parts.push(part);
             added
@@ -84,7 +87,7 @@ impl AddedSpans {
     }
 
     /// Takes back ids whose spans could not be kept.
-    pub(crate) fn take_back(&self, spans: &[(String, Value)]) {
+    pub(crate) fn take_back(&self, spans: &[AddedSpan]) {
         let mut added = self.lock();
         for (id, _) in spans {
             added.ids.remove(id);
@@ -92,7 +95,7 @@ impl AddedSpans {
     }
 
     /// Those that are held here.
-    pub(crate) fn held(&self) -> Vec<Value> {
+    pub(crate) fn held(&self) -> Vec<Box<RawValue>> {
         self.lock().held.clone()
     }
 
@@ -100,12 +103,18 @@ impl AddedSpans {
     pub(crate) fn close(&self) -> Option<String> {
         let mut added = self.lock();
         added.is_closed = true;
-        (!added.held.is_empty()).then(|| Value::Array(added.held.clone()).to_string())
+        (!added.held.is_empty()).then(|| list(&added.held))
     }
 
     fn lock(&self) -> MutexGuard<'_, Added> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Spans as a list of JSON.
+pub(crate) fn list(spans: &[Box<RawValue>]) -> String {
+    let texts: Vec<_> = spans.iter().map(|it| it.get()).collect();
+    format!("[{}]", texts.join(","))
 }
 
 impl HeldBytes {
@@ -146,8 +155,9 @@ impl Drop for Held {
 mod tests {
     use super::*;
 
-    fn spans(ids: std::ops::Range<usize>) -> Vec<(String, Value)> {
-        ids.map(|id| (id.to_string(), Value::from(id))).collect()
+    fn spans(ids: std::ops::Range<usize>) -> Vec<AddedSpan> {
+        let span = |id: usize| RawValue::from_string(id.to_string()).expect("a number");
+        ids.map(|id| (id.to_string(), span(id))).collect()
     }
 
     #[test]

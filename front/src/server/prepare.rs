@@ -52,9 +52,10 @@ pub(crate) async fn prepare(
         None => asked,
     };
     let input_bytes = usize::try_from(run.input_bytes).unwrap_or(usize::MAX);
-    let length = match tool.judging_time(&asked) {
-        judging if judging > JUDGED_HERE_MAX => Length::Long,
-        _ => Length::of_json(input_bytes),
+    let length = match Length::of_json(input_bytes) {
+        // Adding up what judging takes looks at every part of the input: of a long one that is no work for this thread.
+        Length::Short if tool.judging_time(&asked) > JUDGED_HERE_MAX => Length::Long,
+        length => length,
     };
     let turn = (run.owner.0, turns::Kind::Prepare);
     let preparing = server.turns.work(turn, length, move || tool.prepare(asked));

@@ -3,10 +3,11 @@
 use super::body::{Sent, malformed, outline};
 use super::caller::{Caller, KeyOrSession};
 use super::live::LiveRun;
-use super::live_spans::{NotAdded, SPANS_MAX};
+use super::live_spans::{AddedSpan, NotAdded, SPANS_MAX, list};
 use super::params::{List, Segment};
 use super::runs::{LOOK, LOOKS, find};
 use super::state::{Server, Shared};
+use super::turns::{self, Length};
 use super::uploaded_span::{SPAN_BYTES_MAX, SpansUpload, checked};
 use crate::problem::answer::Created;
 use crate::problem::{Kind, Problem};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tollgate_runtime::value::strict;
 use tollgate_runtime::{Attribute, Outcome, Span, VIOLATIONS_MAX, Violation};
-use tollgate_store::{RunRecord, Scope, Time};
+use tollgate_store::{RunRecord, Scope, StoreError, Time};
 use utoipa::ToSchema;
 
 /// Bytes of one span as it is written, with its blanks.
@@ -30,6 +31,14 @@ const SPAN_TEXT_BYTES_MAX: usize = 4 * SPAN_BYTES_MAX;
 const CALL: &str = "call";
 /// Bytes of a request that adds spans: those of all there may be, and what is around them.
 const UPLOAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A span as it is shown: of the run itself, or as a caller added it, which has the same fields.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum ShownSpan {
+    Own(SpanView),
+    Added(Box<RawValue>),
+}
 
 /// One stretch of a run's time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,28 +90,46 @@ pub(crate) async fn run_spans(
     State(server): State<Shared>,
     KeyOrSession(caller): KeyOrSession,
     Segment(run): Segment,
-) -> Result<Json<List<SpanView>>, Problem> {
+) -> Result<Json<List<ShownSpan>>, Problem> {
     let record = find(&server, &caller, &run).await?;
     caller.may_read_runs()?;
-    let requests = server
-        .store
-        .run_spans(caller.key.org, record.run.id)
-        .await?;
-    let requests = requests.as_ref().and_then(Value::as_array);
-    let mut items = spans(&record, requests.map_or(&[], Vec::as_slice));
-    let live = server.live.get(record.run.id);
-    let added = match live.filter(|live| !live.is_durable) {
-        Some(live) => live.spans.held(),
-        None => {
-            let run = (caller.key.org, record.run.id);
-            server.store.uploaded_spans(run).await?
-        }
+    let (org, id) = (caller.key.org, record.run.id);
+    let requests = server.store.run_spans(org, id).await?.unwrap_or_default();
+    let live = server.live.get(id).filter(|live| !live.is_durable);
+    let (held, kept) = match live {
+        Some(live) => (live.spans.held(), Vec::new()),
+        None => (Vec::new(), server.store.uploaded_spans((org, id)).await?),
     };
-    items.extend(added.iter().map(added_view));
+    let bytes = requests.len() + kept.iter().map(String::len).sum::<usize>();
+    let show = move || {
+        let requests = match requests.is_empty() {
+            true => Vec::new(),
+            false => serde_json::from_str(&requests).map_err(unreadable)?,
+        };
+        let mut items: Vec<_> = spans(&record, &requests)
+            .into_iter()
+            .map(ShownSpan::Own)
+            .collect();
+        items.extend(held.into_iter().map(ShownSpan::Added));
+        for added in &kept {
+            let added: Vec<Box<RawValue>> = serde_json::from_str(added).map_err(unreadable)?;
+            items.extend(added.into_iter().map(ShownSpan::Added));
+        }
+        Ok(items)
+    };
+    let turn = (org, turns::Kind::Read);
+    let shown: Result<_, Problem> = server
+        .turns
+        .work(turn, Length::of_json(bytes), show)
+        .await?;
     Ok(Json(List {
-        items,
+        items: shown?,
         next_cursor: None,
     }))
+}
+
+fn unreadable(error: serde_json::Error) -> Problem {
+    StoreError::Failed(error.into()).into()
 }
 
 /// Adds the caller's own spans to a run that is running: all of them, or none where one is not good or the run would
@@ -117,7 +144,7 @@ pub(crate) async fn add_spans(
     caller: Caller,
     Segment(run): Segment,
     sent: Sent,
-) -> Result<Created<List<SpanView>>, Problem> {
+) -> Result<Created<List<ShownSpan>>, Problem> {
     let record = find(&server, &caller, &run).await?;
     caller.needs(Scope::Run)?;
     let not_running = || Problem::of(Kind::RunNotRunning).with_run(record.run.id);
@@ -138,13 +165,14 @@ pub(crate) async fn add_spans(
         NotAdded::Taken(place) => unprocessable_spans(vec![taken(place)]),
         NotAdded::NoRoom => Problem::of(Kind::AtCapacity),
     })?;
-    let added: Vec<Value> = spans.iter().map(|(_, span)| span.clone()).collect();
-    let items = added.iter().map(added_view).collect();
     if live.is_durable {
-        let (run, text) = ((org, record.run.id), Value::Array(added).to_string());
+        let texts: Vec<_> = spans.iter().map(|(_, span)| span.clone()).collect();
+        let (run, text) = ((org, record.run.id), list(&texts));
         let kept = server.store.keep_uploaded_spans(run, position, text).await;
         kept.inspect_err(|_| live.spans.take_back(&spans))?;
     }
+    let items = spans.into_iter().map(|(_, span)| ShownSpan::Added(span));
+    let items = items.collect();
     Ok(Created {
         location: format!("/v1/runs/{}/spans", record.run.id),
         body: List {
@@ -178,7 +206,7 @@ async fn running(
 
 /// The spans of a request as they are kept, each with its id. Each is read by itself: as values a whole request would take
 /// seventy times its bytes.
-fn all_checked(spans: &[&RawValue]) -> Result<Vec<(String, Value)>, Problem> {
+fn all_checked(spans: &[&RawValue]) -> Result<Vec<AddedSpan>, Problem> {
     if spans.is_empty() {
         let violation = Violation::new("spans_missing", "there is no span to add");
         return Err(unprocessable_spans(vec![violation.at_pointer("/spans")]));
@@ -237,19 +265,6 @@ fn taken(place: usize) -> Violation {
 
 fn unprocessable_spans(violations: Vec<Violation>) -> Problem {
     Problem::of(Kind::Unprocessable).with_violations(violations)
-}
-
-/// A span that a caller added, as it is shown.
-fn added_view(span: &Value) -> SpanView {
-    let text = |name: &str| span[name].as_str().map(str::to_owned);
-    SpanView {
-        span_id: text("span_id").unwrap_or_default(),
-        parent_id: text("parent_id"),
-        name: text("name").unwrap_or_default(),
-        started_at: text("started_at").unwrap_or_default(),
-        ended_at: text("ended_at").unwrap_or_default(),
-        attributes: span["attributes"].clone(),
-    }
 }
 
 fn spans(record: &RunRecord, requests: &[Value]) -> Vec<SpanView> {

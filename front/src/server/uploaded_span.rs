@@ -1,5 +1,6 @@
 //! A span as a caller sends it: bounded, typed, and without control characters before anyone sees it.
 
+use super::live_spans::AddedSpan;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -57,7 +58,7 @@ pub(crate) struct UploadedSpan {
 }
 
 /// The span with that place in its request as it is kept, with its id; or everything that is wrong with it.
-pub(crate) fn checked(place: usize, span: &Value) -> Result<(String, Value), Vec<Violation>> {
+pub(crate) fn checked(place: usize, span: &Value) -> Result<AddedSpan, Vec<Violation>> {
     let mut reading = Reading {
         pointer: format!("/spans/{place}"),
         violations: Vec::new(),
@@ -80,7 +81,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn span(&mut self, fields: &Map<String, Value>) -> Option<(String, Value)> {
+    fn span(&mut self, fields: &Map<String, Value>) -> Option<AddedSpan> {
         for name in fields.keys() {
             let known = ["span_id", "parent_id", "name", "started_at", "ended_at"];
             if !known.contains(&name.as_str()) && name != "attributes" {
@@ -118,6 +119,7 @@ impl Reading {
         kept["started_at"] = json!(started_at?);
         kept["ended_at"] = json!(ended_at?);
         kept["attributes"] = Value::Object(attributes?);
+        let kept = serde_json::value::to_raw_value(&kept).ok()?;
         Some((span_id?, kept))
     }
 

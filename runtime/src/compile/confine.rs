@@ -20,6 +20,9 @@ use std::io;
 const NICENESS: i32 = 19;
 /// `nobody`, as every Linux has it.
 const NOBODY: u32 = 65_534;
+/// Users of compilers, each a process's own, so that nobody else's processes are of it: above what systems give away, and
+/// more than there can be processes.
+const FIRST_USER: u32 = 1_879_048_192;
 /// Files open at once: its three streams, and some.
 const FILES_MAX: u64 = 16;
 /// Threads of a child that is a user by itself.
@@ -62,15 +65,29 @@ pub(super) fn become_nobody() {
     };
     // SAFETY: files and the working directory stay shared, and there are no other threads.
     let is_apart = unsafe { rustix::thread::unshare_unsafe(apart | user) }.is_ok();
-    let is_nobody = is_root && drop_root().is_ok();
-    if is_nobody || (is_apart && !is_root) {
-        // Threads are counted by user: the server's are another user's now.
+    let is_alone = match is_root {
+        true => {
+            let process = rustix::process::getpid()
+                .as_raw_nonzero()
+                .get()
+                .unsigned_abs();
+            // Where there are only some users, as in a container, `nobody` has others' processes, too.
+            let is_alone = drop_root(FIRST_USER + process).is_ok();
+            if !is_alone {
+                let _ = drop_root(NOBODY);
+            }
+            is_alone
+        }
+        false => is_apart,
+    };
+    if is_alone {
+        // Threads are counted by user.
         let _ = most(Resource::Nproc, THREADS_MAX);
     }
 }
 
-fn drop_root() -> rustix::io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+fn drop_root(user: u32) -> rustix::io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
     rustix::thread::set_thread_groups(&[])?;
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)

@@ -78,7 +78,9 @@ pub(super) fn is_multiple(
     fuel: &mut Fuel,
 ) -> Result<bool, OutOfFuel> {
     fuel.take(DECIMAL)?;
-    if let (Some(number), Some(of)) = (whole(number), whole(of)) {
+    // A larger one with an exponent is its decimal, and not the nearest that the processor has.
+    let exact = |it: &Number| whole(it).filter(|it| it.unsigned_abs() <= u64::MAX.into());
+    if let (Some(number), Some(of)) = (exact(number), exact(of)) {
         return Ok(of != 0 && number % of == 0);
     }
     let (Some((number, exponent)), Some((of, of_exponent))) = (decimal(number), decimal(of)) else {

@@ -8,14 +8,15 @@ use super::pattern::Pattern;
 use crate::violation::{pointer_part, quoted};
 use serde_json::{Map, Number, Value};
 use std::collections::{HashMap, HashSet};
+use std::ptr;
 
 /// The most subschemas of a schema with its references written out: a few lines of references to references can stand
 /// for billions.
 const SUBSCHEMAS_MAX: u64 = 10_000;
 /// The most subschemas inside each other, references written out: the evaluation recurses this deep.
 const LEVELS_MAX: u32 = 64;
-/// The most memory that all patterns of a schema take together, in bytes.
-const PATTERNS_BYTES_MAX: usize = 2 << 20;
+/// The most memory that all patterns of a schema take together, with what searches keep, in bytes.
+const PATTERNS_BYTES_MAX: usize = 4 << 20;
 
 /// A schema that can be evaluated.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) fn parse(json: &Value) -> Result<Parsed, String> {
         json,
         schemas: Vec::new(),
         wholes: Vec::new(),
-        targets: HashMap::new(),
+        done: HashMap::new(),
         open: HashSet::new(),
         place: Vec::new(),
         pattern_bytes: 0,
@@ -52,10 +53,11 @@ struct Parser<'j> {
     schemas: Vec<Schema>,
     /// Of each schema.
     wholes: Vec<Whole>,
-    /// Schemas that were referred to, by their pointer.
-    targets: HashMap<String, Id>,
-    /// Pointers of references that are being parsed.
-    open: HashSet<String>,
+    /// Schemas that are parsed, by their address in `json`: however often and by however many names one is referred to, it
+    /// is parsed and kept once.
+    done: HashMap<*const Value, Id>,
+    /// Addresses of schemas that are being parsed.
+    open: HashSet<*const Value>,
     /// Where the parser is, for messages.
     place: Vec<String>,
     pattern_bytes: usize,
@@ -98,10 +100,15 @@ impl<'j> Parser<'j> {
     }
 
     fn schema(&mut self, json: &'j Value, level: u32) -> Result<Id, String> {
+        let address = ptr::from_ref(json);
+        if let Some(id) = self.done.get(&address) {
+            return Ok(*id);
+        }
         // Before anything recurses deeper.
         if level > LEVELS_MAX {
             return Err(too_deep());
         }
+        self.open.insert(address);
         let mut whole = Whole::new();
         let schema = match json {
             Value::Bool(true) => Schema::Always,
@@ -124,6 +131,8 @@ impl<'j> Parser<'j> {
         let id = Id(u32::try_from(self.schemas.len()).map_err(|_| too_deep())?);
         self.schemas.push(schema);
         self.wholes.push(whole);
+        self.open.remove(&address);
+        self.done.insert(address, id);
         Ok(id)
     }
 
@@ -251,7 +260,11 @@ impl<'j> Parser<'j> {
             Holds::Fields => return self.fields(name, object, whole, level),
             Holds::Contains => {
                 let schema = self.inner(value, whole, level)?;
-                let count = |key: &str| object.get(key).map(|it| self.count(it)).transpose();
+                let mut count = |key: &str| {
+                    let count = object.get(key);
+                    let count = count.map(|it| self.beside(key, |parser| parser.count(it)));
+                    count.transpose()
+                };
                 let (min, max) = (count("minContains")?, count("maxContains")?);
                 Keyword::Contains {
                     schema,
@@ -300,7 +313,22 @@ impl<'j> Parser<'j> {
         level: u32,
     ) -> Result<Option<Id>, String> {
         let schema = object.get(name);
-        schema.map(|it| self.inner(it, whole, level)).transpose()
+        let schema = schema.map(|it| self.beside(name, |parser| parser.inner(it, whole, level)));
+        schema.transpose()
+    }
+
+    /// Parses the value of another keyword of the same object.
+    fn beside<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&mut Self) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let own = self.place.pop();
+        self.place.push(name.to_owned());
+        let parsed = parse(self)?;
+        self.place.pop();
+        self.place.extend(own);
+        Ok(parsed)
     }
 
     /// `items` and `prefixItems` are one: whichever comes first takes both.
@@ -315,7 +343,9 @@ impl<'j> Parser<'j> {
             return Ok(None);
         }
         let prefix = match object.get("prefixItems") {
-            Some(schemas) => self.list(schemas, whole, level)?,
+            Some(schemas) => {
+                self.beside("prefixItems", |parser| parser.list(schemas, whole, level))?
+            }
             None => Vec::new(),
         };
         let rest = self.branch("items", object, whole, level)?;
@@ -335,29 +365,23 @@ impl<'j> Parser<'j> {
         if first != Some(name) {
             return Ok(None);
         }
-        self.place.pop();
         // Every name is looked up.
         whole.costs(STEP, 1);
         let mut part = |parser: &mut Self, name: &str| {
             let Some(value) = object.get(name) else {
                 return Ok(Vec::new());
             };
-            parser.place.push(name.to_owned());
-            let named = parser.named(value, whole, level);
-            parser.place.pop();
-            named
+            parser.beside(name, |parser| parser.named(value, whole, level))
         };
         let named = part(self, "properties")?.into_iter().collect();
         let by_pattern = part(self, "patternProperties")?;
         let mut patterns = Vec::new();
         for (text, id) in by_pattern {
-            self.place.push("patternProperties".to_owned());
-            let pattern = self.compiled(&text, whole)?;
-            self.place.pop();
+            let pattern =
+                self.beside("patternProperties", |parser| parser.compiled(&text, whole))?;
             patterns.push((pattern, id));
         }
         let others = self.branch("additionalProperties", object, whole, level)?;
-        self.place.push(name.to_owned());
         Ok(Some(Keyword::Fields {
             named,
             patterns,
@@ -427,7 +451,16 @@ impl<'j> Parser<'j> {
                 ))
             })
         };
-        names.iter().map(ty).collect()
+        let types: Vec<_> = names.iter().map(ty).collect::<Result<_, _>>()?;
+        // So that there are seven at most: each is tried.
+        let twice = types
+            .iter()
+            .enumerate()
+            .find(|(at, it)| types[..*at].contains(it));
+        match twice {
+            Some((_, ty)) => Err(self.wrong(&format!("names {} twice", ty.name()))),
+            None => Ok(types),
+        }
     }
 
     fn names(&self, value: &Value, whole: &mut Whole) -> Result<Vec<Box<str>>, String> {
@@ -476,24 +509,16 @@ impl<'j> Parser<'j> {
         let pointer = pointer.and_then(decoded).ok_or_else(|| {
             format!("`$ref` to `{named}`: only places in the same schema can be referred to")
         })?;
-        let id = match self.targets.get(&pointer) {
-            Some(id) => *id,
-            None => {
-                let there = schema_at(self.json, &pointer);
-                let there = there.ok_or_else(|| {
-                    format!("`$ref` to `{named}`: there is no schema in the same document")
-                })?;
-                if !self.open.insert(pointer.clone()) {
-                    return Err(format!("`$ref` to `{named}` leads back to itself"));
-                }
-                let place = std::mem::replace(&mut self.place, vec![format!("({named})")]);
-                let id = self.schema(there, level + 1)?;
-                self.place = place;
-                self.open.remove(&pointer);
-                self.targets.insert(pointer, id);
-                id
-            }
-        };
+        let there = schema_at(self.json, &pointer);
+        let there = there.ok_or_else(|| {
+            format!("`$ref` to `{named}`: there is no schema in the same document")
+        })?;
+        if self.open.contains(&ptr::from_ref(there)) {
+            return Err(format!("`$ref` to `{named}` leads back to itself"));
+        }
+        let place = std::mem::replace(&mut self.place, vec![format!("({named})")]);
+        let id = self.schema(there, level + 1)?;
+        self.place = place;
         whole.with(self.whole(id));
         Ok(id)
     }

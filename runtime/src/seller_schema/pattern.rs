@@ -7,8 +7,9 @@ use regex_automata::nfa::thompson::{Compiler, Config as NfaConfig, WhichCaptures
 
 /// The most memory one compiled pattern takes, in bytes.
 pub(super) const PATTERN_BYTES_MAX: usize = 64 * 1024;
-/// The most memory that a pattern takes for what it learns of texts, in bytes, for each thread that uses it.
-const CACHE_BYTES_MAX: usize = 64 * 1024;
+/// What searches keep for the next ones, in bytes for each state of the automaton: 16 for each thread that searches at the
+/// same time.
+const KEPT_BYTES_OF_STATE: usize = 4 * 16;
 
 /// A pattern, compiled.
 #[derive(Debug)]
@@ -24,28 +25,41 @@ impl Pattern {
         let not_linear = || {
             "is not a regular expression that can be judged in linear time: write it without look-around and back-references".to_owned()
         };
+        let too_large = || {
+            format!(
+                "takes more than {PATTERN_BYTES_MAX} bytes when it is compiled: repeat less, or bound the length with `maxLength`"
+            )
+        };
         let rust = jsonschema_regex::to_rust_regex(text).map_err(|()| not_linear())?;
         let config = NfaConfig::new()
             .nfa_size_limit(Some(PATTERN_BYTES_MAX))
             .which_captures(WhichCaptures::None);
         let automaton = Compiler::new().configure(config).build(&rust);
         let automaton = automaton.map_err(|error| match error.size_limit() {
-            Some(_) => format!(
-                "takes more than {PATTERN_BYTES_MAX} bytes when it is compiled: repeat less, or bound the length with `maxLength`"
-            ),
+            Some(_) => too_large(),
             None => not_linear(),
         })?;
-        let (states, bytes) = (automaton.states().len() as u64, automaton.memory_usage());
+        let states = automaton.states().len();
+        drop(automaton);
+        // What learns of texts keeps what it learned, for each thread: memory that a tool's weight would not show, as with
+        // tables of all states. The simulation is slower and needs neither.
         let config = Config::new()
             .which_captures(WhichCaptures::None)
-            .hybrid_cache_capacity(CACHE_BYTES_MAX)
-            .onepass_size_limit(Some(CACHE_BYTES_MAX))
-            .dfa_size_limit(Some(CACHE_BYTES_MAX));
+            .nfa_size_limit(Some(PATTERN_BYTES_MAX))
+            .hybrid(false)
+            .dfa(false)
+            .onepass(false)
+            .backtrack(false);
         let regex = Regex::builder().configure(config).build(&rust);
+        let regex = regex.map_err(|error| match error.size_limit() {
+            Some(_) => too_large(),
+            None => not_linear(),
+        })?;
+        let bytes = regex.memory_usage() + states * KEPT_BYTES_OF_STATE;
         let pattern = Self {
             text: text.into(),
-            regex: regex.map_err(|_| not_linear())?,
-            states,
+            regex,
+            states: states as u64,
         };
         Ok((pattern, bytes))
     }

@@ -217,7 +217,10 @@ fn what_cost_a_library_minutes_is_ended_by_what_its_steps_take() {
         ),
     ] {
         let schema = SellerSchema::compile(schema).expect(label);
+        let begun_at = Instant::now();
         let judged = schema.judge("it", &value);
+        // Two seconds of a slow machine without optimisation; a library took minutes with it.
+        assert!(begun_at.elapsed() < Duration::from_secs(30), "{label}");
         let found = judged.err().unwrap_or_default();
         let bytes: usize = found.iter().map(|(at, said)| at.len() + said.len()).sum();
         assert!(
@@ -225,6 +228,103 @@ fn what_cost_a_library_minutes_is_ended_by_what_its_steps_take() {
             "{label}: {bytes} bytes of violations"
         );
     }
+}
+
+#[test]
+fn a_schema_is_kept_once_however_it_is_referred_to() {
+    // A name of six tildes has 64 spellings: each may be escaped or not.
+    let name = "~".repeat(6);
+    let spelled = |bits: usize| {
+        let part = |it: usize| if bits >> it & 1 == 1 { "~0" } else { "~" };
+        (0..name.len()).map(part).collect::<String>()
+    };
+    let references: Vec<_> = (0..64)
+        .map(|bits| json!({"$ref": format!("#/$defs/{}", spelled(bits))}))
+        .collect();
+    let indexes = ["0", "00", "+0"].map(|it| json!({"$ref": format!("#/$defs/list/anyOf/{it}")}));
+    let schema = SellerSchema::compile(json!({
+        "$defs": {name.clone(): {"const": vec![0; 1000]}, "list": {"anyOf": [{"const": vec![0; 1000]}]}},
+        "anyOf": references,
+        "oneOf": indexes,
+    }));
+    // The root, the name, the list and its one, and the references: never what they refer to again.
+    assert_eq!(schema.expect("small").parsed.schemas.len(), 4 + 64 + 3);
+    // What is inside of what is referred to is not copied either.
+    let nested = (0..14).fold(json!({"const": 1}), |inner, _| json!({"items": inner}));
+    let places = (0..14).map(|it| json!({"$ref": format!("#/$defs/a{}", "/items".repeat(it))}));
+    let schema = json!({"$defs": {"a": nested}, "anyOf": places.collect::<Vec<_>>()});
+    let schema = SellerSchema::compile(schema).expect("small");
+    assert_eq!(schema.parsed.schemas.len(), 1 + 15 + 14);
+}
+
+#[test]
+fn mistakes_are_named_where_they_stand() {
+    for (schema, place) in [
+        (json!({"if": {}, "then": {"type": 1}}), "/then/type"),
+        (json!({"if": {}, "else": {"type": 1}}), "/else/type"),
+        (
+            json!({"prefixItems": [{}], "items": {"type": 1}}),
+            "/items/type",
+        ),
+        (
+            json!({"prefixItems": [{"type": 1}], "items": {}}),
+            "/prefixItems/0/type",
+        ),
+        (
+            json!({"properties": {}, "additionalProperties": {"type": 1}}),
+            "/additionalProperties/type",
+        ),
+        (
+            json!({"properties": {}, "patternProperties": {"a": {"type": 1}}}),
+            "/patternProperties/a/type",
+        ),
+        (json!({"contains": {}, "minContains": "x"}), "/minContains"),
+    ] {
+        let refused = SellerSchema::compile(schema.clone()).expect_err("a mistake");
+        let refused = format!("{refused:?}");
+        assert!(
+            refused.contains(&format!("`{place}`")),
+            "{schema}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn a_type_is_named_once() {
+    let refused = SellerSchema::compile(json!({"type": vec!["null"; 6300]}));
+    assert!(format!("{refused:?}").contains("names null twice"));
+    assert!(SellerSchema::compile(json!({"type": ["null", "string"]})).is_ok());
+}
+
+#[test]
+fn large_numbers_are_multiples_as_they_were_written() {
+    for (of, number, is_multiple) in [
+        (10.0, 1e23, true),
+        (10.0, 1e25, true),
+        (3.0, 1e23, false),
+        (7.0, 7e22, true),
+        (0.1, 1e22, true),
+    ] {
+        let schema = SellerSchema::compile(json!({"multipleOf": of})).expect("valid");
+        let judged = schema.judge("it", &json!(number));
+        assert_eq!(judged.is_ok(), is_multiple, "{number} of {of}");
+    }
+}
+
+#[test]
+fn the_memory_of_all_patterns_together_is_bounded() {
+    let patterns = |count: usize| {
+        let patterns = (0..count).map(|it| json!({"pattern": format!("^[a-z]{{1,20}}{it}$")}));
+        json!({"anyOf": patterns.collect::<Vec<_>>()})
+    };
+    let one = SellerSchema::compile(patterns(1))
+        .expect("small")
+        .memory_bytes();
+    let many = SellerSchema::compile(patterns(50))
+        .expect("small")
+        .memory_bytes();
+    assert!(many > 30 * one && many < 8 << 20, "{one} and {many} bytes");
+    assert!(SellerSchema::compile(patterns(2000)).is_err());
 }
 
 #[test]

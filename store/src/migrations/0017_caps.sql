@@ -12,7 +12,7 @@ CREATE INDEX subscriptions_of_org ON subscriptions (org_id, ended_at);
 CREATE INDEX releases_unmeasured ON releases (digest) WHERE size_bytes = 0;
 CREATE INDEX key_texts_by_age ON key_texts (expires_at) WHERE expires_at IS NOT NULL;
 
--- Bytes of outputs, logs, spans and answers that are kept, by org. It follows their tables.
+-- Bytes of outputs, large failures, logs, spans and answers that are kept, by org. It follows their tables.
 CREATE TABLE kept (
     org_id BLOB PRIMARY KEY,
     bytes INTEGER NOT NULL
@@ -23,9 +23,10 @@ INSERT INTO kept SELECT org_id, SUM(bytes) FROM (
     UNION ALL SELECT org_id, octet_length(spans) FROM run_spans
     UNION ALL SELECT org_id, octet_length(spans) FROM uploaded_spans
     UNION ALL SELECT org_id, COALESCE(octet_length(body), 0) + 256 FROM idempotency
+    UNION ALL SELECT org_id, octet_length(failure) FROM runs WHERE octet_length(failure) > 16384
 ) GROUP BY org_id;
 
--- What of a run was not kept, because its org had as much as it may: `output`, `logs`, `spans`, separated by commas.
+-- What of a run was not kept, because its org had as much as it may: `output`, `failure`, `logs`, `spans`, separated by commas.
 ALTER TABLE runs ADD COLUMN cut TEXT;
 
 -- Ten-thousandths of a token that the platform's fees of an org's earnings were rounded down by so far.

@@ -83,7 +83,10 @@ async fn rows_are_made_up_to_their_cap_and_those_of_another_org_are_not_counted(
 
 #[tokio::test]
 async fn counting_stops_at_the_cap() {
-    let Opened { store, .. } = open().await;
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
     let one = org(&store).await;
     let caps = Caps {
         sessions: 3,
@@ -101,7 +104,10 @@ async fn counting_stops_at_the_cap() {
 
 #[tokio::test]
 async fn a_key_is_rotated_so_often_in_a_day_and_no_more() {
-    let Opened { store, .. } = open().await;
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
     let one = org(&store).await;
     let (actor, id) = (actor(&one), one.key.key.id);
     for _ in 0..99 {
@@ -172,7 +178,10 @@ async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
 
 #[tokio::test]
 async fn a_session_ends_with_the_text_of_the_key_that_made_it() {
-    let Opened { store, .. } = open().await;
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
     let caller = org(&store).await;
     let known = async |token: &str| store.known_session(token).await.expect("read").map(drop);
     let rotate = async |overlap| {
@@ -202,4 +211,58 @@ async fn a_session_ends_with_the_text_of_the_key_that_made_it() {
     }
     let made = store.create_session(owner, by_text(&text)).await;
     assert_eq!(known(&made.expect("made").token).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_large_failure_is_counted_and_cut_as_an_output_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let caps = Caps {
+        kept_bytes: 60_000,
+        ..Caps::default()
+    };
+    let store = capped(&folder, caps).await;
+    let caller = org(&store).await;
+    let kept = async || store.kept_bytes(caller.org).await.expect("read").used;
+    let settled = async |bytes| {
+        let run = new_run(&caller, ArtifactId::new());
+        let failure = json!({"kind": "error", "message": "it failed", "error": "e".repeat(bytes)});
+        let finish = Finish {
+            output: None,
+            logs: None,
+            spans: None,
+            failure: Some(failure),
+            ..succeeded("1")
+        };
+        let ended = settle(&store, run.clone(), None, finish).await;
+        assert!(ended.expect("written"));
+        let record = store.run(run.owner, run.id).await.expect("read");
+        record.expect("there")
+    };
+    // A small one is a part of the record.
+    settled(10_000).await;
+    assert_eq!(kept().await, 0);
+    let whole = settled(40_000).await;
+    assert_eq!(
+        whole.failure.expect("why")["error"].as_str().map(str::len),
+        Some(40_000)
+    );
+    assert!(whole.cut.is_empty() && kept().await > 40_000);
+    let before = kept().await;
+    let cut = settled(40_000).await;
+    assert_eq!(cut.cut, ["failure"]);
+    assert_eq!(
+        cut.failure,
+        Some(json!({"kind": "error", "message": "it failed", "cut": true}))
+    );
+    assert_eq!(kept().await, before);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let now = Retention {
+        outputs: Duration::ZERO,
+        logs: Duration::ZERO,
+        runs: Duration::ZERO,
+        answers: Duration::ZERO,
+        queued: Duration::ZERO,
+    };
+    store.purge(now).await.expect("written");
+    assert_eq!(kept().await, 0);
 }

@@ -39,7 +39,7 @@ async fn begun() -> (TempDir, [NewOrg; 2]) {
     (folder, orgs)
 }
 
-fn settings(folder: &TempDir, master_key: Option<&str>) -> Settings {
+pub(super) fn settings(folder: &TempDir, master_key: Option<&str>) -> Settings {
     Settings {
         folder: folder.path().to_owned(),
         master_key: master_key.map(Into::into),

@@ -53,7 +53,10 @@ async fn credited(store: &Store, org: &NewOrg) {
 
 #[tokio::test]
 async fn a_token_is_of_its_session_until_that_or_its_key_is_taken_back() {
-    let Opened { store, .. } = open().await;
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
     let (caller, stranger) = (org(&store).await, org(&store).await);
     let [one, other] = [
         made(&store, &caller, 10, 1).await,
@@ -183,7 +186,10 @@ async fn runs_and_tokens_are_counted_once_each_and_survive_a_restart() {
 
 #[tokio::test]
 async fn a_session_is_kept_as_long_as_records_of_runs() {
-    let Opened { store, .. } = open().await;
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
     let caller = org(&store).await;
     let owner = (caller.org, caller.project);
     let new = NewSession {

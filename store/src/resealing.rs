@@ -1,0 +1,99 @@
+//! Secrets sealed anew: under another key, and once those of older versions, which were sealed for their owner and name
+//! alone, together with where they may go.
+
+use crate::environment::{EntryScope, artifact_in, purpose_in, purpose_of_old};
+use crate::error::StoreError;
+use crate::id::OrgId;
+use crate::statements;
+use crate::vault::{DataKey, Vault};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Row, SqliteExecutor};
+
+/// In `meta` once no secret is sealed in the older way.
+const NONE_IS_OLD: &str = "secrets_with_hosts";
+
+/// What was authenticated with a row's secret.
+type Purpose = fn(&SqliteRow, EntryScope, &str) -> Result<Vec<u8>, sqlx::Error>;
+
+/// Whether there may be secrets sealed in the older way.
+pub(crate) async fn may_be_old(connection: impl SqliteExecutor<'_>) -> Result<bool, sqlx::Error> {
+    let noted: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
+        .bind(NONE_IS_OLD)
+        .fetch_optional(connection)
+        .await?;
+    Ok(noted.is_none())
+}
+
+/// The data keys of all orgs.
+pub(crate) async fn data_keys(
+    connection: impl SqliteExecutor<'_>,
+    vault: &Vault,
+) -> Result<Vec<(OrgId, DataKey)>, StoreError> {
+    let rows = sqlx::query(statements::DATA_KEYS)
+        .fetch_all(connection)
+        .await?;
+    let key = |row: &SqliteRow| {
+        let org = row.try_get("org_id")?;
+        Ok((org, vault.data_key(org, row.try_get("data_key")?)?))
+    };
+    rows.iter().map(key).collect()
+}
+
+/// Seals all secrets with where they may go.
+pub(crate) async fn seal_old(
+    transaction: &mut SqliteConnection,
+    keys: &[(OrgId, DataKey)],
+) -> Result<(), StoreError> {
+    for (org, key) in keys {
+        let old = |_: &SqliteRow, scope: EntryScope, name: &str| Ok(purpose_of_old(scope, name));
+        seal(transaction, *org, (key, old), key).await?;
+    }
+    sqlx::query(statements::REPLACE_META)
+        .bind(NONE_IS_OLD)
+        .bind(vec![1_u8])
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+/// Seals an org's secrets under another key. How many there are.
+pub(crate) async fn seal_under(
+    transaction: &mut SqliteConnection,
+    org: OrgId,
+    old: &DataKey,
+    new: &DataKey,
+) -> Result<u64, StoreError> {
+    seal(transaction, org, (old, purpose_in), new).await
+}
+
+async fn seal(
+    transaction: &mut SqliteConnection,
+    org: OrgId,
+    (old, purpose_before): (&DataKey, Purpose),
+    new: &DataKey,
+) -> Result<u64, StoreError> {
+    let rows = sqlx::query(statements::SEALED)
+        .bind(org)
+        .fetch_all(&mut *transaction)
+        .await?;
+    for row in &rows {
+        let name: String = row.try_get("name")?;
+        let (project, artifact) = (row.try_get("project_id")?, row.try_get("artifact_id")?);
+        let scope = EntryScope {
+            project: (org, project),
+            artifact: artifact_in(artifact),
+        };
+        let before = purpose_before(row, scope, &name)?;
+        let secret = old.open(row.try_get("sealed")?, &before)?;
+        let purpose = purpose_in(row, scope, &name)?;
+        sqlx::query(statements::REPLACE_SEALED)
+            .bind(org)
+            .bind(project)
+            .bind(artifact)
+            .bind(name)
+            .bind(new.seal(&secret, &purpose))
+            .execute(&mut *transaction)
+            .await?;
+    }
+    Ok(rows.len() as u64)
+}
