@@ -39,14 +39,14 @@ pub(crate) async fn data_keys(
     rows.iter().map(key).collect()
 }
 
-/// Seals all secrets with where they may go.
+/// Seals all secrets with where they may go. One that does not open stays as it is: a run that needs it fails, others do not.
 pub(crate) async fn seal_old(
     transaction: &mut SqliteConnection,
     keys: &[(OrgId, DataKey)],
 ) -> Result<(), StoreError> {
     for (org, key) in keys {
         let old = |_: &SqliteRow, scope: EntryScope, name: &str| Ok(purpose_of_old(scope, name));
-        seal(transaction, *org, (key, old), key).await?;
+        seal(transaction, *org, (key, old), key, true).await?;
     }
     sqlx::query(statements::REPLACE_META)
         .bind(NONE_IS_OLD)
@@ -63,7 +63,7 @@ pub(crate) async fn seal_under(
     old: &DataKey,
     new: &DataKey,
 ) -> Result<u64, StoreError> {
-    seal(transaction, org, (old, purpose_in), new).await
+    seal(transaction, org, (old, purpose_in), new, false).await
 }
 
 async fn seal(
@@ -71,6 +71,7 @@ async fn seal(
     org: OrgId,
     (old, purpose_before): (&DataKey, Purpose),
     new: &DataKey,
+    keeps_unopenable: bool,
 ) -> Result<u64, StoreError> {
     let rows = sqlx::query(statements::SEALED)
         .bind(org)
@@ -84,7 +85,14 @@ async fn seal(
             artifact: artifact_in(artifact),
         };
         let before = purpose_before(row, scope, &name)?;
-        let secret = old.open(row.try_get("sealed")?, &before)?;
+        let secret = match old.open(row.try_get("sealed")?, &before) {
+            Ok(secret) => secret,
+            Err(error) if keeps_unopenable => {
+                tracing::warn!(%org, name, %error, "a secret of before is not sealed anew");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let purpose = purpose_in(row, scope, &name)?;
         sqlx::query(statements::REPLACE_SEALED)
             .bind(org)

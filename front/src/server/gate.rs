@@ -19,6 +19,8 @@ const VIOLATIONS_KEPT: usize = 1000;
 const JUDGINGS_MAX: u32 = 2;
 /// The longest a judging may take. Each of its parts has a limit of its own, but for the wait at the compiler.
 const JUDGING_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+/// When a draft is asked for again whose judging the database refused.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long the gate waits until it looks again whether the database takes writes.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -122,7 +124,7 @@ async fn judge_safely(server: &Shared, org: OrgId, artifact: ArtifactId) -> Resu
     };
     if begun > JUDGINGS_MAX {
         let rejected = reject(server, org, artifact).await;
-        return rejected.map_err(|error| error.to_string());
+        return rejected.map_err(|error| again_where_refused(server, (org, artifact), &error));
     }
     let judging = Arc::clone(server);
     // In a task: a fault of ours must not end the judge.
@@ -150,14 +152,18 @@ async fn judge_safely(server: &Shared, org: OrgId, artifact: ArtifactId) -> Resu
     Ok(())
 }
 
-/// Says what an error is. Where the database takes no writes, the draft waits for its turn again.
+/// Says what an error is. Where the same may work later, the draft waits for its turn again after a while.
 fn again_where_refused(
     server: &Shared,
     (org, artifact): (OrgId, ArtifactId),
     error: &StoreError,
 ) -> String {
     if error.is_refusing() {
-        server.gate.ask(org, artifact);
+        let server = Arc::clone(server);
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            server.gate.ask(org, artifact);
+        });
     }
     error.to_string()
 }

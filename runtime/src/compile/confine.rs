@@ -27,6 +27,8 @@ const FIRST_USER: u32 = 1_879_048_192;
 const FILES_MAX: u64 = 16;
 /// Threads of a child that is a user by itself.
 const THREADS_MAX: u64 = 64;
+/// The same where its user may have other processes.
+const THREADS_OF_NOBODY_MAX: u64 = 4096;
 
 /// Sets the limits, of this process and so of its threads to come.
 pub(super) fn limit(limits: &CompileLimits) -> io::Result<()> {
@@ -75,6 +77,7 @@ pub(super) fn become_nobody() {
             let is_alone = drop_root(FIRST_USER + process).is_ok();
             if !is_alone {
                 let _ = drop_root(NOBODY);
+                let _ = most(Resource::Nproc, THREADS_OF_NOBODY_MAX);
             }
             is_alone
         }

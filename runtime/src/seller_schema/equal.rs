@@ -71,6 +71,9 @@ pub(super) fn whole(number: &Number) -> Option<i128> {
     is_whole.then_some(number as i128)
 }
 
+/// All whole numbers below it are written exactly: 2^53.
+const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+
 /// True if a number is a multiple of another one, in decimals as they were written: `0.3` is one of `0.1`.
 pub(super) fn is_multiple(
     number: &Number,
@@ -79,7 +82,9 @@ pub(super) fn is_multiple(
 ) -> Result<bool, OutOfFuel> {
     fuel.take(DECIMAL)?;
     // A larger one with an exponent is its decimal, and not the nearest that the processor has.
-    let exact = |it: &Number| whole(it).filter(|it| it.unsigned_abs() <= u64::MAX.into());
+    let is_exact =
+        |it: &Number| !it.is_f64() || it.as_f64().is_some_and(|it| it.abs() < EXACT_BELOW);
+    let exact = |it: &Number| whole(it).filter(|_| is_exact(it));
     if let (Some(number), Some(of)) = (exact(number), exact(of)) {
         return Ok(of != 0 && number % of == 0);
     }

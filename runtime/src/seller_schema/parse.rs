@@ -8,7 +8,7 @@ use super::pattern::Pattern;
 use crate::violation::{pointer_part, quoted};
 use serde_json::{Map, Number, Value};
 use std::collections::{HashMap, HashSet};
-use std::ptr;
+use std::{fmt, ptr};
 
 /// The most subschemas of a schema with its references written out: a few lines of references to references can stand
 /// for billions.
@@ -16,15 +16,24 @@ const SUBSCHEMAS_MAX: u64 = 10_000;
 /// The most subschemas inside each other, references written out: the evaluation recurses this deep.
 const LEVELS_MAX: u32 = 64;
 /// The most memory that all patterns of a schema take together, with what searches keep, in bytes.
-const PATTERNS_BYTES_MAX: usize = 4 << 20;
+const PATTERNS_BYTES_MAX: usize = 8 << 20;
 
 /// A schema that can be evaluated.
-#[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) schemas: Vec<Schema>,
     pub(super) root: Id,
     pub(super) bound: Bound,
     pub(super) pattern_bytes: u64,
+}
+
+/// The JSON says what the schemas are, in an order that is always the same.
+impl fmt::Debug for Parsed {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_struct("Parsed")
+            .field("schemas", &self.schemas.len())
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Parses a schema, or says the reason against it. References must be local and lead to schemas, must not lead back to

@@ -10,6 +10,8 @@ pub(super) const PATTERN_BYTES_MAX: usize = 64 * 1024;
 /// What searches keep for the next ones, in bytes for each state of the automaton: 16 for each thread that searches at the
 /// same time.
 const KEPT_BYTES_OF_STATE: usize = 4 * 16;
+/// The same for each pattern, however small.
+const KEPT_BYTES: usize = 4 * 2048;
 
 /// A pattern, compiled.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Pattern {
             Some(_) => too_large(),
             None => not_linear(),
         })?;
-        let bytes = regex.memory_usage() + states * KEPT_BYTES_OF_STATE;
+        let bytes = regex.memory_usage() + states * KEPT_BYTES_OF_STATE + KEPT_BYTES;
         let pattern = Self {
             text: text.into(),
             regex,

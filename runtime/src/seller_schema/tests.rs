@@ -303,6 +303,7 @@ fn large_numbers_are_multiples_as_they_were_written() {
         (10.0, 1e25, true),
         (3.0, 1e23, false),
         (7.0, 7e22, true),
+        (10.0, 1.234_567_890_123_456_7e17, true),
         (0.1, 1e22, true),
     ] {
         let schema = SellerSchema::compile(json!({"multipleOf": of})).expect("valid");
@@ -323,7 +324,7 @@ fn the_memory_of_all_patterns_together_is_bounded() {
     let many = SellerSchema::compile(patterns(50))
         .expect("small")
         .memory_bytes();
-    assert!(many > 30 * one && many < 8 << 20, "{one} and {many} bytes");
+    assert!(many > 30 * one && many < 16 << 20, "{one} and {many} bytes");
     assert!(SellerSchema::compile(patterns(2000)).is_err());
 }
 
