@@ -186,7 +186,11 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let allowance = match self.wallets.allowance(id) {
             Some(allowance) => allowance,
-            None => counted(&self.readers, &row).await?,
+            // Of many runs, which takes its time: not where others are let in meanwhile.
+            None => {
+                let mut reader = self.list_readers.acquire().await?;
+                counted(&mut *reader, &row).await?
+            }
         };
         Ok(Some(Session {
             id,

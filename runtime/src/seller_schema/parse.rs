@@ -4,7 +4,7 @@
 use super::fuel::{Bound, DECIMAL, STEP, Size};
 use super::keywords::{Holds, holds, remedy};
 use super::node::{Id, Keyword, Schema, Type};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, translated_bytes};
 use crate::violation::{pointer_part, quoted};
 use serde_json::{Map, Number, Value};
 use std::collections::{HashMap, HashSet};
@@ -17,6 +17,9 @@ const SUBSCHEMAS_MAX: u64 = 10_000;
 const LEVELS_MAX: u32 = 64;
 /// The most memory that all patterns of a schema take together, with what searches keep, in bytes.
 const PATTERNS_BYTES_MAX: usize = 8 << 20;
+
+/// The most bytes that are read to translate all patterns of a schema: some tenths of a second.
+const TRANSLATED_BYTES_MAX: usize = 8 << 20;
 
 /// A schema that can be evaluated.
 pub(super) struct Parsed {
@@ -47,6 +50,7 @@ pub(super) fn parse(json: &Value) -> Result<Parsed, String> {
         open: HashSet::new(),
         place: Vec::new(),
         pattern_bytes: 0,
+        translated_bytes: 0,
     };
     let root = parser.schema(json, 1)?;
     Ok(Parsed {
@@ -70,6 +74,7 @@ struct Parser<'j> {
     /// Where the parser is, for messages.
     place: Vec<String>,
     pattern_bytes: usize,
+    translated_bytes: usize,
 }
 
 /// A subschema with everything that is evaluated with it.
@@ -491,6 +496,11 @@ impl<'j> Parser<'j> {
     }
 
     fn compiled(&mut self, text: &str, whole: &mut Whole) -> Result<Pattern, String> {
+        self.translated_bytes = self.translated_bytes.saturating_add(translated_bytes(text));
+        if self.translated_bytes > TRANSLATED_BYTES_MAX {
+            let reason = "makes the schema's patterns take too long to read: write fewer classes like `\\d`, `\\s` and `\\p{…}`";
+            return Err(self.unusable(text, reason));
+        }
         let (pattern, bytes) = Pattern::new(text).map_err(|reason| self.unusable(text, &reason))?;
         self.pattern_bytes += bytes;
         if self.pattern_bytes > PATTERNS_BYTES_MAX {

@@ -13,6 +13,19 @@ const KEPT_BYTES_OF_STATE: usize = 4 * 16;
 /// The same for each pattern, however small.
 const KEPT_BYTES: usize = 4 * 2048;
 
+/// Letters of escapes that stand for classes of characters or for control characters.
+const CLASS_ESCAPES: &[u8] = b"dDwWsSpPc";
+/// Bytes that one of them becomes at most, about.
+const CLASS_BYTES: usize = 160;
+
+/// Bytes that are read to translate a pattern at most: for each escape of a class the whole text is read again, with all
+/// classes written out.
+pub(super) fn translated_bytes(text: &str) -> usize {
+    let is_class = |it: &[u8]| it[0] == b'\\' && CLASS_ESCAPES.contains(&it[1]);
+    let classes = text.as_bytes().windows(2).filter(|it| is_class(it)).count();
+    (classes + 1).saturating_mul(text.len() + classes * CLASS_BYTES)
+}
+
 /// A pattern, compiled.
 #[derive(Debug)]
 pub(super) struct Pattern {

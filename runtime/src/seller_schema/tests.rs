@@ -290,6 +290,27 @@ fn mistakes_are_named_where_they_stand() {
 }
 
 #[test]
+fn what_takes_long_to_translate_is_refused_before_it_is() {
+    for pattern in [
+        "\\s".repeat(20_000),
+        "\\cA".repeat(15_000),
+        format!("(?:{}){{0}}", "\\s".repeat(10_000)),
+        "\\p{L}".repeat(9_000),
+    ] {
+        let begun_at = Instant::now();
+        let refused = SellerSchema::compile(json!({"pattern": pattern}));
+        assert!(format!("{refused:?}").contains("too long to read"));
+        // It took minutes.
+        assert!(begun_at.elapsed() < Duration::from_secs(5));
+    }
+    let honest = json!({"pattern": "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|[+-]\\d\\d:\\d\\d)$"});
+    let fields: serde_json::Map<_, _> = (0..100)
+        .map(|it| (format!("f{it}"), honest.clone()))
+        .collect();
+    assert!(SellerSchema::compile(json!({"properties": fields})).is_ok());
+}
+
+#[test]
 fn a_type_is_named_once() {
     let refused = SellerSchema::compile(json!({"type": vec!["null"; 6300]}));
     assert!(format!("{refused:?}").contains("names null twice"));

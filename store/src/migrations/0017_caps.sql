@@ -6,6 +6,10 @@ UPDATE sessions SET key_hash = (SELECT t.hash FROM key_texts t
     WHERE t.org_id = sessions.org_id AND t.project_id = sessions.project_id AND t.key_id = sessions.key_id
         AND t.expires_at IS NULL);
 
+-- All that a session's sums are made of.
+CREATE INDEX runs_used_of_session ON runs (org_id, project_id, session_id, status, started_at, charged, price)
+    WHERE session_id IS NOT NULL;
+
 CREATE INDEX sessions_of_org ON sessions (org_id, expires_at);
 CREATE INDEX keys_of_org ON keys (org_id, revoked_at);
 CREATE INDEX subscriptions_of_org ON subscriptions (org_id, ended_at);
