@@ -26,6 +26,20 @@ pub(super) fn translated_bytes(text: &str) -> usize {
     (classes + 1).saturating_mul(text.len() + classes * CLASS_BYTES)
 }
 
+/// What may follow `(?` in a regular expression of Rust to set flags; `(?i)` costs a step for each character of a range.
+/// Patterns of JSON Schema have none.
+const FLAGS: &[u8] = b"imsuxUR-";
+
+/// True if a pattern sets flags, or has in a class of characters what looks like it.
+fn sets_flags(text: &str) -> bool {
+    let mut is_escaped = false;
+    text.as_bytes().windows(3).any(|it| {
+        let begins = it[0] == b'(' && !is_escaped;
+        is_escaped = it[0] == b'\\' && !is_escaped;
+        begins && it[1] == b'?' && FLAGS.contains(&it[2])
+    })
+}
+
 /// A pattern, compiled.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -45,6 +59,9 @@ impl Pattern {
                 "takes more than {PATTERN_BYTES_MAX} bytes when it is compiled: repeat less, or bound the length with `maxLength`"
             )
         };
+        if sets_flags(text) {
+            return Err("sets flags such as `(?i)`, which patterns of JSON Schema cannot: name both cases, as in `[Aa]`".to_owned());
+        }
         let rust = jsonschema_regex::to_rust_regex(text).map_err(|()| not_linear())?;
         let config = NfaConfig::new()
             .nfa_size_limit(Some(PATTERN_BYTES_MAX))

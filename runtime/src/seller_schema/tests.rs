@@ -311,6 +311,39 @@ fn what_takes_long_to_translate_is_refused_before_it_is() {
 }
 
 #[test]
+fn patterns_set_no_flags() {
+    let begun_at = Instant::now();
+    for pattern in [
+        format!("(?i:{})", vec!["[A-\u{1e943}]"; 7270].join("|")),
+        "(?i)a".to_owned(),
+        "\\\\(?i)[A-\u{1e943}]{0}".to_owned(),
+        "(?-u)a".to_owned(),
+        "(?s-m:.)".to_owned(),
+        "[[](?x)a b".to_owned(),
+    ] {
+        let refused = SellerSchema::compile(json!({"pattern": pattern}));
+        assert!(
+            format!("{refused:?}").contains("sets flags"),
+            "{pattern:.20}"
+        );
+    }
+    assert!(begun_at.elapsed() < Duration::from_secs(5));
+    for honest in [
+        "^\\(?\\d{3}\\)?$",
+        "^\\(?i$",
+        "^(?:a|b)$",
+        "^(?<year>\\d+)$",
+        "^[(?]i$",
+    ] {
+        let compiled = SellerSchema::compile(json!({"pattern": honest}));
+        assert!(compiled.is_ok(), "{honest}: {compiled:?}");
+    }
+    let wide = vec!["[A-\u{1e943}]"; 7000].join("|");
+    let _ = SellerSchema::compile(json!({"pattern": wide}));
+    assert!(begun_at.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
 fn a_type_is_named_once() {
     let refused = SellerSchema::compile(json!({"type": vec!["null"; 6300]}));
     assert!(format!("{refused:?}").contains("names null twice"));
