@@ -5,7 +5,7 @@ use crate::digest::ToolDigest;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is loaded, by owner.
+/// Loaded tools by owner.
 #[derive(Debug)]
 pub(crate) struct Shares {
     share: u64,
@@ -21,7 +21,7 @@ struct Loaded {
 }
 
 impl Shares {
-    /// Of room for so much.
+    /// `room` is the weight of all loaded tools together; an owner may have half.
     pub(crate) fn new(room: u64) -> Self {
         Self {
             share: room / 2,
@@ -29,8 +29,8 @@ impl Shares {
         }
     }
 
-    /// Counts a tool that was loaded for an owner; nobody's are not counted. Returns the owner's oldest others, which have to go: until the rest
-    /// fits, and never the tool itself.
+    /// Counts a loaded tool for its owner. Returns that owner's oldest other tools, which the caller must evict. A tool
+    /// without an owner is not counted.
     pub(crate) fn add(&self, owner: &Arc<str>, tool: ToolDigest, weight: u64) -> Vec<ToolDigest> {
         let mut loaded = self.lock();
         loaded.remove(&tool);

@@ -1,5 +1,5 @@
-//! Once the database has refused a write, no other is tried until a probe has succeeded: nothing is to be started whose
-//! record cannot be written, and nobody is to wait for a disk that is full.
+//! After the database refuses a write, the store rejects all writes until a probe succeeds. Otherwise runs start that cannot
+//! be recorded, and callers wait for a full disk.
 
 use crate::Store;
 use crate::error::StoreError;
@@ -7,12 +7,12 @@ use crate::statements;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// What of `meta` a probe writes.
+/// Name of the `meta` row that a probe writes.
 const PROBED: &str = "probed";
 /// Bytes that a probe writes: far more than a run's record, so that a disk with a few bytes left is not taken for good.
 const PROBE_BYTES: usize = 256 * 1024;
 
-/// Whether writes are tried.
+/// A circuit breaker. While it is open, writes are rejected.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     is_open: AtomicBool,
@@ -20,7 +20,7 @@ pub(crate) struct Breaker {
 }
 
 impl Breaker {
-    /// Notes an error: one by which the database refuses writes stops them.
+    /// Opens the breaker if the error means that the database refuses writes.
     pub(crate) fn note(&self, error: &StoreError) {
         if error.is_refusing() && !self.is_open.swap(true, Ordering::AcqRel) {
             tracing::error!(%error, "the database refuses writes: nothing is started until a probe succeeds");

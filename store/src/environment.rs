@@ -217,7 +217,7 @@ pub(crate) fn purpose(scope: EntryScope, name: &str, hosts: &str, allow_expose: 
     purpose
 }
 
-/// What was authenticated before where it may go was.
+/// The [`purpose`] of older versions, which did not authenticate the hosts.
 pub(crate) fn purpose_of_old(scope: EntryScope, name: &str) -> Vec<u8> {
     let mut purpose = ids(scope);
     purpose.extend_from_slice(name.as_bytes());
@@ -231,7 +231,7 @@ fn ids(scope: EntryScope) -> Vec<u8> {
     ids.into_iter().flatten().copied().collect()
 }
 
-/// The same of a row.
+/// The [`purpose`] of a row.
 pub(crate) fn purpose_in(
     row: &SqliteRow,
     scope: EntryScope,

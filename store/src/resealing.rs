@@ -1,5 +1,4 @@
-//! Secrets sealed anew: under another key, and once those of older versions, which were sealed for their owner and name
-//! alone, together with where they may go.
+//! Seals secrets again: under another key, or, for secrets of older versions, together with the hosts they may go to.
 
 use crate::environment::{EntryScope, artifact_in, purpose_in, purpose_of_old};
 use crate::error::StoreError;
@@ -9,13 +8,13 @@ use crate::vault::{DataKey, Vault};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, SqliteExecutor};
 
-/// In `meta` once no secret is sealed in the older way.
+/// Name of the `meta` row that says that no secret is sealed in the older way.
 const NONE_IS_OLD: &str = "secrets_with_hosts";
 
-/// What was authenticated with a row's secret.
+/// Computes the bytes that were authenticated with a row's secret.
 type Purpose = fn(&SqliteRow, EntryScope, &str) -> Result<Vec<u8>, sqlx::Error>;
 
-/// Whether there may be secrets sealed in the older way.
+/// True until this database was searched for secrets that an older version sealed.
 pub(crate) async fn may_be_old(connection: impl SqliteExecutor<'_>) -> Result<bool, sqlx::Error> {
     let noted: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
         .bind(NONE_IS_OLD)

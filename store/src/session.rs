@@ -186,7 +186,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let allowance = match self.wallets.allowance(id) {
             Some(allowance) => allowance,
-            // Of many runs, which takes its time: not where others are let in meanwhile.
+            // A session may have many runs. The readers for lists do this, so that admission does not wait.
             None => {
                 let mut reader = self.list_readers.acquire().await?;
                 counted(&mut *reader, &row).await?

@@ -339,7 +339,7 @@ pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $
 pub(crate) const KEEP_FIRST_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, 0, $3, $4)";
 pub(crate) const NOTE_CUT: &str =
     "UPDATE runs SET cut = $1 WHERE org_id = $2 AND project_id = $3 AND run_id = $4";
-/// Of a failure that is not kept whole.
+/// Replaces a failure by a shorter one.
 pub(crate) const CUT_FAILURE: &str =
     "UPDATE runs SET failure = $1 WHERE org_id = $2 AND project_id = $3 AND run_id = $4";
 pub(crate) const KEPT_BYTES: &str = "SELECT bytes FROM kept WHERE org_id = $1";
@@ -464,13 +464,13 @@ pub(crate) const SPENT: &str = "SELECT
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4)
         + (SELECT COALESCE(SUM(price), 0) FROM subscriptions
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)";
-/// What a project spent since `$3`, by key and time.
+/// Tokens that a project spent since `$3`, by key and time.
 pub(crate) const SPENT_OF_PROJECT: &str =
     "SELECT key_id, day AS at, SUM(charged) AS tokens FROM usage_days
     WHERE org_id = $1 AND project_id = $2 AND day >= $3 AND charged > 0 GROUP BY day, key_id
     UNION ALL SELECT key_id, created_at, price FROM subscriptions
     WHERE org_id = $1 AND project_id = $2 AND created_at >= $3 AND price > 0";
-/// What is held for a project's runs, by key and time. By the partial indexes: the other runs are many.
+/// Tokens held for a project's runs, by key and time. It uses the partial indexes, because ended runs are many.
 pub(crate) const HELD_OF_PROJECT: &str =
     "SELECT key_id, created_at AS at, price AS tokens FROM runs INDEXED BY runs_queued
     WHERE status = 'QUEUED' AND org_id = $1 AND project_id = $2 AND price > 0
@@ -609,7 +609,7 @@ macro_rules! old_runs {
         AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = runs.session_id AND s.expires_at >= $1)"
     };
 }
-/// Of failures beyond what is part of a record, as `kept.rs` has it.
+/// Subtracts large failures of the runs that are purged next. The threshold is `FAILURE_BYTES` of `kept.rs`.
 pub(crate) const UNCOUNT_FAILURES: &str = concat!(
     "UPDATE kept SET bytes = kept.bytes - old.bytes FROM (SELECT org_id, SUM(octet_length(failure)) AS bytes ",
     old_runs!(),

@@ -80,7 +80,7 @@ impl Writer {
         self.write_then(work, |_| ()).await
     }
 
-    /// The same where other writes are not tried: it finds out whether they can be.
+    /// [`write`](Self::write) that also runs while the breaker is open: the probe.
     pub(crate) async fn write_past_breaker<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -91,8 +91,8 @@ impl Writer {
         self.send(work, |_| ()).await
     }
 
-    /// The same as [`write`](Self::write), and then `follow` what was committed, whoever still waits: in the order of the transactions, before
-    /// anybody is answered.
+    /// [`write`](Self::write), and then calls `follow` with the committed value, also if the caller has left. Calls follow in
+    /// the order of the transactions and before any caller is answered.
     pub(crate) async fn write_then<T, F, A>(&self, work: F, follow: A) -> Result<T, StoreError>
     where
         T: Send + 'static,

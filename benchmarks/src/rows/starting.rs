@@ -43,7 +43,7 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
     }])
 }
 
-/// So many of everything.
+/// The same number of rows of each kind.
 fn past(rows: usize) -> Past {
     Past {
         runs: rows,

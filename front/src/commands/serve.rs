@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// A server that can start.
 pub(crate) struct Prepared {
     pub(crate) config: Config,
-    /// Of a demo, removed when it ends.
+    /// The data folder of a demo, which is removed when the demo ends.
     pub(crate) demo_folder: Option<TempDir>,
     pub(crate) hardening: Hardening,
 }

@@ -1,12 +1,12 @@
-//! Secrets that came in the environment do not stay there: every library of the process could read them, and
-//! `/proc/PID/environ` shows them to whoever may look.
+//! Removes secrets from the environment. Otherwise every library of the process can read them, and so can other programs,
+//! through `/proc/PID/environ`.
 
 use std::ffi::CString;
 
 /// Variables whose values are secret.
 const SECRET: &[&str] = &["TOLLGATE_MASTER_KEY", "TOLLGATE_OPERATOR_KEY"];
 
-/// Forgets them, once they were read. To be called before there are threads.
+/// Removes the secret variables after they were read. Call it before the process starts threads.
 pub(crate) fn forget_secrets() {
     for name in SECRET {
         overwrite(name);

@@ -21,10 +21,10 @@ const READ: &[&str] = &[
     "/dev/urandom",
     "/usr/share",
 ];
-/// What the compile child, this program again, is loaded with.
+/// Shared libraries, which the compile child needs when it starts this program again.
 const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
 
-/// How much of it the kernel enforces.
+/// How much of the Landlock rules the kernel enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Enforced {
     Fully,
@@ -32,7 +32,7 @@ pub(super) enum Enforced {
     Not,
 }
 
-/// Keeps this process to its files and ports. Of a demo the data folder itself is removed at the end.
+/// Confines this process to its files and ports. A demo may also remove its data folder, which it does at the end.
 pub(super) fn keep_to(config: &Config, is_demo: bool) -> Result<Enforced, RulesetError> {
     let (all, read) = (AccessFs::from_all(NEWEST), AccessFs::from_read(NEWEST));
     let reading = read & !BitFlags::from(AccessFs::Execute);

@@ -1,5 +1,5 @@
-//! What the server gives up before it serves: what a fault of ours, or of a library's, could otherwise reach. It is done
-//! while there is one thread, so that every thread to come has given it up, too.
+//! Drops the privileges that serving does not need, to limit what a bug in the server or a library can reach. This happens
+//! while the process has one thread, because later threads inherit it.
 
 mod calls;
 mod environment;
@@ -12,7 +12,7 @@ use anyhow::Context;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::fmt;
 
-/// What is on.
+/// Which protections are active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hardening {
     /// The program was started by root.
@@ -20,13 +20,13 @@ pub(crate) struct Hardening {
     confined: Option<Confined>,
 }
 
-/// What the kernel keeps the server from.
+/// Protections that the kernel enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Confined {
     files: files::Enforced,
 }
 
-/// Gives up what serving does not need.
+/// Drops the privileges that serving does not need.
 pub(crate) fn harden(config: &Config, is_demo: bool) -> anyhow::Result<Hardening> {
     rustix::thread::set_no_new_privs(true).context("cannot give up new privileges")?;
     // No other program of the same user can read its memory, and no dump of it lies on a disk.

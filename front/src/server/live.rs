@@ -339,7 +339,7 @@ async fn settle(
     lost()
 }
 
-/// Of a run that came to its end, to whoever waits for it.
+/// Hint for the caller of a run that ended but could not be recorded.
 const NOT_RECORDED: &str = "The tool ran, but its end could not be recorded: it was not charged, and its output is lost. What it did elsewhere is done; send the request again if that does no harm.";
 
 /// Records a run that has a row, uncharged as its caller was told, once the database takes it. Else its row would say

@@ -33,7 +33,7 @@ pub fn compile_child() -> ExitCode {
 #[doc(hidden)]
 pub fn confine_as_compile_child() -> io::Result<()> {
     confine::limit(&CompileLimits::default())?;
-    confine::become_nobody();
+    confine::become_unprivileged();
     confine::give_up()
 }
 
@@ -42,7 +42,7 @@ type Ended = (ChildEnd, String);
 fn compile() -> Result<(), Ended> {
     let request = Request::read(io::stdin()).map_err(unable("the order was not read"))?;
     confine::limit(&request.limits).map_err(unable("its limits were not set"))?;
-    confine::become_nobody();
+    confine::become_unprivileged();
     end_with(request.parent).map_err(unable("it is an orphan"))?;
     let wasm = wasm(request.wasm_bytes).map_err(unable("the tool was not read"))?;
     let engine = compiling_engine().map_err(unable("the engine did not start"))?;

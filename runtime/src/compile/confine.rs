@@ -1,4 +1,4 @@
-//! What a compile child can still do: a fault of the compiler's that runs foreign code must find nothing to run it on.
+//! Confines the compile child, so that a compiler bug that runs foreign code gains nothing.
 //!
 //! In this order: limits; another user and namespaces of its own, where that is allowed; no files, by Landlock, where the
 //! kernel has it; and no calls of the kernel but those that compiling needs.
@@ -20,14 +20,14 @@ use std::io;
 const NICENESS: i32 = 19;
 /// `nobody`, as every Linux has it.
 const NOBODY: u32 = 65_534;
-/// Users of compilers, each a process's own, so that nobody else's processes are of it: above what systems give away, and
-/// more than there can be processes.
+/// The first of the user ids for compile children. A child adds its process id, so that it shares its user with no other
+/// process. Systems assign lower ids.
 const FIRST_USER: u32 = 1_879_048_192;
 /// Files open at once: its three streams, and some.
 const FILES_MAX: u64 = 16;
-/// Threads of a child that is a user by itself.
+/// Thread limit of a child whose user has no other process.
 const THREADS_MAX: u64 = 64;
-/// The same where its user may have other processes.
+/// Thread limit of a child whose user, `nobody`, may have other processes.
 const THREADS_OF_NOBODY_MAX: u64 = 4096;
 
 /// Sets the limits, of this process and so of its threads to come.
@@ -36,7 +36,7 @@ pub(super) fn limit(limits: &CompileLimits) -> io::Result<()> {
     most(Resource::As, limits.address_space_bytes)?;
     most(Resource::Fsize, limits.code_bytes)?;
     most(Resource::Nofile, FILES_MAX)?;
-    // At the first the kernel says why it ends us, at the second no more.
+    // The soft limit sends SIGXCPU, which names the reason. The hard limit sends SIGKILL.
     let seconds = limits.cpu.as_secs().max(1);
     let cpu = Rlimit {
         current: Some(seconds),
@@ -55,9 +55,9 @@ fn most(resource: Resource, value: u64) -> rustix::io::Result<()> {
     rustix::process::setrlimit(resource, limit)
 }
 
-/// Becomes nobody, in namespaces of its own, as far as this process may. Before there are threads, and before the parent's
-/// death is asked for, which this forgets.
-pub(super) fn become_nobody() {
+/// Switches to an unprivileged user and to new namespaces, where the kernel allows it. Call it before the process starts
+/// threads, and before it sets the parent-death signal, which this call clears.
+pub(super) fn become_unprivileged() {
     let apart =
         UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     let is_root = geteuid().is_root();
@@ -73,7 +73,7 @@ pub(super) fn become_nobody() {
                 .as_raw_nonzero()
                 .get()
                 .unsigned_abs();
-            // Where there are only some users, as in a container, `nobody` has others' processes, too.
+            // A container may map only some user ids. Then `nobody` is left, which other processes may use, too.
             let is_alone = drop_root(FIRST_USER + process).is_ok();
             if !is_alone {
                 let _ = drop_root(NOBODY);

@@ -81,7 +81,7 @@ pub(super) fn is_multiple(
     fuel: &mut Fuel,
 ) -> Result<bool, OutOfFuel> {
     fuel.take(DECIMAL)?;
-    // A larger one with an exponent is its decimal, and not the nearest that the processor has.
+    // Above 2^53 a float is compared as the decimal that was written, because its exact value differs.
     let is_exact =
         |it: &Number| !it.is_f64() || it.as_f64().is_some_and(|it| it.abs() < EXACT_BELOW);
     let exact = |it: &Number| whole(it).filter(|_| is_exact(it));
@@ -100,7 +100,7 @@ pub(super) fn is_multiple(
         return Ok(((number % of) * power_of_ten(tens, of)).is_multiple_of(of));
     }
     let of = 10_u128.checked_pow(tens).and_then(|it| it.checked_mul(of));
-    // One that is too large to be written divides nothing but zero.
+    // A divisor that overflows divides only zero.
     Ok(of.map_or(number == 0, |of| number % of == 0))
 }
 

@@ -193,7 +193,7 @@ impl<'j> Parser<'j> {
             Holds::Annotation => return Ok(None),
             Holds::Reference => Keyword::Reference(self.reference(value, whole, level)?),
             Holds::Definitions => {
-                // Nothing of it is evaluated but by reference, and all of it must be good.
+                // Definitions are evaluated only by reference, but all of them must be valid.
                 for (name, schema) in self.object(value)? {
                     self.place.push(pointer_part(name));
                     self.schema(schema, level + 1)?;
@@ -466,7 +466,7 @@ impl<'j> Parser<'j> {
             })
         };
         let types: Vec<_> = names.iter().map(ty).collect::<Result<_, _>>()?;
-        // So that there are seven at most: each is tried.
+        // Each evaluation tries every type, so the list must stay short: there are seven types.
         let twice = types
             .iter()
             .enumerate()

@@ -7,10 +7,9 @@ use regex_automata::nfa::thompson::{Compiler, Config as NfaConfig, WhichCaptures
 
 /// The most memory one compiled pattern takes, in bytes.
 pub(super) const PATTERN_BYTES_MAX: usize = 64 * 1024;
-/// What searches keep for the next ones, in bytes for each state of the automaton: 16 for each thread that searches at the
-/// same time.
+/// Estimated cache of searches, in bytes for each state of the automaton: 16 bytes for each of four threads.
 const KEPT_BYTES_OF_STATE: usize = 4 * 16;
-/// The same for each pattern, however small.
+/// Estimated fixed part of that cache, in bytes for each pattern: 2 KiB for each of four threads.
 const KEPT_BYTES: usize = 4 * 2048;
 
 /// Letters of escapes that stand for classes of characters or for control characters.
@@ -18,16 +17,16 @@ const CLASS_ESCAPES: &[u8] = b"dDwWsSpPc";
 /// Bytes that one of them becomes at most, about.
 const CLASS_BYTES: usize = 160;
 
-/// Bytes that are read to translate a pattern at most: for each escape of a class the whole text is read again, with all
-/// classes written out.
+/// Upper bound of the bytes that the translation of a pattern reads. The library reads the whole text again for each class
+/// escape, with the escapes before it written out.
 pub(super) fn translated_bytes(text: &str) -> usize {
     let is_class = |it: &[u8]| it[0] == b'\\' && CLASS_ESCAPES.contains(&it[1]);
     let classes = text.as_bytes().windows(2).filter(|it| is_class(it)).count();
     (classes + 1).saturating_mul(text.len() + classes * CLASS_BYTES)
 }
 
-/// What may follow `(?` in a regular expression of Rust to set flags; `(?i)` costs a step for each character of a range.
-/// Patterns of JSON Schema have none.
+/// Characters after `(?` that set flags in Rust's syntax. JSON Schema has no flags, and `(?i)` costs a step for each character
+/// of a range.
 const FLAGS: &[u8] = b"imsuxUR-";
 
 /// True if a pattern sets flags, or has in a class of characters what looks like it.
@@ -73,8 +72,8 @@ impl Pattern {
         })?;
         let states = automaton.states().len();
         drop(automaton);
-        // What learns of texts keeps what it learned, for each thread: memory that a tool's weight would not show, as with
-        // tables of all states. The simulation is slower and needs neither.
+        // A lazy DFA keeps a cache for each thread, and a full one a table. A tool's weight would not show that memory. The
+        // NFA simulation is slower and needs neither.
         let config = Config::new()
             .which_captures(WhichCaptures::None)
             .nfa_size_limit(Some(PATTERN_BYTES_MAX))
