@@ -61,6 +61,7 @@ pub mod source;
 mod surroundings;
 pub mod survey;
 mod tool;
+mod turn_queue;
 mod turns;
 mod usage;
 pub mod value;

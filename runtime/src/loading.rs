@@ -2,20 +2,23 @@
 
 use crate::artifacts::{ArtifactCache, ArtifactRefusal, Artifacts, Kept, set_identity};
 use crate::checks::{Admissible, Rules, admit};
-use crate::compile::{CompileQueue, Compiler, Order};
+use crate::compile::{CompileFailure, Compiler, Order};
 use crate::digest::ToolDigest;
 use crate::observer::{Observed, Observer};
 use crate::runtime::{Runtime, Shared};
 use crate::shares::Shares;
 use crate::tool::{Compiled, Rejected, Tool};
+use crate::turn_queue::TurnQueue;
 use crate::violation::Violation;
 use bytes::Bytes;
 use moka::future::Cache;
 use rustix::process::Resource;
 use std::collections::HashSet;
 use std::fs::File;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Instant;
 use wasmtime::Engine;
 
@@ -23,6 +26,10 @@ use wasmtime::Engine;
 pub(crate) const LOADED_MAX: u64 = 12_288;
 /// Each holds its file open, too: they take at most one in so many that the process may open.
 const FILES_SHARE: u64 = 2;
+/// Compilations at once. An owner has one of them at most, so that nobody waits for another's second.
+const COMPILED_AT_ONCE: usize = 2;
+/// Threads at least that judge, link and read kept files: with one, a large tool would keep everyone waiting.
+const LOADERS_MIN: usize = 2;
 
 /// Why a tool's bytes could not be had, in the words of whoever was to give them.
 pub type FetchError = Arc<dyn std::error::Error + Send + Sync>;
@@ -60,7 +67,10 @@ pub(crate) struct Loading {
     shares: Arc<Shares>,
     /// What a tool weighs at least, so that there are not too many.
     weight_least: u64,
-    queue: CompileQueue,
+    compiler: Arc<(Compiler, Engine)>,
+    compiling: TurnQueue,
+    /// Everything else that takes long for one tool.
+    loading: TurnQueue,
     observer: Option<Observer>,
 }
 
@@ -86,6 +96,7 @@ impl Loading {
         let weight = move |tool: &Compiled| tool.weight.max(least);
         let shares = Arc::new(Shares::new(loaded_bytes));
         let removed = Arc::clone(&shares);
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self {
             tools: Cache::builder()
                 .max_capacity(loaded_bytes)
@@ -97,7 +108,9 @@ impl Loading {
             shares,
             weight_least: least,
             artifacts: artifacts.map(|cache| Artifacts::new(cache, set_identity(engine, rules))),
-            queue: CompileQueue::new(compiler, engine.clone())?,
+            compiler: Arc::new((compiler, engine.clone())),
+            compiling: TurnQueue::new("tollgate-compile", COMPILED_AT_ONCE)?,
+            loading: TurnQueue::new("tollgate-load", cores.max(LOADERS_MIN))?,
             observer,
         })
     }
@@ -108,6 +121,28 @@ impl Loading {
         for over in self.shares.add(owner, digest, weight) {
             self.tools.invalidate(&over).await;
         }
+    }
+
+    /// Native code of a tool, in a file of its own, when its owner's turn has come.
+    async fn compile(&self, owner: &Arc<str>, order: Order) -> Result<File, CompileFailure> {
+        let compiler = Arc::clone(&self.compiler);
+        let work = move || compiler.0.compile(&compiler.1, &order);
+        let code = self.compiling.work(owner, work).await;
+        code.unwrap_or_else(|| {
+            Err(CompileFailure::CouldNotRun(
+                "its thread has ended".to_owned(),
+            ))
+        })
+    }
+
+    /// Does work in its owner's turn. Work that does not come to its end admits nothing.
+    async fn work<T: Send + 'static>(
+        &self,
+        owner: &Arc<str>,
+        work: impl FnOnce() -> Result<T, Rejected> + Send + 'static,
+    ) -> Result<T, Rejected> {
+        let done = self.loading.work(owner, work).await;
+        done.unwrap_or_else(|| Err(Rejected::could_not_judge()))
     }
 
     fn observe(&self, observed: Observed) {
@@ -271,16 +306,17 @@ async fn make(
     owner: Arc<str>,
     source: Source,
 ) -> Result<Arc<Compiled>, LoadError> {
-    let here = Arc::clone(shared);
-    if let Some(kept) = on_a_thread(shared, move || Ok(load_kept(&here, digest))).await? {
+    let (loading, here) = (&shared.loading, Arc::clone(shared));
+    let kept = loading.work(&owner, move || Ok(load_kept(&here, digest)));
+    if let Some(kept) = kept.await? {
         return Ok(Arc::new(kept));
     }
     let (wasm, admissible) = match source {
         Source::Judged(judged) => (judged.wasm, judged.admissible),
-        Source::Bytes(wasm) => judge_here(shared, digest, wasm).await?,
+        Source::Bytes(wasm) => judge_here(shared, (digest, &owner), wasm).await?,
         Source::Fetch(fetch) => {
             let wasm = fetch.await.map_err(LoadError::Fetch)?;
-            judge_here(shared, digest, wasm).await?
+            judge_here(shared, (digest, &owner), wasm).await?
         }
     };
     let started = Instant::now();
@@ -288,34 +324,34 @@ async fn make(
         kind: admissible.kind,
         wasm,
     };
-    let compiled = shared.loading.queue.compile(&owner, order).await;
+    let compiled = loading.compile(&owner, order).await;
     let compiled = compiled.map_err(|failure| failure.violation());
-    shared.loading.observe(Observed::Compiled {
+    loading.observe(Observed::Compiled {
         digest,
         took: started.elapsed(),
         failure: compiled.as_ref().err().map(|violation| violation.code),
     });
     let code = compiled.map_err(one)?;
-    let here = Arc::clone(shared);
-    let linking = move || link_and_keep(&here, (digest, &owner), admissible, code);
-    Ok(Arc::new(on_a_thread(shared, linking).await?))
+    let (here, whose) = (Arc::clone(shared), Arc::clone(&owner));
+    let linking = move || link_and_keep(&here, (digest, &whose), admissible, code);
+    Ok(Arc::new(loading.work(&owner, linking).await?))
 }
 
 /// Bytes that are not the ones asked for would be kept under another tool's name.
 async fn judge_here(
     shared: &Arc<Shared>,
-    digest: ToolDigest,
+    (digest, owner): (ToolDigest, &Arc<str>),
     wasm: Bytes,
 ) -> Result<(Bytes, Admissible), Rejected> {
     let here = Arc::clone(shared);
-    on_a_thread(shared, move || {
+    let judging = move || {
         if ToolDigest::of(&wasm) != digest {
             return Err(Rejected::could_not_judge());
         }
         let admissible = judged(&wasm, &here.rules)?;
         Ok((wasm, admissible))
-    })
-    .await
+    };
+    shared.loading.work(owner, judging).await
 }
 
 fn judged(wasm: &[u8], rules: &Rules) -> Result<Admissible, Rejected> {

@@ -274,7 +274,7 @@ impl Tool {
     ///
     /// An input that may take long to judge is judged on one of tokio's blocking threads.
     pub async fn run(&self, run: Run) -> Result<Outcome, Refused> {
-        let prepared = if self.judging_time(&run) <= JUDGED_HERE_MAX {
+        let prepared = if self.is_judged_quickly(&run) {
             self.prepare(run)?
         } else {
             let (tool, handle) = (self.clone(), &self.loaded.shared.tokio.handle);
@@ -284,10 +284,15 @@ impl Tool {
         prepared.start().await
     }
 
-    /// What judging the run's input by the seller's schema takes at most, by arithmetic; usually it takes a hundredth of
-    /// that. Zero where there is no schema to judge by. It looks at every part of the input. More than a minute is refused by
-    /// [`prepare`](Self::prepare) without judging.
-    pub fn judging_time(&self, run: &Run) -> Duration {
+    /// Whether judging the run's input by the seller's schema takes less than a millisecond for certain. To tell, every part
+    /// of the input is looked at.
+    pub fn is_judged_quickly(&self, run: &Run) -> bool {
+        self.judging_time(run) <= JUDGED_HERE_MAX
+    }
+
+    /// What judging takes at most, by arithmetic; usually it takes a hundredth of that. Zero where there is no schema to judge
+    /// by. More than a minute is refused without judging.
+    fn judging_time(&self, run: &Run) -> Duration {
         let functions = self.interface();
         let Ok(index) = functions.index(run.function.as_deref()) else {
             return Duration::ZERO;

@@ -12,9 +12,6 @@ use tollgate_runtime::{
 };
 use tollgate_store::{NewRun, OrgId};
 
-/// The longest judging of an input, by arithmetic, that is done on the thread that serves the request.
-const JUDGED_HERE_MAX: Duration = Duration::from_millis(1);
-
 /// What is asked of a tool, counted from now on, before anything is waited for.
 pub(crate) fn held(
     server: &Server,
@@ -54,7 +51,7 @@ pub(crate) async fn prepare(
     let input_bytes = usize::try_from(run.input_bytes).unwrap_or(usize::MAX);
     let length = match Length::of_json(input_bytes) {
         // Adding up what judging takes looks at every part of the input: of a long one that is no work for this thread.
-        Length::Short if tool.judging_time(&asked) > JUDGED_HERE_MAX => Length::Long,
+        Length::Short if !tool.is_judged_quickly(&asked) => Length::Long,
         length => length,
     };
     let turn = (run.owner.0, turns::Kind::Prepare);

@@ -32,7 +32,7 @@ pub(super) fn in_process(engine: &Engine, order: &Order) -> Result<File, Compile
     Ok(file)
 }
 
-/// Compiles in a child. To be called by a thread that outlives it: a child ends with the thread that started it.
+/// Compiles in a child.
 pub(super) fn in_child(
     by: &CompileChild,
     engine: &Engine,

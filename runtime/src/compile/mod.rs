@@ -8,17 +8,17 @@ mod child;
 mod confine;
 mod end;
 mod host;
-mod queue;
 mod request;
 mod watchdog;
 
 pub use child::{compile_child, confine_as_compile_child};
 pub(crate) use end::CompileFailure;
-pub(crate) use queue::{CompileQueue, Order};
 pub use request::CompileLimits;
 
 use crate::checks::Kind;
+use bytes::Bytes;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
 use wasmtime::Engine;
 
@@ -41,6 +41,24 @@ pub struct CompileChild {
     pub arguments: Vec<OsString>,
     /// What one compilation may take.
     pub limits: CompileLimits,
+}
+
+/// What is to be compiled.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) kind: Kind,
+    pub(crate) wasm: Bytes,
+}
+
+impl Compiler {
+    /// Native code of a tool, in a file of its own. To be called on a thread that stays: a child ends with the thread
+    /// that started it.
+    pub(crate) fn compile(&self, engine: &Engine, order: &Order) -> Result<File, CompileFailure> {
+        match self {
+            Compiler::InProcess => host::in_process(engine, order),
+            Compiler::Child(child) => host::in_child(child, engine, order),
+        }
+    }
 }
 
 /// The engine's word for it decides how a file is compiled.

@@ -1,0 +1,212 @@
+//! Work that takes a core for long: a few threads do it, owners in turns, one piece of each owner's at a time.
+
+use crate::turns::Turns;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// A queue with its threads. They end with it, and what then waits is not done.
+pub(crate) struct TurnQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    turns: Turns<Job>,
+    busy: HashSet<Arc<str>>,
+    is_closed: bool,
+}
+
+struct Job {
+    owner: Arc<str>,
+    work: Box<dyn FnOnce() + Send>,
+}
+
+impl TurnQueue {
+    /// Starts `threads` threads of that name.
+    pub(crate) fn new(name: &str, threads: usize) -> std::io::Result<Self> {
+        let queue = Self {
+            shared: Arc::default(),
+        };
+        for _ in 0..threads {
+            let shared = Arc::clone(&queue.shared);
+            // They stay: a compile child ends with the thread that started it.
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || shared.work())?;
+        }
+        Ok(queue)
+    }
+
+    /// Does work in its owner's turn. What is nobody's (`""`) may have all threads, where nobody else waits. Work whose
+    /// caller leaves before its turn is not done. `None` where the work panicked or the queue has ended.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        owner: &Arc<str>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (done, ended) = oneshot::channel();
+        let work = Box::new(move || {
+            if !done.is_closed() {
+                let _ = done.send(work());
+            }
+        });
+        let job = Job {
+            owner: Arc::clone(owner),
+            work,
+        };
+        self.shared.lock().turns.push(owner, job);
+        self.shared.changed.notify_one();
+        ended.await.ok()
+    }
+}
+
+impl Drop for TurnQueue {
+    fn drop(&mut self) {
+        let mut waiting = self.shared.lock();
+        waiting.is_closed = true;
+        // Callers that still wait are told.
+        waiting.turns = Turns::default();
+        drop(waiting);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some(Job { owner, work }) = self.next() {
+            // Its caller is told by the channel that the panic drops. The thread is needed for others.
+            let _ = catch_unwind(AssertUnwindSafe(work));
+            self.lock().busy.remove(&owner);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next job of an owner that has none under way; nothing once the queue is closed.
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            let Waiting {
+                turns,
+                busy,
+                is_closed,
+            } = &mut *waiting;
+            if *is_closed {
+                return None;
+            }
+            if let Some(job) = turns.pop_fitting(|job: &Job| !busy.contains(&job.owner)) {
+                if !job.owner.is_empty() {
+                    busy.insert(Arc::clone(&job.owner));
+                }
+                return Some(job);
+            }
+            let woken = self.changed.wait(waiting);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+    use tokio::task::JoinHandle;
+
+    fn queue() -> Arc<TurnQueue> {
+        Arc::new(TurnQueue::new("test", 2).expect("threads"))
+    }
+
+    fn asks<T: Send + 'static>(
+        queue: &Arc<TurnQueue>,
+        owner: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<Option<T>> {
+        let (queue, owner) = (Arc::clone(queue), Arc::from(owner));
+        tokio::spawn(async move { queue.work(&owner, work).await })
+    }
+
+    #[tokio::test]
+    async fn an_owner_whose_work_does_not_end_leaves_a_thread_for_the_others() {
+        let queue = queue();
+        let (release, held) = mpsc::channel::<()>();
+        let (begun, begins) = mpsc::channel();
+        let endless = asks(&queue, "noisy", move || {
+            begun.send(()).expect("the test");
+            held.recv().is_err()
+        });
+        while begins.try_recv().is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let more: Vec<_> = (0..50).map(|_| asks(&queue, "noisy", || ())).collect();
+        for number in 0..50 {
+            let other = asks(&queue, "quiet", move || number).await;
+            assert_eq!(other.expect("no panic"), Some(number));
+        }
+        assert!(!more.iter().any(JoinHandle::is_finished), "one at a time");
+        drop(release);
+        assert_eq!(endless.await.expect("no panic"), Some(true));
+        for one in more {
+            assert_eq!(one.await.expect("no panic"), Some(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_nobodys_may_have_every_thread() {
+        let queue = queue();
+        let barrier = Arc::new(std::sync::Barrier::new(2));
+        let both: Vec<_> = (0..2)
+            .map(|_| {
+                let barrier = Arc::clone(&barrier);
+                asks(&queue, "", move || barrier.wait().is_leader())
+            })
+            .collect();
+        for one in both {
+            assert!(one.await.expect("no panic").is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_no_answer_and_costs_neither_the_thread_nor_the_turn() {
+        let queue = queue();
+        for _ in 0..4 {
+            let panics = asks(&queue, "a", || panic!("on purpose"));
+            assert_eq!(panics.await.expect("only its thread"), None);
+        }
+        let after = asks(&queue, "a", || 7);
+        assert_eq!(after.await.expect("no panic"), Some(7));
+    }
+
+    #[tokio::test]
+    async fn work_whose_caller_left_is_not_done() {
+        let queue = Arc::new(TurnQueue::new("test", 1).expect("a thread"));
+        let (release, held) = mpsc::channel::<()>();
+        let first = asks(&queue, "a", move || held.recv().is_err());
+        let done = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&done);
+        let left = asks(&queue, "b", move || counted.fetch_add(1, Ordering::SeqCst));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        left.abort();
+        assert!(left.await.is_err_and(|error| error.is_cancelled()));
+        drop(release);
+        assert_eq!(first.await.expect("no panic"), Some(true));
+        assert_eq!(
+            asks(&queue, "b", || 1).await.expect("no panic"),
+            Some(1),
+            "the turn goes on"
+        );
+        assert_eq!(done.load(Ordering::SeqCst), 0);
+    }
+}
