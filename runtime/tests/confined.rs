@@ -5,11 +5,14 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio, id};
 
 const FREE: &str = "free";
 const CONFINED: &str = "confined";
+/// The variable that says which file is inherited.
+const INHERITED: &str = "INHERITED";
 
 /// What is tried, each a line of what the program says.
 const TRIED: &[&str] = &[
@@ -25,6 +28,10 @@ const TRIED: &[&str] = &[
     "be root",
     "a file in memory",
     "open many files",
+    "read an inherited file",
+    "read the parent's limits",
+    "run memory as code",
+    "have capabilities",
 ];
 
 fn main() -> ExitCode {
@@ -35,7 +42,8 @@ fn main() -> ExitCode {
             tollgate_runtime::confine_as_compile_child().unwrap();
             try_all(&arguments[2]);
         }
-        // As the test runners ask for the tests there are.
+        // As the test runners ask for the tests there are, and for those among them that are ignored.
+        Some("--list") if arguments.iter().any(|it| it == "--ignored") => {}
         Some("--list") => println!("a_compile_child_can_do_nothing: test"),
         _ => judge(),
     }
@@ -50,7 +58,7 @@ fn judge() {
     for what in TRIED {
         let line = |word: &str| format!("{what}: {word}");
         // Only root may do these at all.
-        let needs_root = ["be root", "another namespace"].contains(what);
+        let needs_root = ["be root", "another namespace", "have capabilities"].contains(what);
         assert!(
             free.contains(&line("done")) || (needs_root && !is_root),
             "without confinement, {what}:\n{free}"
@@ -71,10 +79,14 @@ fn judge() {
 
 fn said(how: &str, folder: &Path) -> String {
     let program = std::env::current_exe().unwrap();
+    // Stays open across programs, as one may that the server inherited itself.
+    let inherited = File::open("/etc/passwd").unwrap();
+    rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let child = Command::new(program)
         .arg(how)
         .arg(folder.join(how))
         .env("A_SECRET", "0123456789")
+        .env(INHERITED, inherited.as_raw_fd().to_string())
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
@@ -113,6 +125,21 @@ fn try_all(path: &str) {
         .map_while(|_| rustix::io::dup(std::io::stdin()).ok())
         .collect();
     told("open many files", many.len() == 64);
+    let inherited = std::env::var(INHERITED).unwrap().parse().unwrap();
+    // SAFETY: if it is closed, the kernel says so.
+    let inherited = unsafe { BorrowedFd::borrow_raw(inherited) };
+    let mut byte = [0];
+    told(
+        "read an inherited file",
+        rustix::io::read(inherited, &mut byte).is_ok(),
+    );
+    told("read the parent's limits", reads_limits(parent));
+    told("run memory as code", maps_code());
+    let capabilities = rustix::thread::capabilities(None);
+    told(
+        "have capabilities",
+        capabilities.is_ok_and(|it| !it.effective.is_empty()),
+    );
     told("memory", vec![1_u8; 1 << 20].iter().all(|it| *it == 1));
     let thread = std::thread::Builder::new().spawn(id);
     told("a thread", thread.is_ok_and(|it| it.join().is_ok()));
@@ -120,6 +147,22 @@ fn try_all(path: &str) {
 
 fn told(what: &str, is_done: bool) {
     println!("{what}: {}", if is_done { "done" } else { "refused" });
+}
+
+fn reads_limits(of: rustix::process::Pid) -> bool {
+    let (mut limit, nothing) = (std::mem::MaybeUninit::uninit(), std::ptr::null());
+    let resource = libc::RLIMIT_NOFILE;
+    // SAFETY: the limit has room for the answer, and none is set.
+    unsafe { libc::prlimit(of.as_raw_pid(), resource, nothing, limit.as_mut_ptr()) == 0 }
+}
+
+fn maps_code() -> bool {
+    let (access, kind) = (
+        libc::PROT_READ | libc::PROT_EXEC,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+    );
+    // SAFETY: new memory, of which nothing else knows.
+    unsafe { libc::mmap(std::ptr::null_mut(), 4096, access, kind, -1, 0) != libc::MAP_FAILED }
 }
 
 /// Asks to be traced by the parent, which every process may.

@@ -32,6 +32,7 @@ pub fn compile_child() -> ExitCode {
 /// Confines this process as a compile child is while it looks at a tool: for programs that try what is left to it.
 #[doc(hidden)]
 pub fn confine_as_compile_child() -> io::Result<()> {
+    confine::close_inherited();
     confine::limit(&CompileLimits::default())?;
     confine::become_unprivileged();
     confine::give_up()
@@ -40,6 +41,7 @@ pub fn confine_as_compile_child() -> io::Result<()> {
 type Ended = (ChildEnd, String);
 
 fn compile() -> Result<(), Ended> {
+    confine::close_inherited();
     let request = Request::read(io::stdin()).map_err(unable("the order was not read"))?;
     confine::limit(&request.limits).map_err(unable("its limits were not set"))?;
     confine::become_unprivileged();
@@ -53,6 +55,11 @@ fn compile() -> Result<(), Ended> {
     end_where_memory_is_over();
     // From here on the tool's bytes are looked at.
     confine::give_up().map_err(unable("it could not be confined"))?;
+    // The compiler starts its threads when it first needs them, and panics where it cannot: that would be said of the tool.
+    // They are confined as this one is.
+    rayon::ThreadPoolBuilder::new()
+        .build_global()
+        .map_err(unable("its threads did not start"))?;
     let compiling = || native_code(&engine, request.kind, &wasm);
     let code = catch_unwind(AssertUnwindSafe(compiling))
         .map_err(|_| (ChildEnd::Panicked, String::new()))?

@@ -8,7 +8,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope,
 };
 use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Uid, geteuid, getpid};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, apply_filter,
@@ -23,12 +23,26 @@ const NOBODY: u32 = 65_534;
 /// The first of the user ids for compile children. A child adds its process id, so that it shares its user with no other
 /// process. Systems assign lower ids.
 const FIRST_USER: u32 = 1_879_048_192;
+/// The first after the three streams.
+const FIRST_INHERITED: libc::c_uint = 3;
+const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
+    effective: CapabilitySet::empty(),
+    permitted: CapabilitySet::empty(),
+    inheritable: CapabilitySet::empty(),
+};
 /// Files open at once: its three streams, and some.
 const FILES_MAX: u64 = 16;
 /// Thread limit of a child whose user has no other process.
 const THREADS_MAX: u64 = 64;
 /// Thread limit of a child whose user, `nobody`, may have other processes.
 const THREADS_OF_NOBODY_MAX: u64 = 4096;
+
+/// Closes every file but the three streams. A parent may have inherited files that are open across programs, and so hands
+/// them on.
+pub(super) fn close_inherited() {
+    // SAFETY: nothing of this process has opened a file yet, so that none is closed that is used.
+    let _ = unsafe { libc::close_range(FIRST_INHERITED, libc::c_uint::MAX, 0) };
+}
 
 /// Sets the limits, of this process and so of its threads to come.
 pub(super) fn limit(limits: &CompileLimits) -> io::Result<()> {
@@ -83,6 +97,8 @@ pub(super) fn become_unprivileged() {
         }
         false => is_apart,
     };
+    // Of its own namespace, where it was not root.
+    let _ = rustix::thread::set_capabilities(None, NO_CAPABILITIES);
     if is_alone {
         // Threads are counted by user.
         let _ = most(Resource::Nproc, THREADS_MAX);
@@ -142,9 +158,7 @@ fn needed() -> Result<Calls, seccompiler::BackendError> {
         libc::SYS_close,
         libc::SYS_fstat,
         libc::SYS_lseek,
-        libc::SYS_mmap,
         libc::SYS_munmap,
-        libc::SYS_mprotect,
         libc::SYS_mremap,
         libc::SYS_madvise,
         libc::SYS_brk,
@@ -173,20 +187,29 @@ fn needed() -> Result<Calls, seccompiler::BackendError> {
         // Answered by the other filter.
         libc::SYS_clone3,
     ];
+    use SeccompCmpOp::{Eq, MaskedEq};
     let mut calls: Calls = any.into_iter().map(|call| (call, Vec::new())).collect();
     let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
     let own = getpid().as_raw_pid().unsigned_abs().into();
     let name = u64::from(libc::PR_SET_NAME.unsigned_abs());
-    // A thread and no process; the end of itself and of nobody else; a thread's name.
-    for (call, argument, is, value) in [
-        (libc::SYS_clone, 0, SeccompCmpOp::MaskedEq(thread), thread),
-        (libc::SYS_tgkill, 0, SeccompCmpOp::Eq, own),
-        (libc::SYS_prctl, 0, SeccompCmpOp::Eq, name),
-        // Limits are read and not set.
-        (libc::SYS_prlimit64, 2, SeccompCmpOp::Eq, 0),
+    let code = u64::from(libc::PROT_EXEC.unsigned_abs());
+    // A thread and no process; the end of itself and of nobody else; a thread's name; limits of its own, which are read and
+    // not set; memory that is not run.
+    for (call, conditions) in [
+        (libc::SYS_clone, vec![(0, MaskedEq(thread), thread)]),
+        (libc::SYS_tgkill, vec![(0, Eq, own)]),
+        (libc::SYS_prctl, vec![(0, Eq, name)]),
+        (libc::SYS_prlimit64, vec![(0, Eq, 0), (2, Eq, 0)]),
+        (libc::SYS_mmap, vec![(2, MaskedEq(code), 0)]),
+        (libc::SYS_mprotect, vec![(2, MaskedEq(code), 0)]),
     ] {
-        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, is, value)?;
-        calls.push((call, vec![SeccompRule::new(vec![condition])?]));
+        let conditions = conditions.into_iter().map(|(argument, is, value)| {
+            SeccompCondition::new(argument, SeccompCmpArgLen::Qword, is, value)
+        });
+        calls.push((
+            call,
+            vec![SeccompRule::new(conditions.collect::<Result<_, _>>()?)?],
+        ));
     }
     Ok(calls)
 }
