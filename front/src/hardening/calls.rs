@@ -1,7 +1,7 @@
 //! Calls of the kernel that no part of a server makes, and that attacks on kernels begin with.
 
 use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter,
+    BackendError, BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter, sock_filter,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -61,7 +61,10 @@ const REFUSED: &[i64] = &[
 /// Gives them up, for this thread and all that it starts.
 pub(super) fn give_up() -> io::Result<()> {
     let program = program().map_err(io::Error::other)?;
-    apply_filter(&program).map_err(io::Error::other)
+    for program in [no_x32(), program] {
+        apply_filter(&program).map_err(io::Error::other)?;
+    }
+    Ok(())
 }
 
 fn program() -> Result<BpfProgram, BackendError> {
@@ -69,4 +72,59 @@ fn program() -> Result<BpfProgram, BackendError> {
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(calls, SeccompAction::Allow, refused, architecture)?.try_into()
+}
+
+/// Numbers from here on are calls of the x32 interface: the same calls under other numbers, which the filter would let pass.
+const X32: libc::c_uint = 0x4000_0000;
+
+/// Refuses all of them. On other architectures no call has such a number.
+fn no_x32() -> BpfProgram {
+    let statement = |code: u32, value, if_true, if_false| sock_filter {
+        code: code as u16,
+        jt: if_true,
+        jf: if_false,
+        k: value,
+    };
+    let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+    vec![
+        // The number is the first field of what a filter sees.
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        statement(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, X32, 0, 1),
+        statement(libc::BPF_RET | libc::BPF_K, refused, 0, 0),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a thread of its own, which keeps the filter to itself.
+    #[test]
+    fn calls_are_refused_by_whatever_number() {
+        let thread = std::thread::spawn(|| {
+            rustix::thread::set_no_new_privs(true).expect("given up");
+            give_up().expect("given up");
+            for call in REFUSED
+                .iter()
+                .copied()
+                .chain(REFUSED.iter().map(|it| it | i64::from(X32)))
+            {
+                // SAFETY: it is refused before the kernel looks at an argument.
+                let answer = unsafe { libc::syscall(call, -1, -1, -1, -1, -1) };
+                let error = io::Error::last_os_error();
+                assert_eq!(
+                    (answer, error.raw_os_error()),
+                    (-1, Some(libc::EPERM)),
+                    "{call}"
+                );
+            }
+            assert!(
+                std::process::Command::new("/bin/true")
+                    .status()
+                    .is_ok_and(|it| it.success())
+            );
+        });
+        thread.join().expect("refused");
+    }
 }

@@ -80,3 +80,56 @@ impl fmt::Display for Enforced {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::net::TcpListener;
+    use std::process::Command;
+
+    /// A port that nobody listens on now.
+    fn port() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address").port()
+    }
+
+    /// On a thread of its own, which keeps the rules to itself.
+    #[test]
+    fn other_folders_programs_and_ports_are_out_of_reach() {
+        let (data, other) = (
+            tempfile::tempdir().expect("a folder"),
+            tempfile::tempdir().expect("a folder"),
+        );
+        let secret = other.path().join("secret");
+        fs::write(&secret, "another program's").expect("written");
+        let (own, others) = (port(), port());
+        let listens = |port| TcpListener::bind(("127.0.0.1", port)).map(drop);
+        let config = Config {
+            data: data.path().to_owned(),
+            listen: ([127, 0, 0, 1], own).into(),
+            ..Config::default()
+        };
+        let starts = || Command::new("/bin/true").status();
+        starts().expect("before, it can start programs");
+        let thread = std::thread::spawn(move || {
+            rustix::thread::set_no_new_privs(true).expect("given up");
+            if keep_to(&config, false).expect("kept to") == Enforced::Not {
+                eprintln!("SKIP: this kernel has no Landlock");
+                return;
+            }
+            fs::write(config.data.join("own"), "its own").expect("written");
+            fs::read_to_string("/etc/hosts").expect("how the machine is set up");
+            listens(own).expect("its own port");
+            fs::read(&secret).expect_err("another program's file");
+            fs::write(&secret, "changed").expect_err("another program's file");
+            fs::remove_file(&secret).expect_err("another program's file");
+            fs::write("/etc/tollgate-was-here", "").expect_err("how the machine is set up");
+            starts().expect_err("another program");
+            listens(others).expect_err("another port");
+        });
+        thread.join().expect("kept to");
+        let left = fs::read_to_string(other.path().join("secret")).expect("it is there");
+        assert_eq!(left, "another program's");
+    }
+}
