@@ -187,6 +187,9 @@ impl<'s> Evaluation<'s> {
                     if value.get(&**name).is_some() {
                         is_valid &= self.schema(*id, value, at)?;
                     }
+                    if !is_valid && self.is_over(at) {
+                        break;
+                    }
                 }
                 Ok(is_valid)
             }
@@ -269,30 +272,33 @@ impl<'s> Evaluation<'s> {
         text: &str,
         at: Option<&At<'_>>,
     ) -> Result<bool, OutOfFuel> {
-        let mut length = || -> Result<u64, OutOfFuel> {
-            self.fuel.compare(text.len())?;
-            Ok(text.chars().count() as u64)
-        };
-        let (holds, what) = match keyword {
-            Keyword::MinLength(min) => (
-                length()? >= *min,
-                format!("is shorter than {min} characters"),
-            ),
-            Keyword::MaxLength(max) => (
-                length()? <= *max,
-                format!("is longer than {max} characters"),
-            ),
-            Keyword::Pattern(pattern) => {
-                let matches = pattern.is_match(text, &mut self.fuel)?;
-                let what = match matches {
-                    true => String::new(),
-                    false => format!("does not match the pattern `{}`", cut(pattern.text())),
-                };
-                (matches, what)
+        match keyword {
+            Keyword::MinLength(min) => {
+                let fits = self.characters(text)? >= *min;
+                self.holds(fits, at, || {
+                    format!("{} is shorter than {min} characters", shown_text(text))
+                })
             }
-            _ => return Ok(true),
-        };
-        self.holds(holds, at, || format!("{} {what}", shown_text(text)))
+            Keyword::MaxLength(max) => {
+                let fits = self.characters(text)? <= *max;
+                self.holds(fits, at, || {
+                    format!("{} is longer than {max} characters", shown_text(text))
+                })
+            }
+            Keyword::Pattern(pattern) => {
+                let fits = pattern.is_match(text, &mut self.fuel)?;
+                self.holds(fits, at, || {
+                    let wanted = cut(pattern.text());
+                    format!("{} does not match the pattern `{wanted}`", shown_text(text))
+                })
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn characters(&mut self, text: &str) -> Result<u64, OutOfFuel> {
+        self.fuel.compare(text.len())?;
+        Ok(text.chars().count() as u64)
     }
 
     fn items(
@@ -368,6 +374,9 @@ impl<'s> Evaluation<'s> {
                     self.fuel.hash(name.len())?;
                     if fields.contains_key(&**name) {
                         is_valid &= self.required(names, fields, at)?;
+                    }
+                    if !is_valid && self.is_over(at) {
+                        break;
                     }
                 }
                 Ok(is_valid)

@@ -3,7 +3,8 @@
 
 use super::fuel::{Fuel, OutOfFuel, STATE};
 use regex_automata::meta::{Config, Regex};
-use regex_automata::nfa::thompson::{Compiler, Config as NfaConfig, WhichCaptures};
+use regex_automata::nfa::thompson::{Compiler, Config as NfaConfig, State, WhichCaptures};
+use regex_automata::util::look::LookSet;
 
 /// The most memory one compiled pattern takes, in bytes.
 pub(super) const PATTERN_BYTES_MAX: usize = 64 * 1024;
@@ -11,6 +12,9 @@ pub(super) const PATTERN_BYTES_MAX: usize = 64 * 1024;
 const KEPT_BYTES_OF_STATE: usize = 4 * 16;
 /// Estimated fixed part of that cache, in bytes for each pattern: 2 KiB for each of four threads.
 const KEPT_BYTES: usize = 4 * 2048;
+
+/// See [`states_as`]. Measured 22 nanoseconds for each byte of text, three times as much as another state.
+const WORD_EDGE: u64 = 4;
 
 /// Letters of escapes that stand for classes of characters or for control characters.
 const CLASS_ESCAPES: &[u8] = b"dDwWsSpPc";
@@ -44,7 +48,17 @@ fn sets_flags(text: &str) -> bool {
 pub(super) struct Pattern {
     text: Box<str>,
     regex: Regex,
+    /// How many states of the usual kind cost as much.
     states: u64,
+}
+
+/// How many states of the usual kind cost as much as one. Whether a position is at the edge of a word is looked up in a table
+/// of all letters, for the characters on both sides.
+fn states_as(state: &State) -> u64 {
+    match state {
+        State::Look { look, .. } if LookSet::singleton(*look).contains_word_unicode() => WORD_EDGE,
+        _ => 1,
+    }
 }
 
 impl Pattern {
@@ -70,7 +84,8 @@ impl Pattern {
             Some(_) => too_large(),
             None => not_linear(),
         })?;
-        let states = automaton.states().len();
+        let states = automaton.states();
+        let (states, costs) = (states.len(), states.iter().map(states_as).sum());
         drop(automaton);
         // A lazy DFA keeps a cache for each thread, and a full one a table. A tool's weight would not show that memory. The
         // NFA simulation is slower and needs neither.
@@ -90,7 +105,7 @@ impl Pattern {
         let pattern = Self {
             text: text.into(),
             regex,
-            states: states as u64,
+            states: costs,
         };
         Ok((pattern, bytes))
     }

@@ -170,6 +170,12 @@ fn a_value_that_is_too_large_for_the_schema_is_refused() {
             json!(["a", "b"]),
             json!(["a".repeat(2 << 20)]),
         ),
+        (
+            "edges of words, looked up in a table of all letters",
+            json!({"items": {"pattern": r"\B".repeat(200) + "[^漢]"}}),
+            json!(["漢".repeat(10_000) + "a"]),
+            json!(["漢".repeat(100_000)]),
+        ),
     ] {
         let schema = SellerSchema::compile(schema).expect(label);
         assert_eq!(schema.judge("the value", &good), Ok(()), "{label}");
