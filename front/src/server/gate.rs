@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinHandle};
 use tollgate_runtime::Violation;
 use tollgate_store::{ArtifactId, Draft, OrgId, StoreError, Time, VerdictRecord, VerdictStatus};
 use tollgate_validator::{Verdict, validate_for};
@@ -108,48 +109,85 @@ pub(crate) async fn judge(server: Shared) {
         }
         // Another judge may take what else there is.
         server.gate.changed.notify_one();
-        if let Err(error) = judge_safely(&server, org, artifact).await {
+        let mut overdue = Vec::new();
+        if let Err(error) = judge_safely(&server, (org, artifact), &mut overdue).await {
             tracing::error!(error, %artifact, "a draft could not be judged");
         }
-        server.gate.done(org);
+        let server = Arc::clone(&server);
+        // A thread cannot be stopped: the org waits until its own work has ended, and this judge goes on to others.
+        tokio::spawn(async move {
+            for judging in overdue {
+                let _ = judging.await;
+            }
+            server.gate.done(org);
+        });
     }
 }
 
-/// Judges a draft. If that panics or takes too long, the draft waits for its turn again; the second time it is rejected.
-async fn judge_safely(server: &Shared, org: OrgId, artifact: ArtifactId) -> Result<(), String> {
-    let begun = server.store.begin_judging((org, artifact)).await;
-    let begun = begun.map_err(|error| again_where_refused(server, (org, artifact), &error))?;
-    let Some(begun) = begun else {
-        return Ok(());
-    };
-    if begun > JUDGINGS_MAX {
-        let rejected = reject(server, org, artifact).await;
-        return rejected.map_err(|error| again_where_refused(server, (org, artifact), &error));
-    }
-    let judging = Arc::clone(server);
-    // In a task: a fault of ours must not end the judge.
-    let judging = tokio::spawn(async move { judge_one(&judging, org, artifact).await });
-    let stop = judging.abort_handle();
-    match tokio::time::timeout(JUDGING_TIME_MAX, judging).await {
-        Ok(Ok(Ok(()))) => return Ok(()),
-        // The store failed, which is not the draft's fault. Unless it refuses all writes, the draft is judged when it is
-        // asked for again, or at the next start.
-        Ok(Ok(Err(error))) => {
-            let broken_off = server.store.break_off_judging((org, artifact)).await;
-            let said = again_where_refused(server, (org, artifact), &error);
-            return Err(match broken_off {
-                Ok(()) => said,
-                Err(again) => format!("{said}; {again}"),
-            });
-        }
-        Ok(Err(panicked)) => tracing::error!(%panicked, %artifact, "judging a draft panicked"),
-        Err(_) => {
-            stop.abort();
-            tracing::error!(%artifact, "judging a draft took more than {JUDGING_TIME_MAX:?}");
+type Judging = JoinHandle<Result<(), StoreError>>;
+
+/// How a judging ended.
+enum Ended {
+    Judged,
+    /// The store failed, which is not the draft's fault.
+    Failed(StoreError),
+    Panicked(JoinError),
+    /// It goes on.
+    Overdue(Judging),
+}
+
+impl Ended {
+    async fn within(limit: Duration, mut judging: Judging) -> Self {
+        match tokio::time::timeout(limit, &mut judging).await {
+            Ok(Ok(Ok(()))) => Ended::Judged,
+            Ok(Ok(Err(error))) => Ended::Failed(error),
+            Ok(Err(panicked)) => Ended::Panicked(panicked),
+            Err(_) => Ended::Overdue(judging),
         }
     }
-    server.gate.ask(org, artifact);
-    Ok(())
+}
+
+/// Judges a draft. If that panics or takes too long, it is begun once more, and then the draft is rejected. What takes
+/// too long is added to `overdue`.
+async fn judge_safely(
+    server: &Shared,
+    (org, artifact): (OrgId, ArtifactId),
+    overdue: &mut Vec<Judging>,
+) -> Result<(), String> {
+    let of = (org, artifact);
+    loop {
+        let begun = server.store.begin_judging(of).await;
+        let begun = begun.map_err(|error| again_where_refused(server, of, &error))?;
+        let Some(begun) = begun else {
+            return Ok(());
+        };
+        if begun > JUDGINGS_MAX {
+            let rejected = reject(server, org, artifact).await;
+            return rejected.map_err(|error| again_where_refused(server, of, &error));
+        }
+        let one = Arc::clone(server);
+        // In a task: a fault of ours must not end the judge.
+        let judging = tokio::spawn(async move { judge_one(&one, org, artifact).await });
+        match Ended::within(JUDGING_TIME_MAX, judging).await {
+            Ended::Judged => return Ok(()),
+            // Unless the store refuses all writes, the draft is judged when it is asked for again, or at the next start.
+            Ended::Failed(error) => {
+                let broken_off = server.store.break_off_judging(of).await;
+                let said = again_where_refused(server, of, &error);
+                return Err(match broken_off {
+                    Ok(()) => said,
+                    Err(again) => format!("{said}; {again}"),
+                });
+            }
+            Ended::Panicked(panicked) => {
+                tracing::error!(%panicked, %artifact, "judging a draft panicked");
+            }
+            Ended::Overdue(judging) => {
+                tracing::error!(%artifact, "judging a draft took more than {JUDGING_TIME_MAX:?}");
+                overdue.push(judging);
+            }
+        }
+    }
 }
 
 /// Says what an error is. Where the same may work later, the draft waits for its turn again after a while.
@@ -260,5 +298,45 @@ fn record(verdict: &Verdict) -> VerdictRecord {
         version: manifest
             .and_then(|it| it.version.as_ref())
             .map(ToString::to_string),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// Work on a thread cannot be stopped: whoever waits for it no longer must still learn when it ends.
+    #[tokio::test]
+    async fn an_overdue_judging_is_kept_until_its_thread_ends() {
+        let (release, held) = mpsc::channel::<()>();
+        let judging = tokio::spawn(async move {
+            let thread = tokio::task::spawn_blocking(move || held.recv().is_err());
+            assert!(thread.await.expect("no panic"));
+            Ok(())
+        });
+        let Ended::Overdue(judging) = Ended::within(Duration::from_millis(20), judging).await
+        else {
+            panic!("it has not ended");
+        };
+        assert!(!judging.is_finished());
+        drop(release);
+        let again = Ended::within(Duration::from_secs(30), judging).await;
+        assert!(matches!(again, Ended::Judged));
+    }
+
+    #[tokio::test]
+    async fn an_org_s_next_draft_waits_for_the_one_being_judged() {
+        let gate = Gate::default();
+        let (noisy, quiet) = (OrgId::new(), OrgId::new());
+        let drafts = [ArtifactId::new(), ArtifactId::new(), ArtifactId::new()];
+        gate.ask(noisy, drafts[0]);
+        gate.ask(noisy, drafts[1]);
+        gate.ask(quiet, drafts[2]);
+        assert_eq!(gate.next(), Some((noisy, drafts[0])));
+        assert_eq!(gate.next(), Some((quiet, drafts[2])));
+        assert_eq!(gate.next(), None, "the noisy one's first has not ended");
+        gate.done(noisy);
+        assert_eq!(gate.next(), Some((noisy, drafts[1])));
     }
 }
