@@ -18,7 +18,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 /// Runs that tell which tools are in use: more take longer to count than a start may.
-const RUNS_LOOKED_AT: i64 = 100_000;
+const RUNS_LOOKED_AT: i64 = 10_000;
 
 /// A published tool.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,14 +101,35 @@ impl Store {
         Ok(log)
     }
 
-    /// The tools of all active releases, those with the most of the latest runs first.
-    pub async fn digests_by_use(&self) -> Result<Vec<Digest>, StoreError> {
-        let rows = sqlx::query(statements::DIGESTS_BY_USE)
+    /// The tools of active releases that ran lately, those with the most of the latest runs first.
+    pub async fn digests_of_latest_runs(&self) -> Result<Vec<Digest>, StoreError> {
+        let rows = sqlx::query(statements::DIGESTS_OF_LATEST_RUNS)
             .bind(RUNS_LOOKED_AT)
             .fetch_all(&self.readers)
             .await?;
         let digests = rows.iter().map(|row| digest_in(row.try_get("digest")?));
         Ok(digests.collect::<Result<_, _>>()?)
+    }
+
+    /// The tool of an active release whose digest is the next after another, or the first of all. `None` after the last.
+    pub async fn active_digest_after(
+        &self,
+        mut after: Option<Digest>,
+    ) -> Result<Option<Digest>, StoreError> {
+        loop {
+            let row = sqlx::query(statements::RELEASED_DIGEST_AFTER)
+                .bind(after.as_ref().map_or(&[][..], Digest::as_bytes))
+                .fetch_one(&self.readers)
+                .await?;
+            let Some(digest) = row.try_get::<Option<&[u8]>, _>("digest")? else {
+                return Ok(None);
+            };
+            let digest = digest_in(digest)?;
+            if row.try_get("is_active")? {
+                return Ok(Some(digest));
+            }
+            after = Some(digest);
+        }
     }
 
     /// Lets a release run, or the one published before the one that runs. `None` where it is not there.

@@ -212,13 +212,29 @@ pub(crate) const RELEASES_BEFORE: &str =
 pub(crate) const ACTIVE_ABOUT: &str = "SELECT r.about FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
     WHERE a.org_id = $1 AND a.artifact_id = $2";
-pub(crate) const DIGESTS_BY_USE: &str = "SELECT r.digest FROM artifacts a
-    JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
-    LEFT JOIN (
-        SELECT digest, COUNT(*) AS runs FROM (SELECT digest FROM runs ORDER BY created_at DESC LIMIT $1) AS recent
+macro_rules! is_active {
+    () => {
+        "EXISTS (
+            SELECT 1 FROM releases r
+            JOIN artifacts a ON a.artifact_id = r.artifact_id AND a.active_release_id = r.release_id
+            WHERE r.digest = found.digest
+        )"
+    };
+}
+pub(crate) const DIGESTS_OF_LATEST_RUNS: &str = concat!(
+    "SELECT digest FROM (
+        SELECT digest, COUNT(*) AS runs FROM (SELECT digest FROM runs ORDER BY created_at DESC LIMIT $1)
         GROUP BY digest
-    ) AS used ON used.digest = r.digest
-    GROUP BY r.digest, used.runs ORDER BY COALESCE(used.runs, 0) DESC, r.digest";
+    ) AS found WHERE ",
+    is_active!(),
+    " ORDER BY runs DESC, digest"
+);
+/// One row, whose digest is null after the last.
+pub(crate) const RELEASED_DIGEST_AFTER: &str = concat!(
+    "SELECT digest, ",
+    is_active!(),
+    " AS is_active FROM (SELECT MIN(digest) AS digest FROM releases WHERE digest > $1) AS found"
+);
 pub(crate) const RELEASE_BEFORE: &str = "SELECT r.release_id FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id < a.active_release_id
@@ -573,7 +589,8 @@ pub(crate) const EXPIRE_QUEUED: &str =
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')
         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'RUNNING')";
-/// Takes the bytes of the rows that are purged next out of what their orgs keep.
+/// Takes the bytes of the rows that are purged next out of what their orgs keep. The sign keeps a planner off the index by
+/// org, which holds every row there is.
 macro_rules! uncount {
     ($table:literal, $bytes:literal) => {
         concat!(
@@ -581,7 +598,7 @@ macro_rules! uncount {
             $bytes,
             ") AS bytes FROM ",
             $table,
-            " WHERE kept_at < $1 GROUP BY org_id) AS old WHERE kept.org_id = old.org_id"
+            " WHERE kept_at < $1 GROUP BY +org_id) AS old WHERE kept.org_id = old.org_id"
         )
     };
 }
@@ -613,6 +630,6 @@ macro_rules! old_runs {
 pub(crate) const UNCOUNT_FAILURES: &str = concat!(
     "UPDATE kept SET bytes = kept.bytes - old.bytes FROM (SELECT org_id, SUM(octet_length(failure)) AS bytes ",
     old_runs!(),
-    " AND octet_length(failure) > 16384 GROUP BY org_id) AS old WHERE kept.org_id = old.org_id"
+    " AND octet_length(failure) > 16384 GROUP BY +org_id) AS old WHERE kept.org_id = old.org_id"
 );
 pub(crate) const PURGE_RUNS: &str = concat!("DELETE ", old_runs!());

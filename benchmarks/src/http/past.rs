@@ -1,6 +1,6 @@
 //! What a database holds after some time, made of what is there by SQL: to do it all would take hours.
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::path::Path;
 
@@ -18,6 +18,8 @@ pub(crate) struct Past {
 
 /// An id that was made so long ago.
 const ID: &str = "unhex(printf('%012x', unixepoch() * 1000 - ago_ms) || hex(randomblob(10)))";
+/// SQLite's cache while the rows are written.
+const CACHE_KIB: usize = 2 * 1024 * 1024;
 const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// The run that the others are copies of.
 const RUN: &str = "SELECT * FROM runs WHERE charged > 0 ORDER BY run_id LIMIT 1";
@@ -43,7 +45,11 @@ const WALLETS: &str = "UPDATE wallets SET posted =
 impl Past {
     /// Where there is a paid run: copies of it, of its artifact and of its key, with ids of their own.
     pub(crate) async fn write(self, database: &Path) -> anyhow::Result<()> {
-        let options = SqliteConnectOptions::new().filename(database);
+        // A million random keys go into each index: with SQLite's own 2 MiB of cache each would be a read and a write.
+        let options = SqliteConnectOptions::new()
+            .filename(database)
+            .synchronous(SqliteSynchronous::Off)
+            .pragma("cache_size", format!("-{CACHE_KIB}"));
         let mut connection = options.connect().await?;
         let it = &mut connection;
         ids(it, self.runs).await?;
@@ -112,7 +118,8 @@ async fn ids(connection: &mut SqliteConnection, count: usize) -> anyhow::Result<
     execute(connection, &ids).await
 }
 
-/// For each id a copy of all that `of` selects, but for some columns.
+/// For each id a copy of all that `of` selects, but for some columns. That is selected once: for each copy again it would take
+/// hours.
 async fn copy(
     connection: &mut SqliteConnection,
     table: &'static str,
@@ -129,7 +136,8 @@ async fn copy(
     };
     let values: Vec<String> = columns.iter().map(value).collect();
     let insert = format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM ({of}) AS copied CROSS JOIN temp.ids ORDER BY ids.n DESC",
+        "WITH copied AS MATERIALIZED ({of})
+        INSERT INTO {table} ({}) SELECT {} FROM copied CROSS JOIN temp.ids ORDER BY ids.n DESC",
         columns.join(", "),
         values.join(", ")
     );

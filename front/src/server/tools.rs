@@ -52,22 +52,32 @@ fn is_our_fault(rejected: &Rejected) -> bool {
 /// Compiles active releases that are not compiled, as after an upgrade: one at a time, the most used first, so that
 /// few callers have to wait for their own.
 pub(crate) async fn compile_missing(server: Shared) {
-    let digests = match server.store.digests_by_use().await {
-        Ok(digests) => digests,
-        Err(error) => {
-            tracing::warn!(%error, "active releases cannot be read; each is compiled when it is called");
-            return;
-        }
-    };
-    for digest in digests {
+    if let Err(error) = compile_all(&server).await {
+        tracing::warn!(%error, "active releases cannot be read; each is compiled when it is called");
+    }
+}
+
+async fn compile_all(server: &Shared) -> Result<(), StoreError> {
+    for digest in server.store.digests_of_latest_runs().await? {
+        compile(server, digest).await;
+    }
+    let mut last = None;
+    // One by one: there may be a million.
+    while let Some(digest) = server.store.active_digest_after(last).await? {
         if server.is_draining() {
-            return;
+            break;
         }
-        if server.runtime.is_kept(&named(digest)) {
-            continue;
-        }
-        if let Err(error) = load_for(&server, digest, NOBODY).await {
-            tracing::warn!(%error, %digest, "an active release could not be compiled");
-        }
+        compile(server, digest).await;
+        last = Some(digest);
+    }
+    Ok(())
+}
+
+async fn compile(server: &Shared, digest: Digest) {
+    if server.is_draining() || server.runtime.is_kept(&named(digest)) {
+        return;
+    }
+    if let Err(error) = load_for(server, digest, NOBODY).await {
+        tracing::warn!(%error, %digest, "an active release could not be compiled");
     }
 }

@@ -5,7 +5,7 @@ use crate::statements as s;
 use sqlx::{AssertSqlSafe, Row};
 
 /// Asked for by requests, or by the writer for every run.
-const HOT: [(&str, &str); 55] = [
+const HOT: [(&str, &str); 74] = [
     ("KNOWN_KEY", s::KNOWN_KEY),
     ("KEY", s::KEY),
     ("KEYS", s::KEYS),
@@ -60,11 +60,44 @@ const HOT: [(&str, &str); 55] = [
     ("IS_RUN_SUSPENDED", s::IS_RUN_SUSPENDED),
     ("KEPT_ANSWER", s::KEPT_ANSWER),
     ("EXPIRE_QUEUED", s::EXPIRE_QUEUED),
+    // At each start, or by the writer beside everything else.
+    ("HELD", s::HELD),
+    ("LOSE_RUNNING", s::LOSE_RUNNING),
+    ("UNMEASURED", s::UNMEASURED),
+    ("PENDING_VALIDATIONS", s::PENDING_VALIDATIONS),
+    ("RELEASED_DIGEST_AFTER", s::RELEASED_DIGEST_AFTER),
+    ("UNCOUNT_OUTPUTS", s::UNCOUNT_OUTPUTS),
     ("PURGE_OUTPUTS", s::PURGE_OUTPUTS),
+    ("UNCOUNT_LOGS", s::UNCOUNT_LOGS),
+    ("PURGE_LOGS", s::PURGE_LOGS),
+    ("UNCOUNT_SPANS", s::UNCOUNT_SPANS),
+    ("PURGE_SPANS", s::PURGE_SPANS),
+    ("UNCOUNT_UPLOADED_SPANS", s::UNCOUNT_UPLOADED_SPANS),
+    ("PURGE_UPLOADED_SPANS", s::PURGE_UPLOADED_SPANS),
+    ("UNCOUNT_ANSWERS", s::UNCOUNT_ANSWERS),
+    ("PURGE_ANSWERS", s::PURGE_ANSWERS),
+    ("UNCOUNT_FAILURES", s::UNCOUNT_FAILURES),
+    ("PURGE_RUNS", s::PURGE_RUNS),
+    ("PURGE_KEY_TEXTS", s::PURGE_KEY_TEXTS),
+    ("PURGE_SESSIONS", s::PURGE_SESSIONS),
+    ("PURGE_SUBSCRIPTIONS", s::PURGE_SUBSCRIPTIONS),
 ];
 
-/// What it says of values in a statement, which are no table.
-const NO_TABLES: [&str; 2] = ["SCAN CONSTANT ROW", "SCAN json_each"];
+/// Indexes of the few rows that wait for something: to walk one is quick.
+const SHORT: [&str; 4] = [
+    "runs_queued",
+    "runs_running",
+    "drafts_pending",
+    "releases_unmeasured",
+];
+
+/// What it says of values and of what another step has found, which are no table.
+const NO_TABLES: [&str; 4] = [
+    "SCAN CONSTANT ROW",
+    "SCAN json_each",
+    "SCAN found",
+    "SCAN old",
+];
 
 #[tokio::test]
 async fn what_is_asked_often_uses_an_index() {
@@ -73,18 +106,25 @@ async fn what_is_asked_often_uses_an_index() {
         folder: _kept,
     } = open().await;
     let mut connection = store.readers.acquire().await.expect("a connection");
+    let mut slow = Vec::new();
     for (name, statement) in HOT {
         let explained = format!("EXPLAIN QUERY PLAN {statement}");
         let plan = sqlx::query(AssertSqlSafe(explained)).fetch_all(&mut *connection);
         for step in plan.await.expect(name) {
             let step: String = step.get("detail");
-            // By an index, even a partial one, it is as long as what the index holds.
-            let walks = step.starts_with("SCAN") && !step.contains("USING INDEX");
+            // By an index it is as long as what the index holds, or a limit lets it be.
+            let is_short = SHORT.iter().any(|it| step.ends_with(it)) || statement.contains("LIMIT");
+            let walks = step.starts_with("SCAN") && !is_short;
             let is_table = !NO_TABLES.iter().any(|it| step.starts_with(it));
-            assert!(!walks || !is_table, "{name}: {step}");
+            if walks && is_table {
+                slow.push(format!("{name}: {step}"));
+            }
             // A page is read in its order, and not sorted out of all there is.
             let sorts = step.contains("TEMP B-TREE") && statement.contains("LIMIT");
-            assert!(!sorts, "{name}: {step}");
+            if sorts {
+                slow.push(format!("{name}: {step}"));
+            }
         }
     }
+    assert!(slow.is_empty(), "{slow:#?}");
 }

@@ -164,3 +164,38 @@ async fn a_backup_goes_on_where_a_draft_is_discarded_meanwhile() {
         "{refused:?}"
     );
 }
+
+/// What a start compiles: each tool that may run, once, however many releases it is.
+#[tokio::test]
+async fn tools_of_active_releases_are_walked_once_each() {
+    let Opened {
+        store,
+        folder: _kept,
+    } = open().await;
+    let made = org(&store).await;
+    assert_eq!(store.active_digest_after(None).await.expect("read"), None);
+    let about = json!({});
+    let first = create(&store, &made, "first", draft(b"old")).await;
+    publish(&store, (made.org, first), b"old", &about).await;
+    let next = store.put_draft((made.org, first), draft(b"new"), NO_LIMIT);
+    assert!(
+        matches!(next.await.expect("written"), Drafted::Made),
+        "drafted"
+    );
+    publish(&store, (made.org, first), b"new", &about).await;
+    for (name, bytes) in [("second", b"new"), ("third", b"own")] {
+        let id = create(&store, &made, name, draft(bytes)).await;
+        publish(&store, (made.org, id), bytes, &about).await;
+    }
+    create(&store, &made, "fourth", draft(b"draft")).await;
+    let (mut walked, mut last) = (Vec::new(), None);
+    while let Some(digest) = store.active_digest_after(last).await.expect("read") {
+        walked.push(digest);
+        last = Some(digest);
+    }
+    let mut active = vec![Digest::of(b"new"), Digest::of(b"own")];
+    active.sort_by_key(|it| it.as_bytes().to_vec());
+    assert_eq!(walked, active);
+    let lately = store.digests_of_latest_runs().await.expect("read");
+    assert!(lately.is_empty(), "nothing ran: {lately:?}");
+}
