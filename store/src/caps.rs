@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId};
 use crate::number::{signed, unsigned};
 use crate::statements;
-use crate::time::Time;
+use crate::time::{DAY, Time};
 use crate::writer::Transaction;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ impl Default for Caps {
 }
 
 /// Rows that ended count for as long as this. Else a loop that makes and ends them would make any number.
-const COUNTED_AFTER_END: Duration = Duration::from_secs(24 * 60 * 60);
+const COUNTED_AFTER_END: Duration = DAY;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

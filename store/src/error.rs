@@ -78,3 +78,53 @@ fn told(error: impl Error + Send + Sync + 'static, refuses: bool) -> StoreError 
         false => StoreError::Failed(Box::new(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::{Connection, OpenFlags};
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Executor};
+
+    const WRITE: &str = "INSERT INTO it VALUES (zeroblob(100000))";
+
+    /// Read-only, locked and full, as both drivers say it.
+    #[tokio::test]
+    async fn a_database_that_takes_no_writes_may_take_them_later() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("it.db");
+        let owner = Connection::open(&path).expect("a database");
+        owner
+            .execute_batch("CREATE TABLE it (value BLOB)")
+            .expect("a table");
+
+        let read_only = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let read_only = read_only.expect("opened").execute_batch(WRITE);
+        let full = Connection::open(&path).expect("opened");
+        full.execute_batch("PRAGMA max_page_count = 3")
+            .expect("set");
+        let full = full.execute_batch(WRITE);
+        let options = SqliteConnectOptions::new().filename(&path);
+        let reader = options.clone().read_only(true).connect().await;
+        let also_read_only = reader.expect("opened").execute(WRITE).await.map(|_| ());
+
+        owner.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+        let locked = Connection::open(&path).expect("opened");
+        locked.busy_timeout(std::time::Duration::ZERO).expect("set");
+        let locked = locked.execute_batch(WRITE);
+        let waits_not = options.busy_timeout(std::time::Duration::ZERO);
+        let writer = waits_not.connect().await;
+        let also_locked = writer.expect("opened").execute(WRITE).await.map(|_| ());
+
+        for (label, refused) in [("read-only", read_only), ("full", full), ("locked", locked)] {
+            let error = StoreError::from(refused.expect_err(label));
+            assert!(error.is_refusing(), "{label}: {error}");
+        }
+        for (label, refused) in [("read-only", also_read_only), ("locked", also_locked)] {
+            let error = StoreError::from(refused.expect_err(label));
+            assert!(error.is_refusing(), "{label}: {error}");
+        }
+        let wrong = StoreError::from(owner.execute_batch("no SQL").expect_err("wrong"));
+        assert!(!wrong.is_refusing(), "{wrong}");
+    }
+}

@@ -10,7 +10,7 @@ use crate::page::{Page, one_more};
 use crate::scope::{Scope, Scopes};
 use crate::secret::KeyText;
 use crate::statements;
-use crate::time::Time;
+use crate::time::{DAY, Time};
 use crate::writer::Transaction;
 use serde_json::json;
 use sqlx::Row;
@@ -259,7 +259,6 @@ impl Store {
     }
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Nobody rotates a key as often on purpose.
 const ROTATIONS_A_DAY_MAX: u64 = 100;
 

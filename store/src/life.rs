@@ -4,7 +4,7 @@ use crate::Store;
 use crate::budget::Period;
 use crate::error::StoreError;
 use crate::statements;
-use crate::time::Time;
+use crate::time::{DAY, Time};
 use crate::usage;
 use crate::wallet::{KeptHold, kept_hold};
 use serde_json::json;
@@ -27,7 +27,7 @@ pub struct Retention {
 }
 
 /// How long the text of a key that is no longer good is known.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const KEY_TEXTS_KEPT_FOR: Duration = DAY;
 
 impl Store {
     /// At start: runs that a server that died was at are `lost`. Says how many.
@@ -101,7 +101,7 @@ impl Store {
             (statements::PURGE_UPLOADED_SPANS, retention.logs),
             (statements::UNCOUNT_ANSWERS, retention.answers),
             (statements::PURGE_ANSWERS, retention.answers),
-            (statements::PURGE_KEY_TEXTS, DAY),
+            (statements::PURGE_KEY_TEXTS, KEY_TEXTS_KEPT_FOR),
             (statements::UNCOUNT_FAILURES, retention.runs),
             (statements::PURGE_RUNS, retention.runs),
             (statements::PURGE_SESSIONS, retention.runs),

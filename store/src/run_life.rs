@@ -105,24 +105,24 @@ impl Store {
             .await
     }
 
-    /// Puts a run that was taken up back, to be taken up again.
+    /// Puts a run that was taken up back, to be taken up again. `false` where it was ended meanwhile.
     pub async fn requeue_run(
         &self,
         (org, project): (OrgId, ProjectId),
         id: RunId,
         attempt: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.writer
             .write(move |transaction| {
                 Box::pin(async move {
-                    sqlx::query(statements::REQUEUE_RUN)
+                    let requeued = sqlx::query(statements::REQUEUE_RUN)
                         .bind(org)
                         .bind(project)
                         .bind(id)
                         .bind(attempt)
                         .execute(transaction)
                         .await?;
-                    Ok(())
+                    Ok(requeued.rows_affected() == 1)
                 })
             })
             .await

@@ -13,6 +13,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// 24 hours.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Microseconds since the start of 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);

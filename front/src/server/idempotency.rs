@@ -173,9 +173,14 @@ pub(crate) async fn keep(
         Entered::First(first) => first,
     };
     let noted = parts.extensions.get::<Noted>().cloned();
-    let request = Request::from_parts(parts, Body::from(body.bytes));
+    let request = Request::from_parts(parts, Body::from(body.bytes.clone()));
     // A caller that leaves now asks again later, and must find the answer.
-    let answering = tokio::spawn(answer_once(server, first, (request, noted), next));
+    let answering = tokio::spawn(async move {
+        let answer = answer_once(server, first, (request, noted), next).await;
+        // Its bytes count for as long as they are there, whether or not the caller is.
+        drop(body);
+        answer
+    });
     answering
         .await
         .unwrap_or_else(|_| Err(Problem::of(Kind::Internal)))

@@ -402,25 +402,24 @@ struct TakingBack {
 enum TakenBack {
     /// Its row is removed.
     Forgotten,
-    /// It waits again, after so many attempts.
+    /// It waits again, after so many attempts, unless it was ended meanwhile.
     Queued(i64),
 }
 
 impl TakingBack {
     async fn attempt(self, server: &Shared) -> Result<(), (StoreError, Self)> {
         let (owner, id) = (self.run.owner, self.run.id);
-        let done = match self.how {
-            TakenBack::Forgotten => server.store.forget_run(owner, id).await,
+        let waits_again = match self.how {
+            TakenBack::Forgotten => server.store.forget_run(owner, id).await.map(|()| false),
             TakenBack::Queued(attempt) => server.store.requeue_run(owner, id, attempt).await,
         };
-        match (done, self.how) {
-            (Err(error), how) => Err((error, Self { how, ..self })),
-            (Ok(()), TakenBack::Queued(_)) => {
-                self.hold.keep();
-                Ok(())
-            }
-            (Ok(()), TakenBack::Forgotten) => Ok(()),
+        match waits_again {
+            Err(error) => return Err((error, self)),
+            // What is held for it is in its row now.
+            Ok(true) => self.hold.keep(),
+            Ok(false) => {}
         }
+        Ok(())
     }
 }
 

@@ -523,10 +523,11 @@ async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
         .expect("written")
         .expect("the first");
     assert_eq!((claimed.run.id, claimed.input.as_str()), (runs[0].id, "{}"));
-    store
-        .requeue_run(claimed.run.owner, claimed.run.id, claimed.attempt)
-        .await
-        .expect("put back");
+    for expected in [true, false] {
+        let requeued = store.requeue_run(claimed.run.owner, claimed.run.id, claimed.attempt);
+        let requeued = requeued.await.expect("written");
+        assert_eq!(requeued, expected, "the second time it waits already");
+    }
     let again = store
         .claim_run(&[])
         .await

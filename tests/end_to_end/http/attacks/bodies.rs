@@ -3,7 +3,7 @@
 use crate::http::bodies::raw::head;
 use crate::http::small::{published, quick, sleeper, text};
 use serde_json::json;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use tollgate_tests::holds_within;
@@ -15,6 +15,9 @@ const SPANS_BYTES: usize = 4 << 20;
 /// Far more than half of the room together, and some that are small.
 const LARGE: usize = 40;
 const SMALL: usize = 64;
+/// Of all addresses together; one has half of them.
+const CONNECTIONS: u8 = 32;
+const SILENT: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -56,14 +59,28 @@ fn unfinished_bodies_of_one_org_leave_the_others_their_room() {
             began.elapsed()
         );
     }
-    assert_eq!(held.len(), LARGE + SMALL);
+    // The share is full: what is over it is refused, and what is within it is waited for.
+    let refused: Vec<_> = held.into_iter().filter_map(answered).collect();
+    let count = refused.len();
+    assert!((1..LARGE + SMALL).contains(&count), "{count} are refused");
+    let is_refusal = |line: &String| line.starts_with("HTTP/1.1 503");
+    assert!(refused.iter().all(is_refusal), "{refused:?}");
+}
+
+/// The first line of what the server has said by now.
+fn answered(stream: TcpStream) -> Option<String> {
+    let patience = Some(Duration::from_millis(10));
+    stream.set_read_timeout(patience).expect("a timeout");
+    let mut line = String::new();
+    let read = BufReader::new(stream).read_line(&mut line);
+    read.is_ok_and(|bytes| bytes > 0).then_some(line)
 }
 
 /// Sockets of one machine that say nothing.
 #[test]
 fn silent_connections_of_one_address_leave_the_others_their_places() {
     let server = Server::start_with(&[
-        ("TOLLGATE_CONNECTIONS", "32"),
+        ("TOLLGATE_CONNECTIONS", &CONNECTIONS.to_string()),
         ("TOLLGATE_HEADER_TIMEOUT_MS", "60000"),
     ]);
     let caller = server.org("an org");
@@ -78,9 +95,24 @@ fn silent_connections_of_one_address_leave_the_others_their_places() {
             .block_on(socket.connect(server.address))
             .expect("a connection")
     };
-    let held: Vec<_> = (0..64).map(silent).collect();
+    let held: Vec<_> = (0..SILENT).map(silent).collect();
     for _ in 0..5 {
         caller.get("/v1/artifacts").expect(200);
     }
-    assert_eq!(held.len(), 64);
+    // The others of that address have been answered and closed.
+    let open = || {
+        let is_open = |it: &&tokio::net::TcpStream| {
+            let mut answer = [0; 4096];
+            while it.try_read(&mut answer).is_ok_and(|read| read > 0) {}
+            let again = it.try_read(&mut answer);
+            again.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        };
+        held.iter().filter(is_open).count()
+    };
+    let share = usize::from(CONNECTIONS / 2);
+    assert!(
+        holds_within(PATIENCE, || open() == share),
+        "{} are open",
+        open()
+    );
 }

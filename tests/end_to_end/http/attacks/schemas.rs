@@ -127,16 +127,16 @@ fn the_costliest_schemas_that_are_taken_are_not_felt_by_another_org() {
         noisy.run(&tool, body).expect(200);
     }
     let path = format!("/v1/artifacts/{tool}/run");
-    let (is_over, ended) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (is_over, judged) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for number in 0..CALLERS {
             let body = bodies[number % bodies.len()].to_string();
-            let (is_over, ended, noisy, path) = (&is_over, &ended, &noisy, &path);
+            let (is_over, judged, noisy, path) = (&is_over, &judged, &noisy, &path);
             scope.spawn(move || {
                 while !is_over.load(Ordering::Relaxed) {
                     let answer = noisy.send("POST", path, JSON, body.as_bytes());
                     assert!(matches!(answer.status, 200 | 503), "{answer:?}");
-                    ended.fetch_add(1, Ordering::Relaxed);
+                    judged.fetch_add(usize::from(answer.status == 200), Ordering::Relaxed);
                 }
             });
         }
@@ -149,5 +149,5 @@ fn the_costliest_schemas_that_are_taken_are_not_felt_by_another_org() {
         eprintln!("median and worst of calls beside {CALLERS} costly inputs: {rounds:?}");
         assert!(rounds.iter().any(|(_, worst)| *worst < WORST), "{rounds:?}");
     });
-    assert!(ended.into_inner() > 0, "none of them was judged");
+    assert!(judged.into_inner() > 0, "none of them was judged");
 }

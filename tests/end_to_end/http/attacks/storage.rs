@@ -15,8 +15,8 @@ use tollgate_tests::server::{Caller, Server};
 
 /// A run that sleeps as long is seen to have run.
 const SLEEP_MS: u64 = 1500;
-/// Far less, and more than a busy machine takes to refuse.
-const AT_ONCE: Duration = Duration::from_millis(1000);
+/// How long a refusal takes at most. Other tests make noise, so that the quickest of some is looked at.
+const AT_ONCE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A file system of its own, unmounted when it is dropped.
@@ -49,11 +49,14 @@ fn sleeps(caller: &Caller, tool: &str) -> (tollgate_tests::server::Answer, Durat
 
 /// Nothing ran, and nobody waited.
 fn is_refused_at_once(caller: &Caller, tool: &str) {
-    for _ in 0..5 {
+    let times = (0..5).map(|_| {
         let (answer, took) = sleeps(caller, tool);
         AT_CAPACITY.is("refused", answer);
-        assert!(took < AT_ONCE, "{took:?}");
-    }
+        assert!(took < Duration::from_millis(SLEEP_MS), "it ran: {took:?}");
+        took
+    });
+    let quickest = times.min().expect("some");
+    assert!(quickest < AT_ONCE, "{quickest:?}");
     assert_eq!(caller.get("/readyz").status, 503);
     caller.get("/healthz").expect(200);
     caller.get("/v1/runs").expect(200);
