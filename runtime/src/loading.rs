@@ -26,9 +26,9 @@ use wasmtime::Engine;
 pub(crate) const LOADED_MAX: u64 = 12_288;
 /// Each holds its file open, too: they take at most one in so many that the process may open.
 const FILES_SHARE: u64 = 2;
-/// Compilations at once. An owner has one of them at most, so that nobody waits for another's second.
+/// Concurrent compilations. Each owner has at most one.
 const COMPILED_AT_ONCE: usize = 2;
-/// Threads at least that judge, link and read kept files: with one, a large tool would keep everyone waiting.
+/// Minimum number of threads that judge, link and read kept files. With one, a large tool would delay everyone.
 const LOADERS_MIN: usize = 2;
 
 /// Why a tool's bytes could not be had, in the words of whoever was to give them.
@@ -69,7 +69,7 @@ pub(crate) struct Loading {
     weight_least: u64,
     compiler: Arc<(Compiler, Engine)>,
     compiling: TurnQueue,
-    /// Everything else that takes long for one tool.
+    /// Reads, judges and links tools.
     loading: TurnQueue,
     observer: Option<Observer>,
 }
@@ -123,7 +123,7 @@ impl Loading {
         }
     }
 
-    /// Native code of a tool, in a file of its own, when its owner's turn has come.
+    /// Compiles a tool in its owner's turn.
     async fn compile(&self, owner: &Arc<str>, order: Order) -> Result<File, CompileFailure> {
         let compiler = Arc::clone(&self.compiler);
         let work = move || compiler.0.compile(&compiler.1, &order);
@@ -135,7 +135,7 @@ impl Loading {
         })
     }
 
-    /// Does work in its owner's turn. Work that does not come to its end admits nothing.
+    /// Does work in its owner's turn. Work that panics rejects the tool.
     async fn work<T: Send + 'static>(
         &self,
         owner: &Arc<str>,

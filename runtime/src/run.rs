@@ -284,14 +284,14 @@ impl Tool {
         prepared.start().await
     }
 
-    /// Whether judging the run's input by the seller's schema takes less than a millisecond for certain. To tell, every part
-    /// of the input is looked at.
+    /// True if judging the run's input against the seller's schema is certain to take less than a millisecond. It visits
+    /// every part of the input.
     pub fn is_judged_quickly(&self, run: &Run) -> bool {
         self.judging_time(run) <= JUDGED_HERE_MAX
     }
 
-    /// What judging takes at most, by arithmetic; usually it takes a hundredth of that. Zero where there is no schema to judge
-    /// by. More than a minute is refused without judging.
+    /// The upper bound of the time to judge the input, by arithmetic. The real time is usually a hundredth of it. Zero if
+    /// there is no schema. An input with a bound over a minute is refused without judging.
     fn judging_time(&self, run: &Run) -> Duration {
         let functions = self.interface();
         let Ok(index) = functions.index(run.function.as_deref()) else {

@@ -1,4 +1,4 @@
-//! Work that takes a core for long: a few threads do it, owners in turns, one piece of each owner's at a time.
+//! A queue for long CPU work. A few threads serve the owners in turn, and each owner has one job in progress at a time.
 
 use crate::turns::Turns;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// A queue with its threads. They end with it, and what then waits is not done.
+/// A queue with its threads. Dropping it ends the threads; jobs that still wait are discarded.
 pub(crate) struct TurnQueue {
     shared: Arc<Shared>,
 }
@@ -30,14 +30,14 @@ struct Job {
 }
 
 impl TurnQueue {
-    /// Starts `threads` threads of that name.
+    /// Starts `threads` threads with that name.
     pub(crate) fn new(name: &str, threads: usize) -> std::io::Result<Self> {
         let queue = Self {
             shared: Arc::default(),
         };
         for _ in 0..threads {
             let shared = Arc::clone(&queue.shared);
-            // They stay: a compile child ends with the thread that started it.
+            // The threads live as long as the queue: a compile child ends with the thread that started it.
             std::thread::Builder::new()
                 .name(name.to_owned())
                 .spawn(move || shared.work())?;
@@ -45,8 +45,8 @@ impl TurnQueue {
         Ok(queue)
     }
 
-    /// Does work in its owner's turn. What is nobody's (`""`) may have all threads, where nobody else waits. Work whose
-    /// caller leaves before its turn is not done. `None` where the work panicked or the queue has ended.
+    /// Does work in its owner's turn. Work without an owner (`""`) may use every thread. Work whose caller has left is
+    /// skipped. `None` if the work panicked or the queue was dropped.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         owner: &Arc<str>,
@@ -72,7 +72,7 @@ impl Drop for TurnQueue {
     fn drop(&mut self) {
         let mut waiting = self.shared.lock();
         waiting.is_closed = true;
-        // Callers that still wait are told.
+        // Dropping the jobs wakes their callers.
         waiting.turns = Turns::default();
         drop(waiting);
         self.shared.changed.notify_all();
@@ -86,14 +86,14 @@ impl Shared {
 
     fn work(&self) {
         while let Some(Job { owner, work }) = self.next() {
-            // Its caller is told by the channel that the panic drops. The thread is needed for others.
+            // The panic drops the job's channel, which wakes its caller. The thread serves others.
             let _ = catch_unwind(AssertUnwindSafe(work));
             self.lock().busy.remove(&owner);
             self.changed.notify_all();
         }
     }
 
-    /// The next job of an owner that has none under way; nothing once the queue is closed.
+    /// Waits for the next job of an owner that has none in progress. `None` once the queue is closed.
     fn next(&self) -> Option<Job> {
         let mut waiting = self.lock();
         loop {

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode, Stdio, id};
 
 const FREE: &str = "free";
 const CONFINED: &str = "confined";
-/// The variable that says which file is inherited.
+/// The environment variable with the number of the inherited descriptor.
 const INHERITED: &str = "INHERITED";
 
 /// What is tried, each a line of what the program says.
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             tollgate_runtime::confine_as_compile_child().unwrap();
             try_all(&arguments[2]);
         }
-        // As the test runners ask for the tests there are, and for those among them that are ignored.
+        // Test runners list all tests, then the ignored ones.
         Some("--list") if arguments.iter().any(|it| it == "--ignored") => {}
         Some("--list") => println!("a_compile_child_can_do_nothing: test"),
         _ => judge(),
@@ -79,7 +79,7 @@ fn judge() {
 
 fn said(how: &str, folder: &Path) -> String {
     let program = std::env::current_exe().unwrap();
-    // Stays open across programs, as one may that the server inherited itself.
+    // Without close-on-exec, like a descriptor that the server itself inherited.
     let inherited = File::open("/etc/passwd").unwrap();
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let child = Command::new(program)
@@ -126,7 +126,7 @@ fn try_all(path: &str) {
         .collect();
     told("open many files", many.len() == 64);
     let inherited = std::env::var(INHERITED).unwrap().parse().unwrap();
-    // SAFETY: if it is closed, the kernel says so.
+    // SAFETY: the kernel refuses a closed descriptor.
     let inherited = unsafe { BorrowedFd::borrow_raw(inherited) };
     let mut byte = [0];
     told(
@@ -152,7 +152,7 @@ fn told(what: &str, is_done: bool) {
 fn reads_limits(of: rustix::process::Pid) -> bool {
     let (mut limit, nothing) = (std::mem::MaybeUninit::uninit(), std::ptr::null());
     let resource = libc::RLIMIT_NOFILE;
-    // SAFETY: the limit has room for the answer, and none is set.
+    // SAFETY: `limit` has room for the answer, and no new limit is passed.
     unsafe { libc::prlimit(of.as_raw_pid(), resource, nothing, limit.as_mut_ptr()) == 0 }
 }
 
@@ -161,7 +161,7 @@ fn maps_code() -> bool {
         libc::PROT_READ | libc::PROT_EXEC,
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
     );
-    // SAFETY: new memory, of which nothing else knows.
+    // SAFETY: the mapping is new, so no other code uses it.
     unsafe { libc::mmap(std::ptr::null_mut(), 4096, access, kind, -1, 0) != libc::MAP_FAILED }
 }
 

@@ -88,7 +88,7 @@ mod tests {
 
     const WRITE: &str = "INSERT INTO it VALUES (zeroblob(100000))";
 
-    /// Read-only, locked and full, as both drivers say it.
+    /// Both drivers report a read-only, a locked and a full database as refusing.
     #[tokio::test]
     async fn a_database_that_takes_no_writes_may_take_them_later() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -101,7 +101,7 @@ impl Store {
         Ok(log)
     }
 
-    /// The tools of active releases that ran lately, those with the most of the latest runs first.
+    /// The tools of active releases among the latest runs, most used first.
     pub async fn digests_of_latest_runs(&self) -> Result<Vec<Digest>, StoreError> {
         let rows = sqlx::query(statements::DIGESTS_OF_LATEST_RUNS)
             .bind(RUNS_LOOKED_AT)
@@ -111,7 +111,7 @@ impl Store {
         Ok(digests.collect::<Result<_, _>>()?)
     }
 
-    /// The tool of an active release whose digest is the next after another, or the first of all. `None` after the last.
+    /// The next tool of an active release in order of digests, or the first. `None` after the last.
     pub async fn active_digest_after(
         &self,
         mut after: Option<Digest>,

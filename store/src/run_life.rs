@@ -105,7 +105,7 @@ impl Store {
             .await
     }
 
-    /// Puts a run that was taken up back, to be taken up again. `false` where it was ended meanwhile.
+    /// Puts a claimed run back into the queue. `false` if it has ended meanwhile.
     pub async fn requeue_run(
         &self,
         (org, project): (OrgId, ProjectId),

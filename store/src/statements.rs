@@ -229,7 +229,7 @@ pub(crate) const DIGESTS_OF_LATEST_RUNS: &str = concat!(
     is_active!(),
     " ORDER BY runs DESC, digest"
 );
-/// One row, whose digest is null after the last.
+/// Always one row. The digest is null after the last one.
 pub(crate) const RELEASED_DIGEST_AFTER: &str = concat!(
     "SELECT digest, ",
     is_active!(),
@@ -589,8 +589,8 @@ pub(crate) const EXPIRE_QUEUED: &str =
 pub(crate) const DROP_ENDED_INPUTS: &str = "DELETE FROM run_inputs
     WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'QUEUED')
         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = run_inputs.run_id AND r.status = 'RUNNING')";
-/// Takes the bytes of the rows that are purged next out of what their orgs keep. The sign keeps a planner off the index by
-/// org, which holds every row there is.
+/// Subtracts the rows that are purged next from the kept bytes of their orgs. The `+` keeps the planner from grouping by the
+/// primary key, which would read every row.
 macro_rules! uncount {
     ($table:literal, $bytes:literal) => {
         concat!(

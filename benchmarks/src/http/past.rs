@@ -18,7 +18,7 @@ pub(crate) struct Past {
 
 /// An id that was made so long ago.
 const ID: &str = "unhex(printf('%012x', unixepoch() * 1000 - ago_ms) || hex(randomblob(10)))";
-/// SQLite's cache while the rows are written.
+/// SQLite's page cache while the rows are written.
 const CACHE_KIB: usize = 2 * 1024 * 1024;
 const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// The run that the others are copies of.
@@ -45,7 +45,7 @@ const WALLETS: &str = "UPDATE wallets SET posted =
 impl Past {
     /// Where there is a paid run: copies of it, of its artifact and of its key, with ids of their own.
     pub(crate) async fn write(self, database: &Path) -> anyhow::Result<()> {
-        // A million random keys go into each index: with SQLite's own 2 MiB of cache each would be a read and a write.
+        // Random keys fill each index. With SQLite's default cache of 2 MiB each insert would read and write a page.
         let options = SqliteConnectOptions::new()
             .filename(database)
             .synchronous(SqliteSynchronous::Off)
@@ -118,8 +118,8 @@ async fn ids(connection: &mut SqliteConnection, count: usize) -> anyhow::Result<
     execute(connection, &ids).await
 }
 
-/// For each id a copy of all that `of` selects, but for some columns. That is selected once: for each copy again it would take
-/// hours.
+/// Inserts one copy per id of the rows that `of` selects, with the columns of `own` replaced. The query runs once: running it
+/// for each copy takes hours.
 async fn copy(
     connection: &mut SqliteConnection,
     table: &'static str,

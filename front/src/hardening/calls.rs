@@ -74,10 +74,11 @@ fn program() -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(calls, SeccompAction::Allow, refused, architecture)?.try_into()
 }
 
-/// Numbers from here on are calls of the x32 interface: the same calls under other numbers, which the filter would let pass.
+/// The first number of the x32 interface, which has the same system calls under other numbers. The deny list does not match
+/// them.
 const X32: libc::c_uint = 0x4000_0000;
 
-/// Refuses all of them. On other architectures no call has such a number.
+/// Refuses every x32 number. Other architectures have no system call with such a number.
 fn no_x32() -> BpfProgram {
     let statement = |code: u32, value, if_true, if_false| sock_filter {
         code: code as u16,
@@ -87,7 +88,7 @@ fn no_x32() -> BpfProgram {
     };
     let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
     vec![
-        // The number is the first field of what a filter sees.
+        // The number is the first field of `seccomp_data`.
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         statement(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, X32, 0, 1),
         statement(libc::BPF_RET | libc::BPF_K, refused, 0, 0),
@@ -99,7 +100,7 @@ fn no_x32() -> BpfProgram {
 mod tests {
     use super::*;
 
-    /// On a thread of its own, which keeps the filter to itself.
+    /// The filter applies only to the thread that installs it.
     #[test]
     fn calls_are_refused_by_whatever_number() {
         let thread = std::thread::spawn(|| {
@@ -110,7 +111,7 @@ mod tests {
                 .copied()
                 .chain(REFUSED.iter().map(|it| it | i64::from(X32)))
             {
-                // SAFETY: it is refused before the kernel looks at an argument.
+                // SAFETY: the filter refuses the call before the kernel reads its arguments.
                 let answer = unsafe { libc::syscall(call, -1, -1, -1, -1, -1) };
                 let error = io::Error::last_os_error();
                 assert_eq!(

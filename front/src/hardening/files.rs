@@ -88,13 +88,13 @@ mod tests {
     use std::net::TcpListener;
     use std::process::Command;
 
-    /// A port that nobody listens on now.
+    /// An unused port.
     fn port() -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.local_addr().expect("an address").port()
     }
 
-    /// On a thread of its own, which keeps the rules to itself.
+    /// The rules apply only to the thread that installs them.
     #[test]
     fn other_folders_programs_and_ports_are_out_of_reach() {
         let (data, other) = (

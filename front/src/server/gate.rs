@@ -114,7 +114,7 @@ pub(crate) async fn judge(server: Shared) {
             tracing::error!(error, %artifact, "a draft could not be judged");
         }
         let server = Arc::clone(&server);
-        // A thread cannot be stopped: the org waits until its own work has ended, and this judge goes on to others.
+        // A thread cannot be stopped. The org's next draft waits until the thread ends; this worker takes other orgs' drafts.
         tokio::spawn(async move {
             for judging in overdue {
                 let _ = judging.await;
@@ -126,13 +126,13 @@ pub(crate) async fn judge(server: Shared) {
 
 type Judging = JoinHandle<Result<(), StoreError>>;
 
-/// How a judging ended.
+/// The end of one attempt to judge a draft.
 enum Ended {
     Judged,
-    /// The store failed, which is not the draft's fault.
+    /// The store failed. The draft is not at fault.
     Failed(StoreError),
     Panicked(JoinError),
-    /// It goes on.
+    /// The time limit passed, and the attempt is still running.
     Overdue(Judging),
 }
 
@@ -147,8 +147,8 @@ impl Ended {
     }
 }
 
-/// Judges a draft. If that panics or takes too long, it is begun once more, and then the draft is rejected. What takes
-/// too long is added to `overdue`.
+/// Judges a draft. An attempt that panics or times out is repeated once; then the draft is rejected. Attempts that timed out
+/// are added to `overdue`.
 async fn judge_safely(
     server: &Shared,
     (org, artifact): (OrgId, ArtifactId),
@@ -166,11 +166,11 @@ async fn judge_safely(
             return rejected.map_err(|error| again_where_refused(server, of, &error));
         }
         let one = Arc::clone(server);
-        // In a task: a fault of ours must not end the judge.
+        // A task isolates this worker from a panic.
         let judging = tokio::spawn(async move { judge_one(&one, org, artifact).await });
         match Ended::within(JUDGING_TIME_MAX, judging).await {
             Ended::Judged => return Ok(()),
-            // Unless the store refuses all writes, the draft is judged when it is asked for again, or at the next start.
+            // If the store still takes writes, the draft stays pending until its next validation request or the next start.
             Ended::Failed(error) => {
                 let broken_off = server.store.break_off_judging(of).await;
                 let said = again_where_refused(server, of, &error);
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// Work on a thread cannot be stopped: whoever waits for it no longer must still learn when it ends.
+    /// A blocking thread outlives its timeout, so the caller keeps the handle until the thread ends.
     #[tokio::test]
     async fn an_overdue_judging_is_kept_until_its_thread_ends() {
         let (release, held) = mpsc::channel::<()>();

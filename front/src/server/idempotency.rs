@@ -177,7 +177,7 @@ pub(crate) async fn keep(
     // A caller that leaves now asks again later, and must find the answer.
     let answering = tokio::spawn(async move {
         let answer = answer_once(server, first, (request, noted), next).await;
-        // Its bytes count for as long as they are there, whether or not the caller is.
+        // The body stays counted while it is in memory, even after the caller has left.
         drop(body);
         answer
     });

@@ -402,7 +402,7 @@ struct TakingBack {
 enum TakenBack {
     /// Its row is removed.
     Forgotten,
-    /// It waits again, after so many attempts, unless it was ended meanwhile.
+    /// The run goes back to the queue, unless it has ended meanwhile. The number is its attempt.
     Queued(i64),
 }
 
@@ -415,7 +415,7 @@ impl TakingBack {
         };
         match waits_again {
             Err(error) => return Err((error, self)),
-            // What is held for it is in its row now.
+            // The queued row has the hold now.
             Ok(true) => self.hold.keep(),
             Ok(false) => {}
         }

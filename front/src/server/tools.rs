@@ -62,7 +62,7 @@ async fn compile_all(server: &Shared) -> Result<(), StoreError> {
         compile(server, digest).await;
     }
     let mut last = None;
-    // One by one: there may be a million.
+    // One query per tool: a catalogue may have a million, and a list of them all would stay in memory.
     while let Some(digest) = server.store.active_digest_after(last).await? {
         if server.is_draining() {
             break;

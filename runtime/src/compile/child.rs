@@ -55,8 +55,8 @@ fn compile() -> Result<(), Ended> {
     end_where_memory_is_over();
     // From here on the tool's bytes are looked at.
     confine::give_up().map_err(unable("it could not be confined"))?;
-    // The compiler starts its threads when it first needs them, and panics where it cannot: that would be said of the tool.
-    // They are confined as this one is.
+    // The compiler would start its threads later and panic if it cannot, which would be reported as the tool's fault. Threads
+    // inherit the confinement of this one.
     rayon::ThreadPoolBuilder::new()
         .build_global()
         .map_err(unable("its threads did not start"))?;

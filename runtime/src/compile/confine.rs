@@ -23,7 +23,7 @@ const NOBODY: u32 = 65_534;
 /// The first of the user ids for compile children. A child adds its process id, so that it shares its user with no other
 /// process. Systems assign lower ids.
 const FIRST_USER: u32 = 1_879_048_192;
-/// The first after the three streams.
+/// The lowest descriptor after the three standard streams.
 const FIRST_INHERITED: libc::c_uint = 3;
 const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
     effective: CapabilitySet::empty(),
@@ -37,10 +37,10 @@ const THREADS_MAX: u64 = 64;
 /// Thread limit of a child whose user, `nobody`, may have other processes.
 const THREADS_OF_NOBODY_MAX: u64 = 4096;
 
-/// Closes every file but the three streams. A parent may have inherited files that are open across programs, and so hands
-/// them on.
+/// Closes every descriptor except the three standard streams. The server may itself have inherited descriptors without
+/// close-on-exec, which its children inherit too.
 pub(super) fn close_inherited() {
-    // SAFETY: nothing of this process has opened a file yet, so that none is closed that is used.
+    // SAFETY: this process has opened no descriptor yet, so nothing that is in use is closed.
     let _ = unsafe { libc::close_range(FIRST_INHERITED, libc::c_uint::MAX, 0) };
 }
 
@@ -97,7 +97,7 @@ pub(super) fn become_unprivileged() {
         }
         false => is_apart,
     };
-    // Of its own namespace, where it was not root.
+    // A process that is not root has all capabilities within its new user namespace.
     let _ = rustix::thread::set_capabilities(None, NO_CAPABILITIES);
     if is_alone {
         // Threads are counted by user.
@@ -193,8 +193,8 @@ fn needed() -> Result<Calls, seccompiler::BackendError> {
     let own = getpid().as_raw_pid().unsigned_abs().into();
     let name = u64::from(libc::PR_SET_NAME.unsigned_abs());
     let code = u64::from(libc::PROT_EXEC.unsigned_abs());
-    // A thread and no process; the end of itself and of nobody else; a thread's name; limits of its own, which are read and
-    // not set; memory that is not run.
+    // `clone` starts threads only, `tgkill` signals this process only, `prctl` sets a thread's name only, `prlimit64` reads
+    // this process's limits only, and no memory is executable.
     for (call, conditions) in [
         (libc::SYS_clone, vec![(0, MaskedEq(thread), thread)]),
         (libc::SYS_tgkill, vec![(0, Eq, own)]),

@@ -32,7 +32,7 @@ pub(super) fn in_process(engine: &Engine, order: &Order) -> Result<File, Compile
     Ok(file)
 }
 
-/// Compiles in a child.
+/// Compiles in a child process.
 pub(super) fn in_child(
     by: &CompileChild,
     engine: &Engine,

@@ -43,7 +43,7 @@ pub struct CompileChild {
     pub limits: CompileLimits,
 }
 
-/// What is to be compiled.
+/// One compilation.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) kind: Kind,
@@ -51,8 +51,8 @@ pub(crate) struct Order {
 }
 
 impl Compiler {
-    /// Native code of a tool, in a file of its own. To be called on a thread that stays: a child ends with the thread
-    /// that started it.
+    /// Compiles a tool to native code, in an unnamed file. Call it on a thread that stays alive: a child ends with the
+    /// thread that started it.
     pub(crate) fn compile(&self, engine: &Engine, order: &Order) -> Result<File, CompileFailure> {
         match self {
             Compiler::InProcess => host::in_process(engine, order),

@@ -13,7 +13,7 @@ const KEPT_BYTES_OF_STATE: usize = 4 * 16;
 /// Estimated fixed part of that cache, in bytes for each pattern: 2 KiB for each of four threads.
 const KEPT_BYTES: usize = 4 * 2048;
 
-/// See [`states_as`]. Measured 22 nanoseconds for each byte of text, three times as much as another state.
+/// The cost of a word boundary (`\b`), in usual states. Measured 22 ns per byte of text; a usual state takes 7 ns.
 const WORD_EDGE: u64 = 4;
 
 /// Letters of escapes that stand for classes of characters or for control characters.
@@ -48,12 +48,12 @@ fn sets_flags(text: &str) -> bool {
 pub(super) struct Pattern {
     text: Box<str>,
     regex: Regex,
-    /// How many states of the usual kind cost as much.
+    /// The cost of one byte of text, in usual states.
     states: u64,
 }
 
-/// How many states of the usual kind cost as much as one. Whether a position is at the edge of a word is looked up in a table
-/// of all letters, for the characters on both sides.
+/// The cost of a state, in usual states. A word boundary looks up the characters on both sides in Unicode's table of word
+/// characters.
 fn states_as(state: &State) -> u64 {
     match state {
         State::Look { look, .. } if LookSet::singleton(*look).contains_word_unicode() => WORD_EDGE,

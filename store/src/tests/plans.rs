@@ -60,7 +60,7 @@ const HOT: [(&str, &str); 74] = [
     ("IS_RUN_SUSPENDED", s::IS_RUN_SUSPENDED),
     ("KEPT_ANSWER", s::KEPT_ANSWER),
     ("EXPIRE_QUEUED", s::EXPIRE_QUEUED),
-    // At each start, or by the writer beside everything else.
+    // At each start, or in the writer's thread.
     ("HELD", s::HELD),
     ("LOSE_RUNNING", s::LOSE_RUNNING),
     ("UNMEASURED", s::UNMEASURED),
@@ -83,7 +83,7 @@ const HOT: [(&str, &str); 74] = [
     ("PURGE_SUBSCRIPTIONS", s::PURGE_SUBSCRIPTIONS),
 ];
 
-/// Indexes of the few rows that wait for something: to walk one is quick.
+/// Partial indexes of the few rows that wait for something. Scanning one is quick.
 const SHORT: [&str; 4] = [
     "runs_queued",
     "runs_running",
@@ -91,7 +91,7 @@ const SHORT: [&str; 4] = [
     "releases_unmeasured",
 ];
 
-/// What it says of values and of what another step has found, which are no table.
+/// Steps that scan values or the result of a subquery, and no table.
 const NO_TABLES: [&str; 4] = [
     "SCAN CONSTANT ROW",
     "SCAN json_each",
@@ -112,7 +112,7 @@ async fn what_is_asked_often_uses_an_index() {
         let plan = sqlx::query(AssertSqlSafe(explained)).fetch_all(&mut *connection);
         for step in plan.await.expect(name) {
             let step: String = step.get("detail");
-            // By an index it is as long as what the index holds, or a limit lets it be.
+            // A scan is short if its index is short or a limit ends it.
             let is_short = SHORT.iter().any(|it| step.ends_with(it)) || statement.contains("LIMIT");
             let walks = step.starts_with("SCAN") && !is_short;
             let is_table = !NO_TABLES.iter().any(|it| step.starts_with(it));

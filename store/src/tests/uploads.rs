@@ -165,7 +165,7 @@ async fn a_backup_goes_on_where_a_draft_is_discarded_meanwhile() {
     );
 }
 
-/// What a start compiles: each tool that may run, once, however many releases it is.
+/// A start compiles each tool that may run once, even if many releases share it.
 #[tokio::test]
 async fn tools_of_active_releases_are_walked_once_each() {
     let Opened {

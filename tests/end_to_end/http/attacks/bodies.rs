@@ -15,7 +15,7 @@ const SPANS_BYTES: usize = 4 << 20;
 /// Far more than half of the room together, and some that are small.
 const LARGE: usize = 40;
 const SMALL: usize = 64;
-/// Of all addresses together; one has half of them.
+/// The limit for all addresses together. Each address has half of it.
 const CONNECTIONS: u8 = 32;
 const SILENT: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ fn unfinished_bodies_of_one_org_leave_the_others_their_room() {
             began.elapsed()
         );
     }
-    // The share is full: what is over it is refused, and what is within it is waited for.
+    // The share is full: the server refuses the bodies above it and waits for the others.
     let refused: Vec<_> = held.into_iter().filter_map(answered).collect();
     let count = refused.len();
     assert!((1..LARGE + SMALL).contains(&count), "{count} are refused");
@@ -67,7 +67,7 @@ fn unfinished_bodies_of_one_org_leave_the_others_their_room() {
     assert!(refused.iter().all(is_refusal), "{refused:?}");
 }
 
-/// The first line of what the server has said by now.
+/// The status line of the answer, if there is one by now.
 fn answered(stream: TcpStream) -> Option<String> {
     let patience = Some(Duration::from_millis(10));
     stream.set_read_timeout(patience).expect("a timeout");
@@ -99,7 +99,7 @@ fn silent_connections_of_one_address_leave_the_others_their_places() {
     for _ in 0..5 {
         caller.get("/v1/artifacts").expect(200);
     }
-    // The others of that address have been answered and closed.
+    // The server has closed the address's other connections.
     let open = || {
         let is_open = |it: &&tokio::net::TcpStream| {
             let mut answer = [0; 4096];

@@ -15,7 +15,7 @@ use tollgate_tests::server::{Caller, Server};
 
 /// A run that sleeps as long is seen to have run.
 const SLEEP_MS: u64 = 1500;
-/// How long a refusal takes at most. Other tests make noise, so that the quickest of some is looked at.
+/// The longest time of a refusal. Other tests make noise, so the quickest of five counts.
 const AT_ONCE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
 
