@@ -303,8 +303,8 @@ impl Tool {
         }
     }
 
-    /// Everything that can be refused before the tool runs. It takes as long as [`judging_time`](Self::judging_time) and
-    /// the input's size say; it never waits.
+    /// Makes every check that can refuse the run before the tool starts. It never waits. It takes up to two seconds if
+    /// [`is_judged_quickly`](Self::is_judged_quickly) is false.
     pub fn prepare(&self, run: Run) -> Result<Prepared, Refused> {
         let asked_at = Instant::now();
         let waiting_inputs = &self.loaded.shared.waiting_inputs;
