@@ -1,6 +1,8 @@
-//! The house's arrows, held by reading `cargo metadata`.
+//! The directions of dependencies between crates, by `cargo metadata`, and between folders, by the paths that sources name.
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// What each crate of ours may use of ours.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -115,6 +117,83 @@ fn crates_kept_apart_are_named_where_they_belong_only() {
                 !uses(package).contains(kept) || by.contains(&name),
                 "{name} must not name {kept}"
             );
+        }
+    }
+}
+
+/// Folders whose subfolders depend one way: each may use itself and those before it.
+const FLOORS: &[(&str, &[&str])] = &[(
+    "front/src/server",
+    &[
+        "edge",
+        "state",
+        "access",
+        "repeated",
+        "money",
+        "catalogue",
+        "tenancy",
+        "runs",
+    ],
+)];
+/// The most source files of a folder.
+const FILES_MAX: usize = 15;
+
+/// The path of a folder of the workspace.
+fn folder(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Every Rust file below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let below = paths.flat_map(|path| match path.is_dir() {
+        true => sources(&path),
+        false => vec![path],
+    });
+    below
+        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
+        .collect()
+}
+
+#[test]
+fn folders_use_only_those_below_them() {
+    for (path, floors) in FLOORS {
+        let root = folder(path);
+        let (_, module) = path.split_once("/src/").expect("a crate's folder");
+        let prefix = format!("crate::{}::", module.replace('/', "::"));
+        let floor = |name: &str| floors.iter().position(|floor| *floor == name);
+        for file in sources(&root) {
+            let within = file.strip_prefix(&root).expect("below it");
+            let mut parts = within.iter().map(|part| part.to_str().expect("a name"));
+            let (Some(own), Some(_)) = (parts.next(), parts.next()) else {
+                // A file of the folder itself is above all of its subfolders.
+                continue;
+            };
+            let own = floor(own).unwrap_or_else(|| panic!("{own} has no floor: draw it here"));
+            let text = fs::read_to_string(&file).expect("text");
+            for (_, used) in text
+                .match_indices(&prefix)
+                .map(|(at, _)| text[at..].split_at(prefix.len()))
+            {
+                let end = used.find(|it: char| !it.is_alphanumeric() && it != '_');
+                let used = &used[..end.unwrap_or(used.len())];
+                let is_below = floor(used).is_some_and(|it| it <= own);
+                assert!(is_below, "{} must not use {prefix}{used}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn folders_are_small() {
+    for (path, floors) in FLOORS {
+        let below = floors.iter().map(|floor| folder(path).join(floor));
+        for folder in below.chain([folder(path)]) {
+            let files = fs::read_dir(&folder).expect("a folder");
+            let files = files.filter(|it| it.as_ref().is_ok_and(|it| it.path().is_file()));
+            let count = files.count();
+            assert!(count <= FILES_MAX, "{}: {count} files", folder.display());
         }
     }
 }

@@ -11,8 +11,11 @@
 pub(crate) mod answer;
 mod catalogue;
 mod cut;
+pub(crate) mod quota;
+mod unprocessable;
 
 pub(crate) use catalogue::{Act, Kind};
+pub(crate) use unprocessable::unprocessable;
 
 use axum::http::HeaderValue;
 use serde::Serialize;

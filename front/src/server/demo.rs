@@ -1,7 +1,7 @@
 //! A demonstration: example tools, published, with a line to paste for each way a call ends.
 
-use super::cover_picture::picture;
-use super::state::Shared;
+use crate::server::catalogue::cover_picture::picture;
+use crate::server::state::Shared;
 use crate::terminal;
 use crate::terms::widens_as_json;
 use anyhow::{Context, bail};

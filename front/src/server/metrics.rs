@@ -1,8 +1,8 @@
 //! `/metrics`, for whoever runs the server.
 
-use super::compilation;
-use super::observe::Observed;
 use crate::problem::{Kind, Problem};
+use crate::server::edge::compilation;
+use crate::server::edge::observe::Observed;
 use anyhow::Context;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;

@@ -1,11 +1,25 @@
 //! Every route, each with its description.
 
-use super::state::Shared;
-use super::{
-    actions, artifacts, budgets, covers, environment, health, idempotency, keys, openapi, releases,
-    runs, sessions, spans, subscriptions, suspensions, tenancy, usage, wallet,
-};
+use super::health;
+use super::openapi;
 use crate::problem::{Kind, Problem};
+use crate::server::catalogue::artifacts;
+use crate::server::catalogue::covers;
+use crate::server::catalogue::releases;
+use crate::server::money::budgets;
+use crate::server::money::subscriptions;
+use crate::server::money::usage;
+use crate::server::money::wallet;
+use crate::server::repeated;
+use crate::server::runs::handlers;
+use crate::server::runs::sessions;
+use crate::server::runs::spans;
+use crate::server::state::Shared;
+use crate::server::tenancy::actions;
+use crate::server::tenancy::environment;
+use crate::server::tenancy::keys;
+use crate::server::tenancy::orgs;
+use crate::server::tenancy::suspensions;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
@@ -34,8 +48,8 @@ pub(crate) fn router(server: Shared) -> (Router, Vec<String>) {
 
 fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
     let runs_themselves = OpenApiRouter::new()
-        .routes(routes!(runs::run))
-        .routes(routes!(runs::run_draft));
+        .routes(routes!(handlers::run))
+        .routes(routes!(handlers::run_draft));
     let others = OpenApiRouter::new()
         .routes(routes!(
             artifacts::create_artifact,
@@ -52,11 +66,11 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(releases::release_log))
         .routes(routes!(releases::rollback))
         .routes(routes!(covers::get_cover, covers::make_cover))
-        .routes(routes!(runs::list_failures))
-        .routes(routes!(runs::list_runs))
-        .routes(routes!(runs::get_run))
-        .routes(routes!(runs::cancel_run))
-        .routes(routes!(runs::run_logs))
+        .routes(routes!(handlers::list_failures))
+        .routes(routes!(handlers::list_runs))
+        .routes(routes!(handlers::get_run))
+        .routes(routes!(handlers::cancel_run))
+        .routes(routes!(handlers::run_logs))
         .routes(routes!(spans::run_spans, spans::add_spans))
         .routes(routes!(environment::list_entries))
         .routes(routes!(environment::set_entry, environment::delete_entry))
@@ -84,11 +98,11 @@ fn described(server: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(routes!(suspensions::resume_org))
         .routes(routes!(suspensions::suspend_key))
         .routes(routes!(suspensions::resume_key))
-        .routes(routes!(tenancy::create_project))
-        .routes(routes!(tenancy::create_org))
+        .routes(routes!(orgs::create_project))
+        .routes(routes!(orgs::create_org))
         .layer(middleware::from_fn_with_state(
             server.clone(),
-            idempotency::keep,
+            repeated::keep,
         ))
         // Bodies are bounded where they are read; forms are read by the framework.
         .layer(DefaultBodyLimit::disable());

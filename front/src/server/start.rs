@@ -1,9 +1,12 @@
 //! A server's parts are opened, its background work started, and both ended.
 
-use super::state::{Server, Shared};
-use super::{compilation, gate, jobs, tools};
 use crate::compiled;
 use crate::config::Config;
+use crate::server::catalogue::judge;
+use crate::server::catalogue::tools;
+use crate::server::edge::compilation;
+use crate::server::runs::jobs;
+use crate::server::state::{Server, Shared};
 use anyhow::Context;
 use rustix::fs::Mode;
 use std::num::NonZeroUsize;
@@ -82,7 +85,7 @@ pub(super) async fn work(server: &Shared) -> anyhow::Result<()> {
         server.gate.ask(org, artifact);
     }
     for _ in 0..server.config.validations {
-        tokio::spawn(gate::judge(Arc::clone(server)));
+        tokio::spawn(judge::judge(Arc::clone(server)));
     }
     tokio::spawn(jobs::work(Arc::clone(server)));
     tokio::spawn(probe(Arc::clone(server)));
@@ -130,7 +133,7 @@ async fn forget(server: Shared) {
 /// Waits for runs under way, which may outlive their callers, and for their records. One that is not over by then is
 /// `lost` at the next start.
 pub(super) async fn finish(server: &Shared, drained: impl Future<Output = u32>) {
-    gate::break_off(server).await;
+    judge::break_off(server).await;
     let left = drained.await;
     if left > 0 {
         tracing::warn!(left, "runs are still under way and will be lost");

@@ -2,9 +2,9 @@
 //! tokio worker does not come back from its task, so that requests wait for ever. The server says that it is not ready,
 //! and then ends, so that a supervisor starts another.
 
-use super::state::{Server, Shared};
 use super::workers::Workers;
 use crate::exit::End;
+use crate::server::state::{Server, Shared};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;

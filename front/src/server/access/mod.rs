@@ -1,0 +1,4 @@
+//! Who calls, and what the caller may see.
+
+pub(crate) mod caller;
+pub(crate) mod visible;

@@ -1,0 +1,297 @@
+//! Runs: start, look, list, cancel, logs; and failures, for sellers.
+
+use super::admission::{self, Call};
+use super::request::RunRequest;
+use super::run_view::{FailureRow, RunView, Succeeded, failure_row, view};
+use super::source;
+use crate::problem::{Kind, Problem};
+use crate::server::access::caller::{Caller, KeyOrSession};
+use crate::server::access::visible;
+use crate::server::edge::params::{List, Paging, Params, Segment, bad_query, id};
+use crate::server::money::offer::Of;
+use crate::server::state::live::{LiveRun, RunEnd};
+use crate::server::state::{Server, Shared};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate_store::{ArtifactId, RunFilter, RunId, RunRecord, Scope};
+use utoipa::{IntoParams, ToSchema};
+
+/// Runs an artifact's active release. With `Prefer: respond-async` the answer is 202 and the run is polled; with an
+/// `Idempotency-Key` a repeated request gets the first one's answer.
+#[utoipa::path(post, path = "/v1/artifacts/{id}/run", tag = "runs",
+    params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    request_body(content = RunRequest, example = json!({"input": {"markdown": "# Hello"}})),
+    responses((status = 200, body = Succeeded),
+        (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
+            ("Preference-Applied" = String, description = "`respond-async`")))))]
+pub(crate) async fn run(
+    State(server): State<Shared>,
+    Segment(artifact): Segment,
+    request: Request,
+) -> Result<Response, Problem> {
+    // Boxed here: the framework moves a handler's future several times.
+    Box::pin(admission::run(
+        &server,
+        call(artifact, Of::ActiveRelease, request),
+    ))
+    .await
+}
+
+/// Runs an admitted draft, for its own project, at no price.
+#[utoipa::path(post, path = "/v1/artifacts/{id}/draft/run", tag = "drafts",
+    params(("id" = String, Path), ("Prefer" = Option<String>, Header, example = "respond-async, wait=5"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    request_body(content = RunRequest, example = json!({"input": {"markdown": "# Hello"}})),
+    responses((status = 200, body = Succeeded),
+        (status = 202, body = RunView, headers(("Location" = String, description = "The run."),
+            ("Preference-Applied" = String, description = "`respond-async`")))))]
+pub(crate) async fn run_draft(
+    State(server): State<Shared>,
+    Segment(artifact): Segment,
+    request: Request,
+) -> Result<Response, Problem> {
+    Box::pin(admission::run(&server, call(artifact, Of::Draft, request))).await
+}
+
+fn call(artifact: String, of: Of, request: Request) -> Call {
+    let (parts, body) = request.into_parts();
+    Call {
+        artifact,
+        of,
+        parts,
+        body,
+    }
+}
+
+/// Which runs are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunsQuery {
+    artifact_id: Option<String>,
+    /// `QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `CANCELLED`.
+    status: Option<String>,
+    /// The caller's own name for the run.
+    external_id: Option<String>,
+    /// Items, 1 to 100; 20 where it is left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// How often, and how many times, a run is looked for whose tool is being loaded.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOKS: u32 = 200;
+
+const STATUSES: [&str; 6] = [
+    "QUEUED",
+    "RUNNING",
+    "SUCCEEDED",
+    "FAILED",
+    "TIMED_OUT",
+    "CANCELLED",
+];
+
+/// Lists the project's recorded runs, newest first; with a session's token, the session's. A run that is neither async nor has an idempotency key is
+/// recorded when it ends; until then it is found by its id.
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunsQuery),
+    responses((status = 200, body = List<RunView>)))]
+pub(crate) async fn list_runs(
+    State(server): State<Shared>,
+    KeyOrSession(caller): KeyOrSession,
+    Params(query): Params<RunsQuery>,
+) -> Result<Json<List<RunView>>, Problem> {
+    caller.may_read_runs()?;
+    let paging = Paging::new(query.limit, query.cursor);
+    let (before, limit) = (paging.before()?, paging.limit()?);
+    if query
+        .status
+        .as_ref()
+        .is_some_and(|status| !STATUSES.contains(&status.as_str()))
+    {
+        return Err(bad_query(format!(
+            "status must be one of {}",
+            STATUSES.join(", ")
+        )));
+    }
+    let artifact = query
+        .artifact_id
+        .as_deref()
+        .map(str::parse::<ArtifactId>)
+        .transpose();
+    let filter = RunFilter {
+        artifact: artifact.map_err(|_| bad_query("artifact_id is not an artifact's id"))?,
+        status: query.status,
+        external_id: query.external_id,
+        session: caller.session_id(),
+    };
+    let page = server
+        .store
+        .runs(caller.owner(), filter, before, limit)
+        .await?;
+    Ok(Json(List::of(page, view)))
+}
+
+/// Whether backtraces are turned into files and lines.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceQuery {
+    /// Adds file and line to a backtrace, where the tool carries them and is the caller's own.
+    #[serde(default)]
+    #[param(required = false)]
+    source: bool,
+}
+
+/// A run of the project, or of the session whose token asks, under way or recorded.
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path), SourceQuery),
+    responses((status = 200, body = RunView)))]
+pub(crate) async fn get_run(
+    State(server): State<Shared>,
+    KeyOrSession(caller): KeyOrSession,
+    Segment(run): Segment,
+    Params(query): Params<SourceQuery>,
+) -> Result<Json<RunView>, Problem> {
+    let record = find(&server, &caller, &run).await?;
+    caller.may_read_runs()?;
+    let mut record = record;
+    if query.source && record.run.is_own {
+        source::resolve(&server, std::slice::from_mut(&mut record)).await?;
+    }
+    Ok(Json(view(record)))
+}
+
+pub(crate) async fn find(
+    server: &Server,
+    caller: &Caller,
+    run: &str,
+) -> Result<RunRecord, Problem> {
+    let run: RunId = id(run, Kind::RunNotFound)?;
+    if let Some(live) = server.live.get(run)
+        && caller.asked_for(&live.run)
+    {
+        return Ok(live.record());
+    }
+    let record = server.store.run(caller.owner(), run).await?;
+    let record = record.filter(|record| caller.asked_for(&record.run));
+    record.ok_or_else(|| Problem::of(Kind::RunNotFound))
+}
+
+/// Cancels a run that is queued or under way; nothing is charged.
+#[utoipa::path(post, path = "/v1/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = RunView)))]
+pub(crate) async fn cancel_run(
+    State(server): State<Shared>,
+    caller: Caller,
+    Segment(run): Segment,
+) -> Result<Json<RunView>, Problem> {
+    let found = find(&server, &caller, &run).await?;
+    caller.needs(Scope::Run)?;
+    let not_running = || Problem::of(Kind::RunNotRunning).with_run(found.run.id);
+    if let Some(live) = under_way(&server, &found).await {
+        live.cancel();
+        return match live.ended().await {
+            RunEnd::Recorded(record) if record.status == "CANCELLED" => {
+                Ok(Json(view(RunRecord::clone(&record))))
+            }
+            RunEnd::Recorded(_) => Err(not_running()),
+            RunEnd::Refused(problem) => Err(*problem),
+        };
+    }
+    if !server
+        .store
+        .cancel_queued(caller.owner(), found.run.id)
+        .await?
+    {
+        return Err(not_running());
+    }
+    Ok(Json(view(find(&server, &caller, &run).await?)))
+}
+
+/// The run, where it is under way. One that was taken out of the queue is, once its tool is loaded.
+async fn under_way(server: &Server, found: &RunRecord) -> Option<Arc<LiveRun>> {
+    let looks = if found.status == "RUNNING" { LOOKS } else { 1 };
+    for look in 0..looks {
+        if look > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+        if let Some(live) = server.live.get(found.run.id) {
+            return Some(live);
+        }
+    }
+    None
+}
+
+/// A line that a tool wrote for people.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LogLineView {
+    #[schema(format = DateTime)]
+    at: String,
+    /// `stdout` or `stderr`.
+    stream: String,
+    text: String,
+    /// The log ends here although the tool wrote more.
+    cut: Option<bool>,
+}
+
+/// The lines a run's tool wrote for people, once the run has ended.
+#[utoipa::path(get, path = "/v1/runs/{id}/logs", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = List<LogLineView>)))]
+pub(crate) async fn run_logs(
+    State(server): State<Shared>,
+    KeyOrSession(caller): KeyOrSession,
+    Segment(run): Segment,
+) -> Result<Json<List<Value>>, Problem> {
+    let record = find(&server, &caller, &run).await?;
+    caller.may_read_runs()?;
+    let lines = server.store.run_logs(caller.key.org, record.run.id).await?;
+    Ok(Json(List {
+        items: lines
+            .and_then(|lines| lines.as_array().cloned())
+            .unwrap_or_default(),
+        next_cursor: None,
+    }))
+}
+
+/// Which failures are listed, and how.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FailuresQuery {
+    /// Adds file and line to backtraces, where the tool carries them.
+    #[serde(default)]
+    #[param(required = false)]
+    source: bool,
+    /// Items, 1 to 100; 20 where it is left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists failed and timed-out runs of the project's artifact, whoever asked for them; newest first.
+#[utoipa::path(get, path = "/v1/artifacts/{id}/failures", tag = "artifacts",
+    params(("id" = String, Path), FailuresQuery), responses((status = 200, body = List<FailureRow>)))]
+pub(crate) async fn list_failures(
+    State(server): State<Shared>,
+    caller: Caller,
+    Segment(artifact): Segment,
+    Params(query): Params<FailuresQuery>,
+) -> Result<Json<List<FailureRow>>, Problem> {
+    let artifact = visible::own(&server, &caller, &artifact).await?;
+    caller.needs(Scope::Publish)?;
+    let paging = Paging::new(query.limit, query.cursor);
+    let (before, limit) = (paging.before()?, paging.limit()?);
+    let mut page = server.store.failures(artifact.id, before, limit).await?;
+    if query.source {
+        source::resolve(&server, &mut page.items).await?;
+    }
+    Ok(Json(List::of(page, failure_row)))
+}

@@ -1,0 +1,172 @@
+//! The runs in progress, by id. Callers find them here to wait, to cancel and to add spans.
+
+use super::live_spans::{AddedSpans, HeldBytes};
+use crate::problem::Problem;
+use crate::server::edge::counters;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::SetOnce;
+use tollgate_runtime::Started;
+use tollgate_store::{NewRun, RunId, RunRecord, Time};
+
+/// The runs under way, by id.
+#[derive(Default)]
+pub(crate) struct Live {
+    runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// What spans take that are kept here until their run's record is written.
+    pub(crate) span_bytes: HeldBytes,
+    /// How many ended, and how.
+    pub(crate) counted: counters::Runs,
+}
+
+/// A run under way.
+pub(crate) struct LiveRun {
+    pub(crate) run: NewRun,
+    started: Started,
+    /// Whether the store has a row of it.
+    pub(crate) is_durable: bool,
+    pub(crate) spans: AddedSpans,
+    /// Callers that wait for its answer.
+    waiting: AtomicUsize,
+    stop: SetOnce<Stop>,
+    end: SetOnce<RunEnd>,
+}
+
+/// Why a run is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Somebody of the project cancelled it.
+    Cancelled,
+    /// Its caller left before it started.
+    Abandoned,
+}
+
+/// What became of a run.
+#[derive(Clone)]
+pub(crate) enum RunEnd {
+    /// It ended and its record is durable.
+    Recorded(Arc<RunRecord>),
+    /// It did not start, or could not be recorded: there is no record, and nothing is charged.
+    Refused(Box<Problem>),
+}
+
+impl Live {
+    pub(crate) fn get(&self, id: RunId) -> Option<Arc<LiveRun>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn insert(&self, live: Arc<LiveRun>) {
+        self.lock().insert(live.run.id, live);
+    }
+
+    pub(crate) fn remove(&self, id: RunId) {
+        self.lock().remove(&id);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LiveRun {
+    pub(crate) fn new(run: NewRun, started: Started, is_durable: bool) -> Self {
+        Self {
+            run,
+            started,
+            is_durable,
+            spans: AddedSpans::default(),
+            waiting: AtomicUsize::new(0),
+            stop: SetOnce::new(),
+            end: SetOnce::new(),
+        }
+    }
+
+    /// Resolves when the run is stopped. The first reason wins.
+    pub(crate) async fn stopped(&self) -> Stop {
+        *self.stop.wait().await
+    }
+
+    /// Tells everyone who waits for the run's end. Only the first end counts.
+    pub(crate) fn end(&self, end: RunEnd) {
+        let _ = self.end.set(end);
+    }
+
+    /// The time when the guest started.
+    pub(crate) fn started_at(&self) -> Option<Time> {
+        self.started.at().map(Time::from)
+    }
+
+    /// Counts a caller that waits for the answer, until the guard is dropped. When the last one leaves before the guest has
+    /// started, the run is stopped.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        Waiting::new(self)
+    }
+
+    /// What became of it, once it is known.
+    pub(crate) async fn ended(&self) -> RunEnd {
+        self.end.wait().await.clone()
+    }
+
+    /// Cancels the run, queued or running. The first stop reason wins.
+    pub(crate) fn cancel(&self) {
+        let _ = self.stop.set(Stop::Cancelled);
+    }
+
+    /// The same for a caller that waits for its answer. Once all of those have left, the run is stopped where its
+    /// guest has not started.
+    pub(crate) async fn awaited(&self) -> RunEnd {
+        let _waiting = self.wait();
+        self.ended().await
+    }
+
+    /// Whether its guest has started.
+    pub(crate) fn has_started(&self) -> bool {
+        self.started.at().is_some()
+    }
+
+    /// As a record has it, while there is none.
+    pub(crate) fn record(&self) -> RunRecord {
+        let started_at = self.started_at();
+        RunRecord {
+            run: self.run.clone(),
+            cut: Vec::new(),
+            status: if started_at.is_some() {
+                "RUNNING"
+            } else {
+                "QUEUED"
+            }
+            .to_owned(),
+            failure: None,
+            usage: None,
+            charged: 0,
+            output: None,
+            started_at,
+            finished_at: None,
+        }
+    }
+}
+
+/// A caller that waits, or has just left.
+pub(crate) struct Waiting<'r>(&'r LiveRun);
+
+impl<'r> Waiting<'r> {
+    fn new(live: &'r LiveRun) -> Self {
+        live.waiting.fetch_add(1, Ordering::AcqRel);
+        Self(live)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let was_last = self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1;
+        if was_last && self.0.started.at().is_none() {
+            let _ = self.0.stop.set(Stop::Abandoned);
+        }
+    }
+}
