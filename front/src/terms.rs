@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use tollgate_runtime::Allow;
 use utoipa::ToSchema;
 
@@ -72,7 +73,8 @@ fn credential_widens(before: Option<&Value>, now: &Value) -> Vec<Widening> {
         )];
     };
     let mut widens = Vec::new();
-    let is_known = |host: &Value| items(&before["hosts"]).any(|known| known == host);
+    let known: HashSet<_> = items(&before["hosts"]).map(Value::as_str).collect();
+    let is_known = |host: &Value| known.contains(&host.as_str());
     if !items(&now["hosts"]).all(is_known) {
         let (from, to) = (before["hosts"].clone(), now["hosts"].clone());
         widens.push(Widening::new("hosts", name, from, to));

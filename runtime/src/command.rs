@@ -14,6 +14,16 @@ use std::time::Duration;
 const VIOLATIONS_MAX: usize = 20;
 /// The most bytes of a file's name, as file systems have it.
 const FILE_NAME_BYTES_MAX: usize = 255;
+/// The most parts of all templates together: each is rendered for every call.
+const PARTS_MAX: usize = 1000;
+/// Bytes that are rendered in well under a millisecond.
+const RENDERED_QUICKLY: u64 = 64 * 1024;
+/// The most levels of a file's path.
+const PATH_LEVELS_MAX: usize = 16;
+/// The most bytes of a file's path.
+const PATH_BYTES_MAX: usize = 1024;
+/// The most files and folders of a command, outputs included.
+const PATHS_MAX: usize = 1024;
 /// How many times larger than the input may be what is made of it: a field may stand in more than one place.
 const RENDERED_FACTOR: u64 = 4;
 
@@ -99,6 +109,15 @@ impl CommandPlan {
             })
             .collect();
         violations.extend(check_paths(command));
+        let templates = arguments.iter().chain(&stdin);
+        let templates = templates.chain(files.iter().map(|(_, template)| template));
+        let parts: usize = templates.map(|template| template.0.len()).sum();
+        if parts > PARTS_MAX {
+            let message = format!(
+                "the texts of [command] have {parts} parts (fields and the text between them); at most {PARTS_MAX} are allowed"
+            );
+            violations.push(Violation::new("manifest_invalid", message).at_pointer("/command"));
+        }
         match schema {
             Some(schema) if violations.is_empty() => {
                 let outputs = command.outputs.clone();
@@ -132,6 +151,12 @@ impl CommandPlan {
     pub(crate) fn judging_time(&self, input: &Value) -> Duration {
         let declared = self.declared.as_ref();
         declared.map_or(Duration::ZERO, |it| it.schema.judging_time(input))
+    }
+
+    /// True if making the call for an input is certain to take less than a millisecond.
+    pub(crate) fn is_called_quickly(&self, input: &Value) -> bool {
+        let declared = self.declared.as_ref();
+        declared.is_none_or(|it| it.rendered_bytes(input) <= RENDERED_QUICKLY)
     }
 
     /// Judges an input by the manifest's schema.
@@ -289,6 +314,23 @@ fn check_paths(command: &DeclaredCommand) -> Vec<Violation> {
         let path = quoted(path);
         invalid(format!("`{path}` must be a file's path inside of /scratch: no `/` before it, no `..`, no control characters, names of at most {FILE_NAME_BYTES_MAX} bytes"))
     });
+    let is_long = |path: &&String| {
+        path.len() > PATH_BYTES_MAX || Path::new(path).components().count() > PATH_LEVELS_MAX
+    };
+    let long = paths().filter(is_long).map(|path| {
+        let path = quoted(path);
+        invalid(format!("`{path}` is too long: a path has at most {PATH_LEVELS_MAX} levels and {PATH_BYTES_MAX} bytes"))
+    });
+    let folders = paths().filter(|path| !is_long(path)).flat_map(|path| {
+        let above = Path::new(path).ancestors().skip(1);
+        above.filter(|it| !it.as_os_str().is_empty())
+    });
+    let made = paths().count() + folders.collect::<HashSet<_>>().len();
+    let many = (made > PATHS_MAX).then(|| {
+        invalid(format!(
+            "the command has {made} files and folders; at most {PATHS_MAX} are allowed"
+        ))
+    });
     let all: BTreeSet<&str> = paths().map(String::as_str).collect();
     let is_folder_of = |folder: &String| {
         let inside = format!("{folder}/");
@@ -301,7 +343,8 @@ fn check_paths(command: &DeclaredCommand) -> Vec<Violation> {
             quoted(path)
         ))
     });
-    not_plain.chain(folders).take(VIOLATIONS_MAX).collect()
+    let violations = not_plain.chain(long).chain(many).chain(folders);
+    violations.take(VIOLATIONS_MAX).collect()
 }
 
 fn is_plain_path(path: &str) -> bool {

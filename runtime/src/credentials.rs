@@ -195,7 +195,9 @@ fn judge<'c>(
 
 /// A host without a port is the host at 443.
 fn is_same_host(one: &str, other: &str) -> bool {
-    let bare = |host: &str| host.strip_suffix(":443").unwrap_or(host).to_owned();
+    fn bare(host: &str) -> &str {
+        host.strip_suffix(":443").unwrap_or(host)
+    }
     bare(one) == bare(other)
 }
 

@@ -1,5 +1,7 @@
 //! From a tool's bytes, or only their digest, to a tool: once, however many ask, and kept.
 
+mod asking;
+
 use crate::artifacts::{ArtifactCache, ArtifactRefusal, Artifacts, Kept, set_identity};
 use crate::checks::{Admissible, Rules, admit};
 use crate::compile::{CompileFailure, Compiler, Order};
@@ -10,6 +12,7 @@ use crate::shares::Shares;
 use crate::tool::{Compiled, Rejected, Tool};
 use crate::turn_queue::TurnQueue;
 use crate::violation::Violation;
+use asking::{Asking, Asks};
 use bytes::Bytes;
 use moka::future::Cache;
 use rustix::process::Resource;
@@ -71,6 +74,7 @@ pub(crate) struct Loading {
     compiling: TurnQueue,
     /// Reads, judges and links tools.
     loading: TurnQueue,
+    asking: Asking,
     observer: Option<Observer>,
 }
 
@@ -111,8 +115,23 @@ impl Loading {
             compiler: Arc::new((compiler, engine.clone())),
             compiling: TurnQueue::new("tollgate-compile", COMPILED_AT_ONCE)?,
             loading: TurnQueue::new("tollgate-load", cores.max(LOADERS_MIN))?,
+            asking: Asking::default(),
             observer,
         })
+    }
+
+    /// Notes that an owner asks for a tool, until the guard is dropped. A tool that another owner asked for first also waits
+    /// in this owner's turn.
+    fn ask(&self, digest: ToolDigest, owner: &Arc<str>) -> Asks<'_> {
+        if self.asking.add(digest, owner) {
+            self.compiling.also(digest, owner);
+            self.loading.also(digest, owner);
+        }
+        Asks {
+            asking: &self.asking,
+            digest,
+            owner: Arc::clone(owner),
+        }
     }
 
     /// Counts a tool with its owner's, of which the oldest go where they are too many.
@@ -123,11 +142,14 @@ impl Loading {
         }
     }
 
-    /// Compiles a tool in its owner's turn.
-    async fn compile(&self, owner: &Arc<str>, order: Order) -> Result<File, CompileFailure> {
+    /// Compiles a tool in the first turn of those who ask for it.
+    async fn compile(&self, digest: ToolDigest, order: Order) -> Result<File, CompileFailure> {
         let compiler = Arc::clone(&self.compiler);
         let work = move || compiler.0.compile(&compiler.1, &order);
-        let code = self.compiling.work(owner, work).await;
+        let code = self
+            .compiling
+            .work(digest, || self.asking.owners(&digest), work)
+            .await;
         code.unwrap_or_else(|| {
             Err(CompileFailure::CouldNotRun(
                 "its thread has ended".to_owned(),
@@ -135,13 +157,16 @@ impl Loading {
         })
     }
 
-    /// Does work in its owner's turn. Work that panics rejects the tool.
+    /// Does work on a tool in the first turn of those who ask for it. Work that panics rejects the tool.
     async fn work<T: Send + 'static>(
         &self,
-        owner: &Arc<str>,
+        digest: ToolDigest,
         work: impl FnOnce() -> Result<T, Rejected> + Send + 'static,
     ) -> Result<T, Rejected> {
-        let done = self.loading.work(owner, work).await;
+        let done = self
+            .loading
+            .work(digest, || self.asking.owners(&digest), work)
+            .await;
         done.unwrap_or_else(|| Err(Rejected::could_not_judge()))
     }
 
@@ -288,9 +313,11 @@ impl Runtime {
         // In a task: callers that leave, again and again, must not start it again and again.
         let shared = Arc::clone(&self.shared);
         let loading = self.shared.tokio.handle.spawn(async move {
+            let loading = &shared.loading;
+            let _asking = loading.ask(digest, &owner);
             let making = make(&shared, digest, Arc::clone(&owner), source);
-            let loaded = shared.loading.tools.try_get_with(digest, making).await?;
-            shared.loading.count(&owner, digest, &loaded).await;
+            let loaded = loading.tools.try_get_with(digest, making).await?;
+            loading.count(&owner, digest, &loaded).await;
             Ok(loaded)
         });
         let loaded = loading.await.map_err(|_| Rejected::could_not_judge())?;
@@ -307,16 +334,16 @@ async fn make(
     source: Source,
 ) -> Result<Arc<Compiled>, LoadError> {
     let (loading, here) = (&shared.loading, Arc::clone(shared));
-    let kept = loading.work(&owner, move || Ok(load_kept(&here, digest)));
+    let kept = loading.work(digest, move || Ok(load_kept(&here, digest)));
     if let Some(kept) = kept.await? {
         return Ok(Arc::new(kept));
     }
     let (wasm, admissible) = match source {
         Source::Judged(judged) => (judged.wasm, judged.admissible),
-        Source::Bytes(wasm) => judge_here(shared, (digest, &owner), wasm).await?,
+        Source::Bytes(wasm) => judge_here(shared, digest, wasm).await?,
         Source::Fetch(fetch) => {
             let wasm = fetch.await.map_err(LoadError::Fetch)?;
-            judge_here(shared, (digest, &owner), wasm).await?
+            judge_here(shared, digest, wasm).await?
         }
     };
     let started = Instant::now();
@@ -324,7 +351,7 @@ async fn make(
         kind: admissible.kind,
         wasm,
     };
-    let compiled = loading.compile(&owner, order).await;
+    let compiled = loading.compile(digest, order).await;
     let compiled = compiled.map_err(|failure| failure.violation());
     loading.observe(Observed::Compiled {
         digest,
@@ -334,13 +361,13 @@ async fn make(
     let code = compiled.map_err(one)?;
     let (here, whose) = (Arc::clone(shared), Arc::clone(&owner));
     let linking = move || link_and_keep(&here, (digest, &whose), admissible, code);
-    Ok(Arc::new(loading.work(&owner, linking).await?))
+    Ok(Arc::new(loading.work(digest, linking).await?))
 }
 
 /// Bytes that are not the ones asked for would be kept under another tool's name.
 async fn judge_here(
     shared: &Arc<Shared>,
-    (digest, owner): (ToolDigest, &Arc<str>),
+    digest: ToolDigest,
     wasm: Bytes,
 ) -> Result<(Bytes, Admissible), Rejected> {
     let here = Arc::clone(shared);
@@ -351,7 +378,7 @@ async fn judge_here(
         let admissible = judged(&wasm, &here.rules)?;
         Ok((wasm, admissible))
     };
-    shared.loading.work(owner, judging).await
+    shared.loading.work(digest, judging).await
 }
 
 fn judged(wasm: &[u8], rules: &Rules) -> Result<Admissible, Rejected> {

@@ -1,5 +1,6 @@
 //! What a tool says of itself: `tool.toml` while developing, the custom section `tollgate.manifest` in the file.
 
+mod depth;
 mod words;
 
 use crate::held;
@@ -267,6 +268,13 @@ impl Manifest {
             );
             return Err(Violation::new("manifest_invalid", message).in_section(SECTION));
         }
+        if depth::is_too_deep(text) {
+            let message = format!(
+                "the manifest nests deeper than {} levels of tables, lists and dotted keys",
+                depth::DEPTH_MAX
+            );
+            return Err(Violation::new("manifest_invalid", message).in_section(SECTION));
+        }
         let read = toml::from_str(text).map(|manifest| Self {
             text: text.to_owned(),
             ..manifest
@@ -294,9 +302,14 @@ fn key_before(text: &str, at: usize) -> Option<&str> {
     before.rsplit(['\n', '{', ',']).next().map(str::trim)
 }
 
+/// True if a manifest's text is short and shallow enough for a reader of TOML, which recurses.
+pub fn is_readable(text: &str) -> bool {
+    text.len() <= MANIFEST_BYTES_MAX && !depth::is_too_deep(text)
+}
+
 /// The name a manifest gives its tool, whatever else is wrong with it.
 pub fn name_in(text: &str) -> Option<String> {
-    if text.len() > MANIFEST_BYTES_MAX {
+    if !is_readable(text) {
         return None;
     }
     let table: toml::Table = toml::from_str(text).ok()?;

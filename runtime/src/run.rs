@@ -284,22 +284,19 @@ impl Tool {
         prepared.start().await
     }
 
-    /// True if judging the run's input against the seller's schema is certain to take less than a millisecond. It visits
-    /// every part of the input.
+    /// True if judging the run's input against the seller's schema, and making the program's call of it, is certain to take
+    /// less than a millisecond each. It visits every part of the input.
     pub fn is_judged_quickly(&self, run: &Run) -> bool {
-        self.judging_time(run) <= JUDGED_HERE_MAX
-    }
-
-    /// The upper bound of the time to judge the input, by arithmetic. The real time is usually a hundredth of it. Zero if
-    /// there is no schema. An input with a bound over a minute is refused without judging.
-    fn judging_time(&self, run: &Run) -> Duration {
         let functions = self.interface();
         let Ok(index) = functions.index(run.function.as_deref()) else {
-            return Duration::ZERO;
+            return true;
         };
         match &functions.functions()[index].signature {
-            Signature::Typed { .. } => Duration::ZERO,
-            Signature::Command(plan) => plan.judging_time(&run.input),
+            Signature::Typed { .. } => true,
+            Signature::Command(plan) => {
+                plan.judging_time(&run.input) <= JUDGED_HERE_MAX
+                    && plan.is_called_quickly(&run.input)
+            }
         }
     }
 

@@ -9,8 +9,9 @@ use crate::runtime::RunState;
 use crate::tool::{Loaded, Program};
 use crate::violation::Violation;
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::mem::take;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tollgate_host_api::budget::Lease;
 use tollgate_host_api::egress::EgressGrant;
@@ -131,6 +132,13 @@ async fn place_files(
         let message = "the input's files are more than /scratch may hold";
         Refused::InputInvalid(vec![Violation::new("input_invalid", message)])
     };
+    let above = files
+        .iter()
+        .flat_map(|(path, _)| Path::new(path).ancestors().skip(1));
+    let folders: HashSet<_> = above.filter(|it| !it.as_os_str().is_empty()).collect();
+    for _ in &folders {
+        quota.create().map_err(too_much)?;
+    }
     for (_, bytes) in &files {
         quota.create().map_err(too_much)?;
         quota.write(0, bytes.len() as u64).map_err(too_much)?;

@@ -1,7 +1,9 @@
-//! A queue for long CPU work. A few threads serve the owners in turn, and each owner has one job in progress at a time.
+//! A queue for long CPU work on tools. A few threads serve the owners in turn, and each owner has one piece of work in
+//! progress at a time.
 
+use crate::digest::ToolDigest;
 use crate::turns::Turns;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -20,13 +22,22 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     turns: Turns<Job>,
+    /// The work that has not begun, by its key.
+    by_key: HashMap<ToolDigest, Arc<Work>>,
     busy: HashSet<Arc<str>>,
     is_closed: bool,
 }
 
+/// Work in one owner's turn. The same work may wait in several owners' turns; the first turn does it.
 struct Job {
     owner: Arc<str>,
-    work: Box<dyn FnOnce() + Send>,
+    work: Arc<Work>,
+}
+
+struct Work {
+    key: ToolDigest,
+    /// `None` once it has begun.
+    todo: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl TurnQueue {
@@ -45,26 +56,41 @@ impl TurnQueue {
         Ok(queue)
     }
 
-    /// Does work in its owner's turn. Work without an owner (`""`) may use every thread. Work whose caller has left is
-    /// skipped. `None` if the work panicked or the queue was dropped.
+    /// Does work in the turn of the first of its owners. A key has one piece of work at a time. Work without an owner (`""`)
+    /// may use every thread. Work whose caller has left is skipped. `None` if the work panicked or the queue was dropped.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
-        owner: &Arc<str>,
+        key: ToolDigest,
+        owners: impl FnOnce() -> Vec<Arc<str>>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (done, ended) = oneshot::channel();
-        let work = Box::new(move || {
+        let todo = Box::new(move || {
             if !done.is_closed() {
                 let _ = done.send(work());
             }
         });
+        let work = Arc::new(Work {
+            key,
+            todo: Mutex::new(Some(todo)),
+        });
+        self.shared.push(key, owners, work);
+        ended.await.ok()
+    }
+
+    /// Lets work with that key, if it has not begun, also wait in this owner's turn.
+    pub(crate) fn also(&self, key: ToolDigest, owner: &Arc<str>) {
+        let mut waiting = self.shared.lock();
+        let Some(work) = waiting.by_key.get(&key).cloned() else {
+            return;
+        };
         let job = Job {
             owner: Arc::clone(owner),
             work,
         };
-        self.shared.lock().turns.push(owner, job);
+        waiting.turns.push(owner, job);
+        drop(waiting);
         self.shared.changed.notify_one();
-        ended.await.ok()
     }
 }
 
@@ -74,6 +100,7 @@ impl Drop for TurnQueue {
         waiting.is_closed = true;
         // Dropping the jobs wakes their callers.
         waiting.turns = Turns::default();
+        waiting.by_key.clear();
         drop(waiting);
         self.shared.changed.notify_all();
     }
@@ -84,35 +111,62 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn push(&self, key: ToolDigest, owners: impl FnOnce() -> Vec<Arc<str>>, work: Arc<Work>) {
+        let mut waiting = self.lock();
+        // Under the lock: an owner that is not among them yet finds the work by its key.
+        for owner in owners() {
+            let job = Job {
+                owner: Arc::clone(&owner),
+                work: Arc::clone(&work),
+            };
+            waiting.turns.push(&owner, job);
+        }
+        waiting.by_key.insert(key, work);
+        drop(waiting);
+        self.changed.notify_all();
+    }
+
     fn work(&self) {
-        while let Some(Job { owner, work }) = self.next() {
+        while let Some((owner, todo)) = self.next() {
             // The panic drops the job's channel, which wakes its caller. The thread serves others.
-            let _ = catch_unwind(AssertUnwindSafe(work));
+            let _ = catch_unwind(AssertUnwindSafe(todo));
             self.lock().busy.remove(&owner);
             self.changed.notify_all();
         }
     }
 
-    /// Waits for the next job of an owner that has none in progress. `None` once the queue is closed.
-    fn next(&self) -> Option<Job> {
+    /// Waits for the next work of an owner that has none in progress. `None` once the queue is closed.
+    fn next(&self) -> Option<(Arc<str>, Box<dyn FnOnce() + Send>)> {
         let mut waiting = self.lock();
         loop {
             let Waiting {
                 turns,
+                by_key,
                 busy,
                 is_closed,
             } = &mut *waiting;
             if *is_closed {
                 return None;
             }
-            if let Some(job) = turns.pop_fitting(|job: &Job| !busy.contains(&job.owner)) {
-                if !job.owner.is_empty() {
-                    busy.insert(Arc::clone(&job.owner));
-                }
-                return Some(job);
+            let Some(Job { owner, work }) =
+                turns.pop_fitting(|job: &Job| !busy.contains(&job.owner))
+            else {
+                let woken = self.changed.wait(waiting);
+                waiting = woken.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let todo = work
+                .todo
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            // Another owner's turn came first.
+            let Some(todo) = todo else { continue };
+            by_key.remove(&work.key);
+            if !owner.is_empty() {
+                busy.insert(Arc::clone(&owner));
             }
-            let woken = self.changed.wait(waiting);
-            waiting = woken.unwrap_or_else(PoisonError::into_inner);
+            return Some((owner, todo));
         }
     }
 }
@@ -134,8 +188,23 @@ mod tests {
         owner: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<Option<T>> {
-        let (queue, owner) = (Arc::clone(queue), Arc::from(owner));
-        tokio::spawn(async move { queue.work(&owner, work).await })
+        static KEYS: AtomicUsize = AtomicUsize::new(0);
+        let key = KEYS.fetch_add(1, Ordering::Relaxed).to_string();
+        asks_for(queue, &key, owner, work)
+    }
+
+    fn key(text: &str) -> ToolDigest {
+        ToolDigest::of(text.as_bytes())
+    }
+
+    fn asks_for<T: Send + 'static>(
+        queue: &Arc<TurnQueue>,
+        text: &str,
+        owner: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<Option<T>> {
+        let (queue, owner, key) = (Arc::clone(queue), Arc::from(owner), key(text));
+        tokio::spawn(async move { queue.work(key, || vec![owner], work).await })
     }
 
     #[tokio::test]
@@ -208,5 +277,27 @@ mod tests {
             "the turn goes on"
         );
         assert_eq!(done.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn work_that_another_owner_asks_for_too_is_done_in_the_first_turn() {
+        let queue = queue();
+        let (release, held) = mpsc::channel::<()>();
+        let first = asks(&queue, "noisy", move || held.recv().is_err());
+        let more: Vec<_> = (0..50).map(|_| asks(&queue, "noisy", || ())).collect();
+        let shared = asks_for(&queue, "shared", "noisy", || 7);
+        let is_queued = || queue.shared.lock().by_key.contains_key(&key("shared"));
+        while !is_queued() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        queue.also(key("shared"), &Arc::from("quiet"));
+        queue.also(key("unknown"), &Arc::from("quiet"));
+        assert_eq!(shared.await.expect("no panic"), Some(7));
+        assert!(!more.iter().any(JoinHandle::is_finished), "noisy waits");
+        drop(release);
+        assert_eq!(first.await.expect("no panic"), Some(true));
+        for one in more {
+            assert_eq!(one.await.expect("no panic"), Some(()));
+        }
     }
 }

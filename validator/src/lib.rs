@@ -15,7 +15,7 @@ pub mod upload;
 
 use bytes::Bytes;
 use checks::check_manifest;
-pub use checks::{is_credential_name, is_host, is_tool_name};
+pub use checks::{HOSTS_MAX, is_credential_name, is_host, is_tool_name};
 pub use place::Places;
 use serde::Serialize;
 use source::manifest_in;

@@ -1,6 +1,7 @@
 //! Where in a manifest's text a JSON pointer leads.
 
 use std::ops::Range;
+use tollgate_runtime::manifest::is_readable;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -11,8 +12,11 @@ pub struct Places<'t> {
 }
 
 impl<'t> Places<'t> {
-    /// `None` for a text that is no TOML.
+    /// `None` if the text is invalid TOML, too long or too deep.
     pub fn of(text: &'t str) -> Option<Self> {
+        if !is_readable(text) {
+            return None;
+        }
         let table = DeTable::parse(text).ok()?;
         Some(Self { text, table })
     }

@@ -2,6 +2,8 @@
 
 /// Keys less alike are not taken for each other.
 const ALIKE_MIN: f64 = 0.7;
+/// Longer keys are not compared with the known ones.
+const KEY_BYTES_MAX: usize = 64;
 
 /// The reader's message, where it is one that is known; as it is, where not.
 pub(super) fn plain(message: &str) -> String {
@@ -17,9 +19,18 @@ pub(super) fn plain(message: &str) -> String {
 /// ``unknown field `prise`, expected one of `name`, `price` ``
 fn unknown_key(message: &str) -> Option<String> {
     let rest = message.strip_prefix("unknown field `")?;
-    let (key, rest) = rest.split_once('`')?;
-    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-    let alike = known
+    // From the end: the seller's key comes first and may have anything in it.
+    let (key, known) = rest
+        .rsplit_once("`, expected ")
+        .or_else(|| Some((rest.strip_suffix("`, there are no fields")?, "")))?;
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    // Comparing takes time with the square of the lengths.
+    let compared = if key.len() <= KEY_BYTES_MAX {
+        &known[..]
+    } else {
+        &[]
+    };
+    let alike = compared
         .iter()
         .map(|it| (strsim::jaro_winkler(key, it), it))
         .filter(|(alike, _)| *alike > ALIKE_MIN)
@@ -151,6 +162,15 @@ mod tests {
             let error = Manifest::parse(&format!("name = \"a\"\n{text}")).expect_err(text);
             assert_eq!(error.message, format!("tool.toml: {words}"), "{text}");
         }
+        let part = "A".repeat(60_000);
+        let hostile = format!("name = \"a\"\n\"{part}`{part}`x\" = 1");
+        let hostile = Manifest::parse(&hostile).expect_err("no such key");
+        assert!(
+            hostile
+                .message
+                .starts_with("tool.toml: there is no key `AAAA")
+        );
+        assert!(hostile.message.len() < 2048, "{}", hostile.message.len());
         let nameless = Manifest::parse("price = 5").expect_err("no name");
         assert_eq!(nameless.message, "tool.toml: `name` is missing");
     }

@@ -171,6 +171,18 @@ fn a_value_that_is_too_large_for_the_schema_is_refused() {
             json!(["a".repeat(2 << 20)]),
         ),
         (
+            "a union with many ways to the same place",
+            json!({"items": {"pattern": format!("(?:{})[b-z]", "|".repeat(1750))}}),
+            json!(["a".repeat(1000) + "b"]),
+            json!(["a".repeat(200_000)]),
+        ),
+        (
+            "a class of many ranges",
+            json!({"items": {"pattern": format!("^(?:[{}]?){{80}}~$", (0x21..0x7b).step_by(2).map(|it| format!("\\x{it:02x}")).collect::<String>())}}),
+            json!(["!~"]),
+            json!(["!".repeat(200_000)]),
+        ),
+        (
             "edges of words, looked up in a table of all letters",
             json!({"items": {"pattern": r"\B".repeat(200) + "[^漢]"}}),
             json!(["漢".repeat(10_000) + "a"]),

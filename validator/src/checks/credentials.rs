@@ -6,6 +6,8 @@ use tollgate_runtime::{Allow, Host, VIOLATIONS_MAX, Violation, pointer_part, quo
 
 const NAME_BYTES_MAX: usize = 128;
 const CREDENTIALS_MAX: usize = 32;
+/// The most hosts of one credential: terms compare each with each.
+pub const HOSTS_MAX: usize = 32;
 
 pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -29,6 +31,13 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Violation> {
         }
         if credential.hosts.is_empty() && !credential.expose {
             let message = "a credential needs `hosts`, where it is sent, or `expose = true`, if the tool computes with it";
+            violations.push(invalid(format!("{pointer}/hosts"), message));
+        }
+        if credential.hosts.len() > HOSTS_MAX {
+            let message = format!(
+                "a credential can have at most {HOSTS_MAX} hosts; this one has {}",
+                credential.hosts.len()
+            );
             violations.push(invalid(format!("{pointer}/hosts"), message));
         }
         for (index, host) in credential
@@ -124,6 +133,17 @@ mod tests {
         ];
         for (host, is_valid) in cases {
             assert_eq!(is_host(host), is_valid, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_credential_has_few_hosts() {
+        for (hosts, is_refused) in [(HOSTS_MAX, false), (HOSTS_MAX + 1, true)] {
+            let hosts: Vec<_> = (0..hosts).map(|it| format!("h{it}.example")).collect();
+            let manifest = super::super::manifest(&format!("[credentials.KEY]\nhosts = {hosts:?}"));
+            let pointers = check(&manifest).into_iter().map(|it| it.place.pointer);
+            let expected = is_refused.then(|| Some("/credentials/KEY/hosts".to_owned()));
+            assert_eq!(pointers.collect::<Vec<_>>(), Vec::from_iter(expected));
         }
     }
 

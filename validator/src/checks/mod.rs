@@ -10,7 +10,7 @@ mod limits;
 mod name;
 mod sections;
 
-pub use credentials::{is_credential_name, is_host};
+pub use credentials::{HOSTS_MAX, is_credential_name, is_host};
 pub use name::is_tool_name;
 use tollgate_runtime::checks::Admissible;
 use tollgate_runtime::manifest::Manifest;

@@ -18,10 +18,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tollgate_runtime::{Credential, quoted};
 use tollgate_store::{Artifact, ArtifactId, Entry, EntryScope, NewEntry, Scope};
-use tollgate_validator::{is_credential_name, is_host};
+use tollgate_validator::{HOSTS_MAX, is_credential_name, is_host};
 use utoipa::{IntoParams, ToSchema};
 
-const HOSTS_MAX: usize = 32;
 /// Entries of a project.
 const ENTRIES_MAX: u64 = 1000;
 
@@ -188,11 +187,12 @@ async fn declared(
     };
     let release = offer::release(server, caller, artifact).await?;
     let declared = release.and_then(|release| declared_hosts(&release, name));
-    declared.ok_or_else(|| {
+    let declared = declared.ok_or_else(|| {
         hosts_invalid(format!(
             "the release that your project runs declares no credential {name}: `hosts` must be given"
         ))
-    })
+    })?;
+    named_hosts(declared)
 }
 
 async fn check_room(server: &Server, caller: &Caller) -> Result<(), Problem> {
