@@ -30,7 +30,13 @@ pub(crate) fn widens(from: &Value, to: &Value) -> Vec<Widening> {
         widens.push(Widening::new("price", None, price(from), price(to)));
     }
     let (before, now) = (&from["egress"], &to["egress"]);
-    if !items(now).all(|rule| is_covered(rule, before)) {
+    let rules: Vec<_> = items(before).filter_map(rule).collect();
+    // A rule that cannot be read was not allowed before.
+    let is_covered = |now: &Value| {
+        let now = rule(now);
+        now.is_some_and(|now| rules.iter().any(|before| before.covers(&now)))
+    };
+    if !items(now).all(is_covered) {
         widens.push(Widening::new("egress", None, before.clone(), now.clone()));
     }
     for credential in items(&to["credentials"]) {
@@ -86,14 +92,8 @@ fn credential_widens(before: Option<&Value>, now: &Value) -> Vec<Widening> {
     widens
 }
 
-/// Whether what a rule allows was allowed before. One that cannot be read was not.
-fn is_covered(rule: &Value, before: &Value) -> bool {
-    let parsed = |rule: &Value| rule.as_str().and_then(|rule| rule.parse::<Allow>().ok());
-    let Some(rule) = parsed(rule) else {
-        return false;
-    };
-    let mut before = items(before).filter_map(parsed);
-    before.any(|before| before.covers(&rule))
+fn rule(text: &Value) -> Option<Allow> {
+    text.as_str()?.parse().ok()
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {

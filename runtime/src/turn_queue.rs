@@ -34,10 +34,12 @@ struct Job {
     work: Arc<Work>,
 }
 
+type Todo = Box<dyn FnOnce() + Send>;
+
 struct Work {
     key: ToolDigest,
     /// `None` once it has begun.
-    todo: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    todo: Mutex<Option<Todo>>,
 }
 
 impl TurnQueue {
@@ -65,7 +67,7 @@ impl TurnQueue {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (done, ended) = oneshot::channel();
-        let todo = Box::new(move || {
+        let todo: Todo = Box::new(move || {
             if !done.is_closed() {
                 let _ = done.send(work());
             }
@@ -136,7 +138,7 @@ impl Shared {
     }
 
     /// Waits for the next work of an owner that has none in progress. `None` once the queue is closed.
-    fn next(&self) -> Option<(Arc<str>, Box<dyn FnOnce() + Send>)> {
+    fn next(&self) -> Option<(Arc<str>, Todo)> {
         let mut waiting = self.lock();
         loop {
             let Waiting {

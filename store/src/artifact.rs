@@ -125,8 +125,8 @@ impl Store {
             .bind(before.unwrap_or_else(ArtifactId::last))
             .bind(text.to_lowercase())
             .bind(one_more(limit));
-        let page = Page::read(query, &self.list_readers, limit, artifact, |it| it.id);
-        Ok(page.await?)
+        let mut reader = self.list_readers.acquire(org).await?;
+        Page::read(query, &mut reader, limit, artifact, |it| it.id).await
     }
 
     /// Shows an artifact to others, or no longer. `false` where it was never published.

@@ -49,7 +49,8 @@ impl Store {
         match self.wallets.knows(&payer) {
             true => Ok(self.wallets.budgets(owner.1)),
             false => {
-                let mut budgets = of_project(&mut *self.readers.acquire().await?, owner).await?;
+                let mut reader = self.list_readers.acquire(owner.0).await?;
+                let mut budgets = of_project(&mut reader, owner).await?;
                 budgets.sort_by_key(|it| it.id);
                 Ok(budgets)
             }

@@ -7,6 +7,7 @@ use crate::files::Files;
 use crate::folder::{Folder, FolderError};
 use crate::migrations::migrate;
 use crate::payment::Fees;
+use crate::readers::ListReaders;
 use crate::remembered::Remembered;
 use crate::resealing::{data_keys, may_be_old, seal_old};
 use crate::statements;
@@ -51,7 +52,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Store {
     pub(crate) readers: SqlitePool,
-    pub(crate) list_readers: SqlitePool,
+    pub(crate) list_readers: ListReaders,
     pub(crate) writer: Writer,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) files: Arc<Files>,
@@ -113,6 +114,7 @@ impl Store {
         // Rows that are read before they are asked for: those of lists may be large.
         let list_readers = read_only.row_buffer_size(1);
         let list_readers = pool(LIST_READERS).connect_with(list_readers).await?;
+        let list_readers = ListReaders::new(list_readers);
         let is_own = settings.master_key.is_none();
         let master = folder.master_key(settings.master_key)?;
         let vault = match Vault::open(&master, &readers, &writer).await {

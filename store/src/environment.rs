@@ -8,7 +8,7 @@ use crate::statements;
 use crate::time::Time;
 use crate::vault::{DataKey, VaultError};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
@@ -161,12 +161,15 @@ impl Store {
         &self,
         (org, project): (OrgId, ProjectId),
         artifact: ArtifactId,
+        names: impl IntoIterator<Item = &str>,
     ) -> Result<BTreeMap<String, SecretEntry>, StoreError> {
+        let names = Value::from_iter(names).to_string();
         let rows = sqlx::query(statements::SECRETS)
             .bind(org)
             .bind(project)
             .bind(artifact)
             .bind(ArtifactId::none())
+            .bind(names)
             .fetch_all(&self.readers)
             .await?;
         if rows.is_empty() {

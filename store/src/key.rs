@@ -239,6 +239,13 @@ impl Store {
                         .bind(Time::now())
                         .execute(&mut *transaction)
                         .await?;
+                    sqlx::query(statements::END_SESSIONS_OF_KEY)
+                        .bind(org)
+                        .bind(project)
+                        .bind(id)
+                        .bind(Time::now())
+                        .execute(&mut *transaction)
+                        .await?;
                     let texts = hashes(transaction, (org, project, id)).await?;
                     if revoked.rows_affected() == 1 {
                         note(transaction, actor, "key.revoked", id, json!({})).await?;

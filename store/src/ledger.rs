@@ -6,6 +6,7 @@ use crate::id::{EntryId, OrgId};
 use crate::ledger_entry::{LedgerEntry, entry_in};
 use crate::page::{Page, one_more};
 use crate::{payment, statements};
+use sqlx::Connection;
 use std::cmp::Reverse;
 
 impl Store {
@@ -18,7 +19,8 @@ impl Store {
     ) -> Result<Page<LedgerEntry, EntryId>, StoreError> {
         let before = before.unwrap_or_else(EntryId::last);
         // One reading of all: whatever was made before a line that is told is there, too.
-        let mut reading = self.list_readers.begin().await?;
+        let mut reader = self.list_readers.acquire(org).await?;
+        let mut reading = reader.begin().await?;
         let rows = sqlx::query(statements::LEDGER)
             .bind(org)
             .bind(before)

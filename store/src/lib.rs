@@ -36,6 +36,7 @@ mod page;
 mod payment;
 mod posting;
 mod quota;
+mod readers;
 mod release;
 mod remembered;
 mod resealing;

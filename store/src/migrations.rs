@@ -50,6 +50,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "judgings", include_str!("migrations/0016_judgings.sql")),
     (17, "caps", include_str!("migrations/0017_caps.sql")),
     (18, "scopes", include_str!("migrations/0018_scopes.sql")),
+    (
+        19,
+        "bounded reads",
+        include_str!("migrations/0019_bounded_reads.sql"),
+    ),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

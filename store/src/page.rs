@@ -1,12 +1,15 @@
 //! One page of a list.
 
+use crate::error::StoreError;
 use futures_util::TryStreamExt;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Column, Row, Sqlite, TypeInfo, ValueRef};
 
 /// The bytes of the rows that a page is made of, but for its first: what sellers and tools wrote can be megabytes.
 const BYTES_MAX: usize = 2 << 20;
+/// Bytes of rows that are parsed in well under a millisecond.
+const SHORT_BYTES: usize = 16 * 1024;
 
 /// Items, and where the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,26 +33,38 @@ impl<T, C> Page<T, C> {
         }
     }
 
-    /// A page of rows whose size is a stranger's to choose. The statement gives [`one_more`] than `limit`.
+    /// A page of rows whose size is a stranger's to choose. The statement gives [`one_more`] than `limit`. Large rows are
+    /// parsed where nobody waits for the thread.
     pub(crate) async fn read(
         query: Query<'_, Sqlite, SqliteArguments>,
-        readers: &SqlitePool,
+        reader: &mut SqliteConnection,
         limit: usize,
-        item: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
+        item: impl Fn(&SqliteRow) -> Result<T, sqlx::Error> + Send + 'static,
         place: impl Fn(&T) -> C,
-    ) -> Result<Self, sqlx::Error> {
-        let mut rows = query.fetch(readers);
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.try_next().await? {
+    ) -> Result<Self, StoreError>
+    where
+        T: Send + 'static,
+    {
+        let (mut rows, mut bytes, mut has_more) = (Vec::new(), 0, false);
+        let mut reading = query.fetch(reader);
+        while let Some(row) = reading.try_next().await? {
             bytes += bytes_of(&row)?;
-            let is_full = items.len() == limit || bytes > BYTES_MAX;
-            if let Some(last) = items.last().filter(|_| is_full) {
-                let next = Some(place(last));
-                return Ok(Self { items, next });
+            has_more = !rows.is_empty() && (rows.len() == limit || bytes > BYTES_MAX);
+            if has_more {
+                break;
             }
-            items.push(item(&row)?);
+            rows.push(row);
         }
-        Ok(Self { items, next: None })
+        drop(reading);
+        let parse = move || rows.iter().map(item).collect::<Result<Vec<T>, _>>();
+        let items = match bytes {
+            ..=SHORT_BYTES => parse(),
+            _ => tokio::task::spawn_blocking(parse)
+                .await
+                .unwrap_or_else(|error| Err(sqlx::Error::Decode(error.into()))),
+        }?;
+        let next = items.last().filter(|_| has_more).map(place);
+        Ok(Self { items, next })
     }
 }
 

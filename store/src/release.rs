@@ -31,6 +31,8 @@ pub struct Release {
     pub digest: Digest,
     /// What it says of itself.
     pub about: Value,
+    /// The length of that as text, in bytes.
+    pub about_bytes: usize,
     /// When it was published.
     pub created_at: Time,
     /// Whether it is the one that runs.
@@ -82,8 +84,8 @@ impl Store {
             .bind(id)
             .bind(before.unwrap_or_else(ReleaseId::last))
             .bind(one_more(limit));
-        let page = Page::read(query, &self.list_readers, limit, release, |it| it.id);
-        Ok(page.await?)
+        let mut reader = self.list_readers.acquire(org).await?;
+        Page::read(query, &mut reader, limit, release, |it| it.id).await
     }
 
     /// How a release was judged.
@@ -195,6 +197,7 @@ async fn publish(
         id: ReleaseId::new(),
         version,
         digest: digest_in(draft.try_get("digest")?)?,
+        about_bytes: about.to_string().len(),
         about,
         created_at: Time::now(),
         active: true,
@@ -311,11 +314,13 @@ fn release(row: &SqliteRow) -> Result<Release, sqlx::Error> {
 }
 
 pub(crate) fn release_in(row: &SqliteRow, active: bool) -> Result<Release, sqlx::Error> {
+    let about: &str = row.try_get("about")?;
     Ok(Release {
         id: row.try_get("release_id")?,
         version: row.try_get("version")?,
         digest: digest_in(row.try_get("digest")?)?,
-        about: json_in(row.try_get("about")?)?,
+        about: json_in(about)?,
+        about_bytes: about.len(),
         created_at: row.try_get("released_at")?,
         active,
         widens: json_in(row.try_get("widens")?)?,

@@ -7,6 +7,7 @@ use crate::key::KeyUse;
 use crate::session::SessionUse;
 use crate::subscription::Subscription;
 use moka::sync::Cache;
+use serde_json::Value;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const KEYS: u64 = 65_536;
 const SESSIONS: u64 = 65_536;
 const SUBSCRIPTIONS: u64 = 65_536;
-/// What the artifacts that are kept take, as they are written. In memory it is some times as much.
-const ARTIFACT_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of memory for artifacts.
+const ARTIFACT_BYTES: u64 = 128 * 1024 * 1024;
+/// Bytes that a field of an object takes beside its name and value.
+const FIELD_BYTES: usize = 48;
 /// What one takes beside what it says of itself.
 const ARTIFACT_BYTES_LEAST: usize = 1024;
 
@@ -114,7 +117,7 @@ impl<Q, A> fmt::Debug for Answers<Q, A> {
     }
 }
 
-/// By the texts that its parts were read from.
+/// Bytes that an artifact takes in memory, about.
 fn weight(artifact: &Artifact) -> u32 {
     let verdict = artifact
         .draft
@@ -122,15 +125,38 @@ fn weight(artifact: &Artifact) -> u32 {
         .and_then(|draft| draft.verdict.as_ref());
     let of_verdict = verdict.map(|it| [Some(&it.violations), Some(&it.notes), it.about.as_ref()]);
     let of_release = artifact.active.as_ref().map(|it| [&it.about, &it.widens]);
-    let texts = of_verdict.into_iter().flatten().flatten();
-    let texts = texts.chain(of_release.into_iter().flatten());
-    let bytes: usize = texts.map(|text| text.to_string().len()).sum();
-    u32::try_from(bytes + ARTIFACT_BYTES_LEAST).unwrap_or(u32::MAX)
+    let values = of_verdict.into_iter().flatten().flatten();
+    let values = values.chain(of_release.into_iter().flatten());
+    let bytes = values.map(json_bytes).sum::<usize>() + ARTIFACT_BYTES_LEAST;
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Bytes that JSON takes in memory, about. `[0,0,…]` takes forty times its text.
+fn json_bytes(value: &Value) -> usize {
+    let inside: usize = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(json_bytes).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| FIELD_BYTES + name.len() + json_bytes(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inside
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_weighs_what_it_takes_in_memory() {
+        let zeros = serde_json::json!(vec![0; 120_000]);
+        let text = zeros.to_string().len();
+        assert!(json_bytes(&zeros) > 10 * text, "{}", json_bytes(&zeros));
+        let words = serde_json::json!({"a": "x".repeat(1000)});
+        assert!((1000..1300).contains(&json_bytes(&words)));
+    }
 
     #[tokio::test]
     async fn what_is_forgotten_while_it_is_read_is_not_remembered() {

@@ -217,14 +217,14 @@ impl Store {
             .bind(one_more(limit))
             .bind(filter.external_id)
             .bind(filter.session);
-        let page = Page::read(query, &self.list_readers, limit, record_in, |it| it.run.id);
-        Ok(page.await?)
+        let mut reader = self.list_readers.acquire(org).await?;
+        Page::read(query, &mut reader, limit, record_in, |it| it.run.id).await
     }
 
     /// Runs of an artifact that failed or timed out, whoever asked for them; newest first.
     pub async fn failures(
         &self,
-        artifact: ArtifactId,
+        (org, artifact): (OrgId, ArtifactId),
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
@@ -232,8 +232,8 @@ impl Store {
             .bind(artifact)
             .bind(before.unwrap_or_else(RunId::last))
             .bind(one_more(limit));
-        let page = Page::read(query, &self.list_readers, limit, record_in, |it| it.run.id);
-        Ok(page.await?)
+        let mut reader = self.list_readers.acquire(org).await?;
+        Page::read(query, &mut reader, limit, record_in, |it| it.run.id).await
     }
 
     /// A run's log lines, as the JSON array that was kept.

@@ -188,8 +188,8 @@ impl Store {
             Some(allowance) => allowance,
             // A session may have many runs. The readers for lists do this, so that admission does not wait.
             None => {
-                let mut reader = self.list_readers.acquire().await?;
-                counted(&mut *reader, &row).await?
+                let mut reader = self.list_readers.acquire(org).await?;
+                counted(&mut **reader, &row).await?
             }
         };
         Ok(Some(Session {

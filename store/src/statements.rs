@@ -270,9 +270,10 @@ pub(crate) const ENTRIES: &str =
 pub(crate) const ENTRIES_COUNT: &str =
     "SELECT COUNT(*) FROM environment WHERE org_id = $1 AND project_id = $2";
 /// The artifact's own entries come first.
+/// Secrets of an artifact and of all artifacts, by name: the names are a JSON array.
 pub(crate) const SECRETS: &str =
     "SELECT name, artifact_id, sealed, hosts, allow_expose FROM environment
-    WHERE org_id = $1 AND project_id = $2 AND artifact_id IN ($3, $4)
+    WHERE org_id = $1 AND project_id = $2 AND artifact_id IN ($3, $4) AND name IN (SELECT value FROM json_each($5))
     ORDER BY artifact_id DESC";
 pub(crate) const SEALED: &str = "SELECT project_id, artifact_id, name, sealed, hosts, allow_expose FROM environment WHERE org_id = $1";
 pub(crate) const REPLACE_SEALED: &str = "UPDATE environment SET sealed = $5
@@ -477,7 +478,7 @@ pub(crate) const REMOVE_BUDGET: &str = "DELETE FROM budgets
 /// By runs and by subscriptions, of what outlives their records.
 pub(crate) const SPENT: &str = "SELECT
         (SELECT COALESCE(SUM(charged), 0) FROM usage_days
-        WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4)
+        WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4 AND charged > 0)
         + (SELECT COALESCE(SUM(price), 0) FROM subscriptions
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)";
 /// Tokens that a project spent since `$3`, by key and time.
@@ -508,7 +509,11 @@ pub(crate) const KNOWN_SESSION: &str = "SELECT s.org_id, s.project_id, s.key_id,
 pub(crate) const SESSION: &str =
     "SELECT org_id, project_id, session_id, artifacts, cap, runs_max, expires_at, revoked_at
     FROM sessions WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
-pub(crate) const REVOKE_SESSION: &str = "UPDATE sessions SET revoked_at = COALESCE(revoked_at, $4)
+/// A session that has ended counts against its org's cap for a day.
+pub(crate) const END_SESSIONS_OF_KEY: &str = "UPDATE sessions SET expires_at = $4
+    WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND expires_at > $4";
+pub(crate) const REVOKE_SESSION: &str = "UPDATE sessions
+    SET revoked_at = COALESCE(revoked_at, $4), expires_at = MIN(expires_at, $4)
     WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
 /// What is queued or runs is held; what has started and ended is spent. A run that never started has no time of a start
 /// at its end.

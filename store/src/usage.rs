@@ -100,7 +100,7 @@ impl Store {
             .bind(project)
             .bind(before)
             .bind(one_more(limit))
-            .fetch_all(&self.list_readers)
+            .fetch_all(&mut **self.list_readers.acquire(org).await?)
             .await?;
         let usage = |row: &SqliteRow| {
             let (of, used) = (of(row)?, used_in(row)?);

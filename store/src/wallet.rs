@@ -165,8 +165,9 @@ impl Wallets {
     /// transaction that read it, so that no settlement comes between.
     pub(crate) fn learn(&self, learned: &Learned) {
         let mut all = self.lock();
-        let (project, budgets) = &learned.budgets;
-        all.budgets.learn(*project, budgets);
+        if let Some((project, budgets)) = &learned.budgets {
+            all.budgets.learn(*project, budgets);
+        }
         if let Some((session, allowance)) = learned.session {
             all.allowances.learn(session, allowance);
         }
@@ -294,13 +295,24 @@ pub(crate) fn kept_hold(row: &SqliteRow) -> Result<KeptHold, sqlx::Error> {
 /// What the database has of a payer.
 #[derive(Debug)]
 pub(crate) struct Learned {
-    budgets: (ProjectId, Vec<Budget>),
+    /// `None` if they are known.
+    budgets: Option<(ProjectId, Vec<Budget>)>,
     session: Option<(SessionId, Allowance)>,
 }
 
 impl Learned {
-    async fn read(transaction: &mut Transaction, payer: Payer) -> Result<Self, StoreError> {
-        let budgets = cap::of_project(transaction, payer.owner).await?;
+    async fn read(
+        transaction: &mut Transaction,
+        payer: Payer,
+        knows_budgets: bool,
+    ) -> Result<Self, StoreError> {
+        let budgets = match knows_budgets {
+            true => None,
+            false => {
+                let budgets = cap::of_project(transaction, payer.owner).await?;
+                Some((payer.owner.1, budgets))
+            }
+        };
         let session = match payer.session {
             Some(session) => {
                 let allowance = session::allowance(transaction, payer.owner, session).await?;
@@ -309,10 +321,7 @@ impl Learned {
             }
             None => None,
         };
-        Ok(Self {
-            budgets: (payer.owner.1, budgets),
-            session,
-        })
+        Ok(Self { budgets, session })
     }
 }
 
@@ -344,8 +353,13 @@ impl Store {
             return Ok(());
         }
         let (wallets, payer) = (Arc::clone(&self.wallets), *payer);
+        // The budgets of a project are the same for each of its sessions.
+        let knows_budgets = wallets.knows(&Payer {
+            session: None,
+            ..payer
+        });
         let learning = self.writer.write_then(
-            move |transaction| Box::pin(Learned::read(transaction, payer)),
+            move |transaction| Box::pin(Learned::read(transaction, payer, knows_budgets)),
             move |learned| wallets.learn(learned),
         );
         learning.await.map(drop)
@@ -386,7 +400,7 @@ mod tests {
                 "its budgets are not known yet"
             );
             wallets.learn(&Learned {
-                budgets: (held.payer.owner.1, Vec::new()),
+                budgets: Some((held.payer.owner.1, Vec::new())),
                 session: None,
             });
             wallets.hold(held).expect("known")

@@ -80,8 +80,14 @@ impl FromStr for Allow {
     }
 }
 
+/// The most methods of one rule: terms compare each with each.
+const METHODS_MAX: usize = 16;
+
 fn parse_methods(methods: &str) -> Result<Vec<String>, NotARule> {
     let words = methods.split([' ', ',']).filter(|it| !it.is_empty());
+    if words.clone().nth(METHODS_MAX).is_some() {
+        return Err(NotARule("a rule has at most 16 methods"));
+    }
     let read = words.map(|word| {
         if !word.chars().all(|c| c.is_ascii_uppercase()) {
             return Err(NotARule("methods are upper-case words before the address"));
@@ -212,6 +218,9 @@ mod tests {
         for rule in good {
             assert!(rule.parse::<Allow>().is_ok(), "{rule}");
         }
+        let methods = |count: usize| format!("{}https://a", "GET ".repeat(count));
+        assert!(methods(METHODS_MAX).parse::<Allow>().is_ok());
+        assert!(methods(METHODS_MAX + 1).parse::<Allow>().is_err());
         let bad = [
             "a.example.com",
             "ftp://a.example.com",

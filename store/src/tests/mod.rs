@@ -445,7 +445,7 @@ async fn a_secret_is_kept_sealed_and_the_artifact_s_own_wins() {
         assert_eq!(entry.last4, "0123");
     }
     let value = async |artifact| {
-        let secrets = store.secrets(owner, artifact).await.expect("read");
+        let secrets = store.secrets(owner, artifact, ["KEY"]).await.expect("read");
         secrecy::ExposeSecret::expose_secret(&secrets["KEY"].value).to_owned()
     };
     assert_eq!(value(artifact).await, "of-the-artifact-0123");
@@ -493,7 +493,12 @@ async fn rows_of_secrets_cannot_be_exchanged() {
     let swap =
         "UPDATE environment SET sealed = (SELECT sealed FROM environment WHERE name = 'TWO')";
     execute(&store, swap).await.expect("swapped");
-    assert!(store.secrets(project, ArtifactId::new()).await.is_err());
+    assert!(
+        store
+            .secrets(project, ArtifactId::new(), ["ONE", "TWO"])
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -630,7 +635,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
         Some(queued)
     );
     let failures = store
-        .failures(running.artifact, None, 10)
+        .failures((running.owner.0, running.artifact), None, 10)
         .await
         .expect("read");
     assert_eq!(failures.items.len(), 1);

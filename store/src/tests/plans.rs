@@ -5,7 +5,7 @@ use crate::statements as s;
 use sqlx::{AssertSqlSafe, Row};
 
 /// Asked for by requests, or by the writer for every run.
-const HOT: [(&str, &str); 74] = [
+const HOT: [(&str, &str); 78] = [
     ("KNOWN_KEY", s::KNOWN_KEY),
     ("KEY", s::KEY),
     ("KEYS", s::KEYS),
@@ -61,6 +61,10 @@ const HOT: [(&str, &str); 74] = [
     ("KEPT_ANSWER", s::KEPT_ANSWER),
     ("EXPIRE_QUEUED", s::EXPIRE_QUEUED),
     // At each start, or in the writer's thread.
+    ("FORGET_SLOT_OF_RUN", s::FORGET_SLOT_OF_RUN),
+    ("END_SESSIONS_OF_KEY", s::END_SESSIONS_OF_KEY),
+    ("SPENT_OF_PROJECT", s::SPENT_OF_PROJECT),
+    ("SECRETS", s::SECRETS),
     ("HELD", s::HELD),
     ("LOSE_RUNNING", s::LOSE_RUNNING),
     ("UNMEASURED", s::UNMEASURED),
@@ -127,4 +131,38 @@ async fn what_is_asked_often_uses_an_index() {
         }
     }
     assert!(slow.is_empty(), "{slow:#?}");
+}
+
+/// The parts of an index that a plan names, beside its table.
+#[tokio::test]
+async fn what_an_org_can_make_millions_of_is_found_by_its_own_index() {
+    let Opened {
+        store,
+        folder: _kept,
+    } = open().await;
+    let mut connection = store.readers.acquire().await.expect("a connection");
+    for (name, statement, index) in [
+        (
+            "FORGET_SLOT_OF_RUN",
+            s::FORGET_SLOT_OF_RUN,
+            "idempotency_of_run",
+        ),
+        (
+            "END_SESSIONS_OF_KEY",
+            s::END_SESSIONS_OF_KEY,
+            "sessions_of_key",
+        ),
+        ("SPENT", s::SPENT, "usage_days_charged"),
+        (
+            "SPENT_OF_PROJECT",
+            s::SPENT_OF_PROJECT,
+            "usage_days_charged",
+        ),
+    ] {
+        let explained = format!("EXPLAIN QUERY PLAN {statement}");
+        let plan = sqlx::query(AssertSqlSafe(explained)).fetch_all(&mut *connection);
+        let steps = plan.await.expect(name);
+        let mut steps = steps.iter().map(|step| step.get::<String, _>("detail"));
+        assert!(steps.any(|step| step.contains(index)), "{name}");
+    }
 }

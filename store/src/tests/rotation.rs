@@ -24,7 +24,9 @@ async fn set(store: &Store, made: &NewOrg, name: &str) {
 
 async fn read(store: &Store, made: &NewOrg, name: &str) -> String {
     let project = (made.org, made.project);
-    let secrets = store.secrets(project, ArtifactId::new()).await;
+    let secrets = store
+        .secrets(project, ArtifactId::new(), ["ONE", "TWO", name])
+        .await;
     let secrets = secrets.expect("they open");
     secrets[name].value.expose_secret().to_owned()
 }

@@ -25,7 +25,9 @@ async fn where_a_secret_may_go_is_authenticated_with_it() {
     };
     store.set_entry(scope, new).await.expect("written");
     let read = async || {
-        let secrets = store.secrets(scope.project, artifact).await?;
+        let secrets = store
+            .secrets(scope.project, artifact, ["SOME_KEY", "ANOTHER"])
+            .await?;
         Ok::<_, StoreError>(secrets["SOME_KEY"].value.expose_secret().to_owned())
     };
     assert_eq!(read().await.expect("opens"), "0123456789abcdef");
@@ -44,7 +46,9 @@ async fn where_a_secret_may_go_is_authenticated_with_it() {
         ),
     ] {
         execute(&store, change).await.expect("written");
-        let read_all = store.secrets(scope.project, artifact).await;
+        let read_all = store
+            .secrets(scope.project, artifact, ["SOME_KEY", "ANOTHER"])
+            .await;
         assert!(matches!(read_all, Err(StoreError::Vault(_))), "{change}");
         execute(&store, undo).await.expect("written");
         assert_eq!(read().await.expect("opens again"), "0123456789abcdef");
@@ -85,7 +89,9 @@ async fn secrets_of_before_are_sealed_anew_at_the_next_start_and_by_a_rotation()
             })
         });
         sealing.await.expect("written");
-        let before = store.secrets(scope.project, ArtifactId::new()).await;
+        let before = store
+            .secrets(scope.project, ArtifactId::new(), ["SOME_KEY", "ANOTHER"])
+            .await;
         assert!(
             matches!(before, Err(StoreError::Vault(_))),
             "not sealed anew yet"
@@ -96,7 +102,9 @@ async fn secrets_of_before_are_sealed_anew_at_the_next_start_and_by_a_rotation()
             assert_eq!(rotated.expect("rotated").secrets, 1);
         }
         let store = open_in(&folder).await.expect("opens");
-        let secrets = store.secrets(scope.project, ArtifactId::new()).await;
+        let secrets = store
+            .secrets(scope.project, ArtifactId::new(), ["SOME_KEY", "ANOTHER"])
+            .await;
         let secrets = secrets.expect("open");
         let value = secrets["SOME_KEY"].value.expose_secret();
         assert_eq!(value, "0123456789abcdef");

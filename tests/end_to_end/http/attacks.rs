@@ -3,6 +3,7 @@
 mod bodies;
 mod hardening;
 mod judging;
+mod manifests;
 mod replays;
 mod rows;
 mod schemas;

@@ -9,13 +9,16 @@ use crate::server::access::caller::Caller;
 use crate::server::access::visible;
 use crate::server::edge::body::Sent;
 use crate::server::edge::params::{List, Paging, Params, Segment, bad_query};
+use crate::server::edge::turns::{self, Length};
 use crate::server::money::offer;
-use crate::server::state::Shared;
+use crate::server::state::{Server, Shared};
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 use tollgate_runtime::{Violation, quoted};
-use tollgate_store::{Artifact, Drafted, Scope, Upload};
+use tollgate_store::{Artifact, Drafted, OrgId, Scope, Upload};
 use tollgate_validator::is_tool_name;
 use utoipa::{IntoParams, ToSchema};
 
@@ -98,7 +101,7 @@ pub(crate) async fn list_artifacts(
     State(server): State<Shared>,
     caller: Caller,
     Params(query): Params<ArtifactsQuery>,
-) -> Result<Json<List<ArtifactView>>, Problem> {
+) -> Result<Response, Problem> {
     if query.q.len() > SEARCH_BYTES_MAX {
         return Err(bad_query(format!(
             "q may have at most {SEARCH_BYTES_MAX} bytes"
@@ -110,9 +113,9 @@ pub(crate) async fn list_artifacts(
         .store
         .artifacts(caller.owner(), query.mine, &query.q, before, limit)
         .await?;
-    Ok(Json(List::of(page, |artifact| {
-        artifact_view::artifact(&artifact, &caller)
-    })))
+    let org = caller.key.org;
+    let view = move || List::of(page, |artifact| artifact_view::artifact(&artifact, &caller));
+    shown(&server, (org, Length::Long), view).await
 }
 
 /// An artifact.
@@ -122,9 +125,30 @@ pub(crate) async fn get_artifact(
     State(server): State<Shared>,
     caller: Caller,
     Segment(id): Segment,
-) -> Result<Json<ArtifactView>, Problem> {
+) -> Result<Response, Problem> {
     let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
-    Ok(Json(artifact_view::artifact(&artifact, &caller)))
+    let length = match &artifact.active {
+        Some(active) => Length::of_json(active.about_bytes),
+        None => Length::Long,
+    };
+    let org = caller.key.org;
+    let view = move || artifact_view::artifact(&artifact, &caller);
+    shown(&server, (org, length), view).await
+}
+
+/// Sends artifacts as JSON. Sellers wrote most of it, so long ones are written in the caller's turn.
+async fn shown<T: Serialize>(
+    server: &Server,
+    (org, length): (OrgId, Length),
+    view: impl FnOnce() -> T + Send + 'static,
+) -> Result<Response, Problem> {
+    let written = server
+        .turns
+        .work((org, turns::Kind::Read), length, move || {
+            serde_json::to_vec(&view())
+        });
+    let body = written.await?.map_err(|_| Problem::of(Kind::Internal))?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// What of an artifact is changed.

@@ -8,14 +8,16 @@ use crate::server::access::caller::Caller;
 use crate::server::access::visible;
 use crate::server::edge::body::Sent;
 use crate::server::edge::params::{List, Paging, Params, Segment, id};
+use crate::server::edge::turns;
 use crate::server::state::{Server, Shared};
 use crate::terms::{Widening, widens};
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 use tollgate_store::{
-    ArtifactId, NewSubscription, ReleaseId, Scope, Subscription, SubscriptionId, Time,
+    ArtifactId, NewSubscription, OrgId, Release, ReleaseId, Scope, Subscription, SubscriptionId,
+    Time,
 };
 use utoipa::ToSchema;
 
@@ -50,7 +52,9 @@ pub(crate) struct SubscriptionView {
     release_id: String,
     /// What the active release asks beyond them: it is run once they are accepted, until then the newest that asks no
     /// more.
-    pending_widens: Vec<Widening>,
+    #[serde(serialize_with = "as_it_is")]
+    #[schema(value_type = Vec<Widening>)]
+    pending_widens: Arc<Vec<Widening>>,
     #[schema(format = DateTime)]
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,7 +116,7 @@ pub(crate) async fn subscribe(
     let made = made.ok_or_else(|| Problem::of(Kind::AlreadySubscribed))?;
     Ok(Created {
         location: "/v1/subscriptions".to_owned(),
-        body: view(&server, made).await?,
+        body: view(&server, caller.key.org, made).await?,
     })
 }
 
@@ -139,7 +143,7 @@ pub(crate) async fn list_subscriptions(
         .await?;
     let mut items = Vec::with_capacity(page.items.len());
     for subscription in page.items {
-        items.push(view(&server, subscription).await?);
+        items.push(view(&server, caller.key.org, subscription).await?);
     }
     Ok(Json(List {
         items,
@@ -197,33 +201,61 @@ pub(crate) async fn accept(
         release: active.id,
         ..found
     };
-    Ok(Json(view(&server, taken).await?))
+    Ok(Json(view(&server, caller.key.org, taken).await?))
 }
 
-async fn view(server: &Server, subscription: Subscription) -> Result<SubscriptionView, Problem> {
+async fn view(
+    server: &Server,
+    org: OrgId,
+    subscription: Subscription,
+) -> Result<SubscriptionView, Problem> {
     Ok(SubscriptionView {
         id: subscription.id.to_string(),
         artifact_id: subscription.artifact.to_string(),
         release_id: subscription.release.to_string(),
-        pending_widens: pending_widens(server, &subscription).await?,
+        pending_widens: pending_widens(server, org, &subscription).await?,
         created_at: subscription.created_at.to_string(),
         ended_at: subscription.ended_at.map(|it| it.to_string()),
     })
 }
 
+/// What the active release asks beyond the accepted one. It depends on the two releases only. Reading a release takes long, so
+/// an org looks for one at a time.
+async fn widened(
+    server: &Server,
+    org: OrgId,
+    subscription: &Subscription,
+    active: &Release,
+) -> Result<Arc<Vec<Widening>>, Problem> {
+    let both = (active.id, subscription.release);
+    if let Some(widens) = server.widenings.get(&both) {
+        return Ok(widens);
+    }
+    let _turn = server.turns.of(org, turns::Kind::LookBack).await;
+    if let Some(widens) = server.widenings.get(&both) {
+        return Ok(widens);
+    }
+    let accepted = accepted(server, subscription).await?;
+    let widens = Arc::new(widens(&accepted.about, &active.about));
+    server.widenings.insert(both, Arc::clone(&widens));
+    Ok(widens)
+}
+
 async fn pending_widens(
     server: &Server,
+    org: OrgId,
     subscription: &Subscription,
-) -> Result<Vec<Widening>, Problem> {
+) -> Result<Arc<Vec<Widening>>, Problem> {
     let artifact = server.store.artifact(subscription.artifact).await?;
     let active = artifact.and_then(|it| it.active.clone());
     let active =
         active.filter(|it| it.id != subscription.release && subscription.ended_at.is_none());
     match active {
-        Some(active) => {
-            let accepted = accepted(server, subscription).await?;
-            Ok(widens(&accepted.about, &active.about))
-        }
-        None => Ok(Vec::new()),
+        Some(active) => widened(server, org, subscription, &active).await,
+        None => Ok(Arc::default()),
     }
+}
+
+fn as_it_is<S: Serializer>(widens: &Arc<Vec<Widening>>, serializer: S) -> Result<S::Ok, S::Error> {
+    widens.serialize(serializer)
 }

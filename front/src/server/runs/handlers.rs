@@ -289,7 +289,10 @@ pub(crate) async fn list_failures(
     caller.needs(Scope::Publish)?;
     let paging = Paging::new(query.limit, query.cursor);
     let (before, limit) = (paging.before()?, paging.limit()?);
-    let mut page = server.store.failures(artifact.id, before, limit).await?;
+    let mut page = server
+        .store
+        .failures((caller.key.org, artifact.id), before, limit)
+        .await?;
     if query.source {
         source::resolve(&server, &mut page.items).await?;
     }

@@ -7,6 +7,7 @@ use crate::server::state::{Server, Shared};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{
     Credential, Credentials, Limits, Missing, MissingReason, Prepared, Refused, Run,
 };
@@ -35,10 +36,11 @@ pub(crate) async fn prepare(
     let loading = Instant::now();
     let tool = tools::load(server, run.digest, run.owner.0).await?;
     let load = loading.elapsed();
-    let wants_credentials = tool.manifest().is_some_and(|it| !it.credentials.is_empty());
-    let credentials = match wants_credentials {
-        true => Box::pin(credentials(server, run)).await?,
-        false => Credentials::new(),
+    let credentials = match tool.manifest() {
+        Some(manifest) if !manifest.credentials.is_empty() => {
+            Box::pin(credentials(server, run, manifest)).await?
+        }
+        _ => Credentials::new(),
     };
     let asked = asked.credentials(credentials);
     let asked = match run.timeout_ms {
@@ -101,8 +103,13 @@ fn hint(missing: &Missing, run: &NewRun) -> String {
 }
 
 /// What the caller has set for this artifact, and where each may go.
-async fn credentials(server: &Server, run: &NewRun) -> Result<Credentials, Problem> {
-    let secrets = server.store.secrets(run.owner, run.artifact).await?;
+async fn credentials(
+    server: &Server,
+    run: &NewRun,
+    manifest: &Manifest,
+) -> Result<Credentials, Problem> {
+    let names = manifest.credentials.keys().map(String::as_str);
+    let secrets = server.store.secrets(run.owner, run.artifact, names).await?;
     let mut credentials = Credentials::new();
     for (name, entry) in secrets {
         let credential = Credential::new(entry.value.expose_secret()).map_err(|error| {

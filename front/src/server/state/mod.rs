@@ -13,6 +13,7 @@ use super::edge::rate::Rates;
 use super::edge::turns::Turns;
 use super::edge::unsent::Unsent;
 use crate::config::Config;
+use crate::terms::Widening;
 use gate::Gate;
 use jobs::Jobs;
 use live::Live;
@@ -32,6 +33,12 @@ const SOURCES_AT_ONCE: usize = 2;
 /// What runs for subscribers who have not accepted the active release is looked up once, of so many.
 const OFFERS: u64 = 65_536;
 
+/// Bytes of memory for what releases ask beyond others.
+const WIDENINGS_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes that one takes in memory at most, for each byte of its JSON; and beside it.
+const BYTES_PER_BYTE: usize = 8;
+const WIDENING_BYTES: usize = 512;
+
 /// One server's parts.
 pub(crate) struct Server {
     pub(crate) config: Config,
@@ -49,6 +56,8 @@ pub(crate) struct Server {
     pub(crate) sources: Arc<Semaphore>,
     /// By the active release, and the one whose terms were agreed to: what runs.
     pub(crate) within_terms: Cache<(ReleaseId, ReleaseId), Offer>,
+    /// What the second release asks beyond the first.
+    pub(crate) widenings: Cache<(ReleaseId, ReleaseId), Arc<Vec<Widening>>>,
     /// For what takes a core for long.
     pub(crate) turns: Arc<Turns>,
     is_draining: AtomicBool,
@@ -72,6 +81,10 @@ impl Server {
             unsent: Arc::new(Unsent::new(config.process().host_buffer_bytes)),
             sources: Arc::new(Semaphore::new(SOURCES_AT_ONCE)),
             within_terms: Cache::new(OFFERS),
+            widenings: Cache::builder()
+                .max_capacity(WIDENINGS_BYTES)
+                .weigher(|_, widens: &Arc<Vec<Widening>>| weight(widens))
+                .build(),
             turns,
             is_draining: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
@@ -100,4 +113,9 @@ impl Server {
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Acquire)
     }
+}
+
+fn weight(widens: &Vec<Widening>) -> u32 {
+    let text = serde_json::to_string(widens).unwrap_or_default();
+    u32::try_from(WIDENING_BYTES + text.len() * BYTES_PER_BYTE).unwrap_or(u32::MAX)
 }
