@@ -30,7 +30,7 @@ const READERS: u32 = 4;
 /// Connections that read lists, which may take long: what every request needs does not wait for them.
 const LIST_READERS: u32 = 2;
 /// How long a statement waits for a lock that somebody else holds, such as a backup's.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What of `meta` is written to see whether anything can be.
 const CHECKED_AT: &str = "checked_at";

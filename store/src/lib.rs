@@ -30,6 +30,7 @@ mod key;
 mod ledger;
 mod ledger_entry;
 mod life;
+mod log;
 mod migrations;
 mod number;
 mod page;

@@ -236,10 +236,9 @@ impl Store {
         Page::read(query, &mut reader, limit, record_in, |it| it.run.id).await
     }
 
-    /// A run's log lines, as the JSON array that was kept.
-    pub async fn run_logs(&self, org: OrgId, id: RunId) -> Result<Option<Value>, StoreError> {
-        let text = self.kept_with(statements::RUN_LOGS, org, id).await?;
-        Ok(text.as_deref().map(json_in).transpose()?)
+    /// A run's log lines, as the text of the JSON array that was kept.
+    pub async fn run_logs(&self, org: OrgId, id: RunId) -> Result<Option<String>, StoreError> {
+        self.kept_with(statements::RUN_LOGS, org, id).await
     }
 
     /// A run's spans, as the text of the JSON array that was kept.

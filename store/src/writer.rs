@@ -6,6 +6,7 @@
 use crate::breaker::Breaker;
 use crate::directly::Direct;
 use crate::error::StoreError;
+use crate::log::Log;
 use crate::settlement::{NotSettled, Settled, Settling, record_all};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -56,10 +57,11 @@ impl Writer {
         let direct = Direct::of(&mut connection).await?;
         let (queue, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);
         let (tokio, noted) = (Handle::current(), Arc::clone(&breaker));
+        let log = Log::of(options.get_filename());
         // SQLite waits for the disk on the thread that calls it.
         let working = thread::Builder::new()
             .name("tollgate-writer".to_owned())
-            .spawn(move || tokio.block_on(work(connection, direct, commands, &noted)))
+            .spawn(move || tokio.block_on(work(connection, direct, commands, log, &noted)))
             .map_err(sqlx::Error::Io)?;
         Ok(Self {
             queue,
@@ -166,14 +168,28 @@ async fn work(
     mut connection: SqliteConnection,
     direct: Direct,
     mut commands: mpsc::Receiver<Command>,
+    mut log: Log,
     breaker: &Breaker,
 ) {
     let mut next = Batch::next(&mut commands).await;
     while let Some(batch) = next {
         next = if batch.work.is_empty() {
-            settle_on(&mut connection, &direct, &mut commands, batch, breaker).await
+            settle_on(
+                &mut connection,
+                &direct,
+                &mut commands,
+                &mut log,
+                batch,
+                breaker,
+            )
+            .await
         } else {
             do_all(&mut connection, &direct, batch, breaker).await;
+            if log.is_long()
+                && let Ok(locked) = connection.lock_handle().await
+            {
+                log.start_over(direct.on(&locked));
+            }
             Batch::next(&mut commands).await
         };
     }
@@ -255,6 +271,7 @@ async fn settle_on(
     connection: &mut SqliteConnection,
     direct: &Direct,
     commands: &mut mpsc::Receiver<Command>,
+    log: &mut Log,
     mut batch: Batch,
     breaker: &Breaker,
 ) -> Option<Batch> {
@@ -268,6 +285,9 @@ async fn settle_on(
     while batch.work.is_empty() {
         let ended = settle_alone(direct.on(&locked), &mut batch.settling);
         batch.tell(ended, breaker);
+        if log.is_long() {
+            log.start_over(direct.on(&locked));
+        }
         batch = Batch::next(commands).await?;
     }
     Some(batch)

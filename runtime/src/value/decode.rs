@@ -1,5 +1,6 @@
 //! From JSON to values of the component model, with every violation and its JSON pointer.
 
+use super::names::Names;
 use super::{Case, FLOAT32_MAX, Integer, Label, Parameter, Shape, Type};
 use crate::held;
 use crate::violation::{Violation, pointer_part, quoted};
@@ -25,6 +26,7 @@ pub fn decode_parameters(
         violations: Vec::new(),
         bytes_max,
         bytes_left: Some(bytes_max),
+        names: Names::default(),
     };
     let values = decoder.fields(parameters, input);
     match values {
@@ -42,6 +44,7 @@ struct Decoder<'j> {
     bytes_max: u64,
     /// Once there are none, nothing more is made.
     bytes_left: Option<u64>,
+    names: Names<'j>,
 }
 
 #[derive(Clone, Copy)]
@@ -79,10 +82,14 @@ impl<'j> Decoder<'j> {
 
     fn fields(&mut self, fields: &'j [Parameter], json: &'j Value) -> Option<Vec<(String, Val)>> {
         let object = self.object(json)?;
-        self.refuse_unknown(object, fields.iter().map(|field| field.name.as_str()));
         for field in fields {
             self.take(NODE_BYTES + held::name(&field.name))?;
         }
+        let unknown = object
+            .keys()
+            .filter(|name| self.names.find(fields, name).is_none());
+        let unknown = unknown.take(VIOLATIONS_MAX).collect();
+        self.refuse_all(unknown, || fields.iter().map(|field| field.name.as_str()));
         let mut values = Vec::with_capacity(fields.len());
         for field in fields {
             if self.is_over() {
@@ -191,7 +198,7 @@ impl<'j> Decoder<'j> {
         let object = self.object(json)?;
         self.refuse_unknown(object, ["tag", "val"]);
         let tag = object.get("tag").and_then(Value::as_str);
-        let Some(case) = cases.iter().find(|case| Some(case.name.as_str()) == tag) else {
+        let Some(case) = tag.and_then(|tag| self.names.find(cases, tag)) else {
             let names = one_of(cases.iter().map(|case| case.name.as_str()));
             return self.within("tag", |this| {
                 this.expected(&names, object.get("tag").unwrap_or(&Value::Null))
@@ -212,10 +219,10 @@ impl<'j> Decoder<'j> {
         Some(Val::Variant(case.name.clone(), payload))
     }
 
-    fn label(&mut self, labels: &[Label], json: &Value) -> Option<String> {
+    fn label(&mut self, labels: &'j [Label], json: &Value) -> Option<String> {
         match json
             .as_str()
-            .filter(|text| labels.iter().any(|label| label.name == *text))
+            .filter(|text| self.names.find(labels, text).is_some())
         {
             Some(text) => Some(text.to_owned()),
             None => self.expected(
@@ -294,23 +301,25 @@ impl<'j> Decoder<'j> {
             .or_else(|| self.expected("an object", json))
     }
 
-    fn refuse_unknown<'n>(
-        &mut self,
-        object: &'j Map<String, Value>,
-        known: impl IntoIterator<Item = &'n str>,
-    ) {
-        let known: Vec<_> = known.into_iter().collect();
-        for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
-            if self.violations.len() < VIOLATIONS_MAX {
-                let known = if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    one_of(known.iter().copied())
-                };
-                self.within(name, |this| {
-                    this.violation::<()>(format!("is not a field here (known: {known})"))
-                });
-            }
+    /// Refuses fields that are not among a few known ones.
+    fn refuse_unknown<const N: usize>(&mut self, object: &'j Map<String, Value>, known: [&str; N]) {
+        let unknown = object.keys().filter(|name| !known.contains(&name.as_str()));
+        let unknown = unknown.take(VIOLATIONS_MAX).collect();
+        self.refuse_all(unknown, || known.into_iter());
+    }
+
+    fn refuse_all<'n, I>(&mut self, unknown: Vec<&'j String>, known: impl Fn() -> I)
+    where
+        I: Iterator<Item = &'n str>,
+    {
+        for name in unknown {
+            let known = match one_of(known()) {
+                none if none.is_empty() => "none".to_owned(),
+                known => known,
+            };
+            self.within(name, |this| {
+                this.violation::<()>(format!("is not a field here (known: {known})"))
+            });
         }
     }
 

@@ -1,5 +1,6 @@
 //! From values of the component model to JSON, never larger than the output may be.
 
+use super::names::Names;
 use super::{Shape, Type};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,16 +20,18 @@ pub enum OutputRefused {
 pub fn encode(ty: &Type, value: &Val, bytes_max: u64) -> Result<Value, OutputRefused> {
     Encoder {
         bytes_left: bytes_max,
+        names: Names::default(),
     }
     .value(ty, value)
 }
 
-struct Encoder {
+struct Encoder<'t> {
     bytes_left: u64,
+    names: Names<'t>,
 }
 
-impl Encoder {
-    fn value(&mut self, ty: &Type, value: &Val) -> Result<Value, OutputRefused> {
+impl<'t> Encoder<'t> {
+    fn value(&mut self, ty: &'t Type, value: &Val) -> Result<Value, OutputRefused> {
         match (&ty.shape, value) {
             (Shape::Bool, Val::Bool(value)) => self.scalar(json!(value), 4),
             (Shape::Integer(_), value) => self.integer(value),
@@ -58,10 +61,8 @@ impl Encoder {
                 Ok(Value::Object(object))
             }
             (Shape::Variant(cases), Val::Variant(name, payload)) => {
-                let case = cases
-                    .iter()
-                    .find(|case| case.name == *name)
-                    .ok_or(OutputRefused::Mismatch)?;
+                let case = self.names.find(cases, name);
+                let case = case.ok_or(OutputRefused::Mismatch)?;
                 self.take(name.len() as u64 + 10)?;
                 match (&case.payload, payload) {
                     (Some(ty), Some(payload)) => {
@@ -133,7 +134,7 @@ impl Encoder {
 
     fn array<'v>(
         &mut self,
-        items: impl Iterator<Item = (&'v Type, &'v Val)>,
+        items: impl Iterator<Item = (&'t Type, &'v Val)>,
     ) -> Result<Value, OutputRefused> {
         self.take(1)?;
         let mut values = Vec::new();
@@ -147,7 +148,7 @@ impl Encoder {
     fn side(
         &mut self,
         name: &str,
-        ty: Option<&Type>,
+        ty: Option<&'t Type>,
         value: Option<&Val>,
     ) -> Result<Value, OutputRefused> {
         self.take(name.len() as u64 + 5)?;

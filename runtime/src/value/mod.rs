@@ -5,6 +5,7 @@ mod decode;
 mod describe;
 mod encode;
 mod equal;
+mod names;
 mod schema;
 pub mod strict;
 #[cfg(test)]

@@ -206,6 +206,54 @@ fn decode(ty: &Type, json: &Value) -> Option<Val> {
         .pop()
 }
 
+/// Long types are looked up by an index, short ones one by one.
+#[test]
+fn every_name_of_a_type_is_found_whatever_their_number() {
+    for count in [1, 16, 17, 3000] {
+        let name = |it: usize| format!("name-{it}");
+        let label = |it| Label {
+            name: name(it),
+            docs: None,
+        };
+        let case = |it| Case {
+            name: name(it),
+            docs: None,
+            payload: None,
+        };
+        let field = |it| Parameter {
+            name: name(it),
+            ty: Type::plain(Shape::Bool),
+        };
+        let [an_enum, variant, record] = [
+            Shape::Enum((0..count).map(label).collect()),
+            Shape::Variant((0..count).map(case).collect()),
+            Shape::Record((0..count).map(field).collect()),
+        ]
+        .map(Type::plain);
+        let list = |ty: &Type| Type::plain(Shape::List(Box::new(ty.clone())));
+        let names: Vec<_> = (0..count).map(name).collect();
+        let tags: Vec<_> = names.iter().map(|name| json!({"tag": name})).collect();
+        let fields: Map<_, _> = names
+            .iter()
+            .map(|name| (name.clone(), json!(true)))
+            .collect();
+        for (ty, json) in [
+            (list(&an_enum), json!(names)),
+            (list(&variant), json!(tags)),
+            (record.clone(), json!(fields)),
+        ] {
+            let value = decode(&ty, &json).expect("every name is known");
+            assert_eq!(encode(&ty, &value, 1 << 20), Ok(json), "{count}");
+        }
+        let unknown = name(count);
+        assert_eq!(decode(&an_enum, &json!(unknown)), None);
+        assert_eq!(decode(&variant, &json!({"tag": unknown})), None);
+        let mut more = fields;
+        more.insert(unknown, json!(true));
+        assert_eq!(decode(&record, &json!(more)), None);
+    }
+}
+
 /// Whether conversion looks closer somewhere in the type than a schema can.
 fn has_finer(ty: &Type) -> bool {
     match &ty.shape {

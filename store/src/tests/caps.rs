@@ -151,7 +151,7 @@ async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
         (half.cut, half.output.is_some()),
         (vec!["logs".to_owned()], true)
     );
-    assert_eq!(logs.expect("a marker")[0]["cut"], true);
+    assert!(logs.is_some_and(|text| text.contains("\"cut\":true")));
     let (record, _) = settled(1000).await;
     assert_eq!(record.cut, ["output", "logs"]);
     assert_eq!((record.status.as_str(), record.output), ("SUCCEEDED", None));

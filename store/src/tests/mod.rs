@@ -1,6 +1,7 @@
 //! The store on a real database in a folder of its own.
 
 mod caps;
+mod log;
 mod money;
 mod pages;
 mod payments;

@@ -238,3 +238,56 @@ async fn a_session_is_kept_as_long_as_records_of_runs() {
         .expect("written");
     assert_eq!(there().await, None);
 }
+
+/// Sessions that have ended count against the cap for a day: one that was taken back, or whose key was, must not count until
+/// its own time.
+#[tokio::test]
+async fn a_session_that_is_taken_back_ends_then() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let caller = org(&store).await;
+    let [first, second] = [
+        made(&store, &caller, 10, 1).await.session,
+        made(&store, &caller, 10, 1).await.session,
+    ];
+    let ends = async |id| {
+        let ends: Time =
+            sqlx::query_scalar("SELECT expires_at FROM sessions WHERE session_id = $1")
+                .bind(id)
+                .fetch_one(&store.readers)
+                .await
+                .expect("a row");
+        ends
+    };
+    let owner = (caller.org, caller.project);
+    assert!(
+        store
+            .revoke_session(owner, first.id)
+            .await
+            .expect("written")
+    );
+    assert!(ends(first.id).await <= Time::now());
+    assert!(ends(second.id).await > Time::now());
+    let revoked = store.revoke_key(actor(&caller), caller.key.key.id);
+    assert!(revoked.await.expect("written"));
+    assert!(ends(second.id).await <= Time::now());
+}
+
+/// An org with a million rows takes one of the few connections that read lists, and waits for itself.
+#[tokio::test]
+async fn an_org_s_lists_leave_a_connection_for_the_others() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let (noisy, quiet) = (OrgId::new(), OrgId::new());
+    let readers = &store.list_readers;
+    let first = readers.acquire(noisy).await.expect("a connection");
+    let again = tokio::time::timeout(Duration::from_millis(50), readers.acquire(noisy));
+    assert!(again.await.is_err(), "the org has one");
+    drop(readers.acquire(quiet).await.expect("another connection"));
+    drop(first);
+    drop(readers.acquire(noisy).await.expect("its turn"));
+}

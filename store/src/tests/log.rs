@@ -1,0 +1,59 @@
+//! The write-ahead log stays short beside readers that overlap.
+
+use super::*;
+use crate::log::BYTES_MAX;
+use sqlx::{ConnectOptions, Connection};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// How long each reader stays in the log.
+const READING: Duration = Duration::from_millis(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_log_is_started_over_while_readers_overlap() {
+    let Opened { store, folder } = open().await;
+    let database = folder.path().join("tollgate.db");
+    let log = || std::fs::metadata(folder.path().join("tollgate.db-wal")).map_or(0, |it| it.len());
+    let is_over = Arc::new(AtomicBool::new(false));
+    // Two of them, so that one is always in the log.
+    let readers: Vec<_> = (0..2)
+        .map(|number| {
+            let (database, is_over) = (database.clone(), Arc::clone(&is_over));
+            tokio::spawn(async move {
+                tokio::time::sleep(READING * number / 2).await;
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+                let mut reader = options.connect().await.expect("a connection");
+                while !is_over.load(Ordering::Relaxed) {
+                    let mut reading = reader.begin().await.expect("begun");
+                    let count = sqlx::query("SELECT COUNT(*) FROM meta");
+                    count.fetch_one(&mut *reading).await.expect("read");
+                    tokio::time::sleep(READING).await;
+                    reading.rollback().await.expect("ended");
+                }
+            })
+        })
+        .collect();
+    let write = "INSERT INTO meta (name, value) VALUES ('large', randomblob(1048576))
+        ON CONFLICT (name) DO UPDATE SET value = randomblob(1048576)";
+    let (begun_at, mut longest, mut writes) = (Instant::now(), 0, 0);
+    let is_started_over = loop {
+        execute(&store, write).await.expect("written");
+        writes += 1;
+        longest = longest.max(log());
+        if longest > BYTES_MAX && log() < BYTES_MAX / 2 {
+            break true;
+        }
+        if begun_at.elapsed() > Duration::from_secs(60) {
+            break false;
+        }
+    };
+    is_over.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.await.expect("no panic");
+    }
+    assert!(
+        is_started_over,
+        "{longest} bytes after {writes} writes of 1 MiB"
+    );
+}
