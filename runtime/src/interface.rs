@@ -48,13 +48,19 @@ impl Interface {
         }
     }
 
-    /// Bytes that a seller's schemas take in memory, about.
+    /// Bytes that a seller's schemas and types take in memory, about.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let plans = self
             .functions
             .iter()
             .map(|function| match &function.signature {
-                Signature::Typed { .. } => 0,
+                Signature::Typed {
+                    parameters, result, ..
+                } => {
+                    let parameters = parameters.iter().map(Parameter::memory_bytes);
+                    let result = result.as_ref().map_or(0, Type::memory_bytes);
+                    parameters.sum::<u64>() + result
+                }
                 Signature::Command(plan) => plan.memory_bytes(),
             });
         plans.sum()

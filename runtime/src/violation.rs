@@ -133,13 +133,14 @@ pub fn quoted(text: &str) -> String {
 
 /// The same with a bound of its own.
 pub(crate) fn quoted_within(text: &str, bytes_max: usize) -> String {
-    let plain = tollgate_host_api::logs::plain_text(text);
-    match plain
-        .char_indices()
-        .map(|(at, _)| at)
-        .find(|at| *at >= bytes_max)
-    {
-        Some(cut) => format!("{}…", &plain[..cut]),
-        None => plain,
+    // Cut first: a name may have a mebibyte, and a message a hundred names.
+    let kept = &text[..text.floor_char_boundary(bytes_max)];
+    let mut plain = tollgate_host_api::logs::plain_text(kept);
+    // Replacement characters are longer than what they stand for.
+    let is_cut = kept.len() < text.len() || plain.len() > bytes_max;
+    plain.truncate(plain.floor_char_boundary(bytes_max));
+    if is_cut {
+        plain.push('…');
     }
+    plain
 }

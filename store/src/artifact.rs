@@ -5,7 +5,7 @@ use crate::draft::{Draft, NewDraft, draft_in, insert_draft};
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ProjectId};
-use crate::page::{Page, one_more};
+use crate::page::{Page, one_more, parsed};
 use crate::quota::{OverQuota, Quota, over_artifacts, over_bytes};
 use crate::release::{Release, release_in};
 use crate::statements;
@@ -82,7 +82,8 @@ impl Store {
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        let artifact = row.as_ref().map(artifact).transpose()?;
+        let Some(row) = row else { return Ok(None) };
+        let artifact = parsed(vec![row], artifact).await?.pop();
         Ok(artifact.map(Arc::new))
     }
 
@@ -126,7 +127,7 @@ impl Store {
             .bind(text.to_lowercase())
             .bind(one_more(limit));
         let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, &mut reader, limit, artifact, |it| it.id).await
+        Page::read(query, reader.connection()?, limit, artifact, |it| it.id).await
     }
 
     /// Shows an artifact to others, or no longer. `false` where it was never published.

@@ -50,7 +50,7 @@ impl Store {
             true => Ok(self.wallets.budgets(owner.1)),
             false => {
                 let mut reader = self.list_readers.acquire(owner.0).await?;
-                let mut budgets = of_project(&mut reader, owner).await?;
+                let mut budgets = of_project(reader.connection()?, owner).await?;
                 budgets.sort_by_key(|it| it.id);
                 Ok(budgets)
             }
@@ -75,6 +75,7 @@ impl Store {
         cap: u64,
     ) -> Result<Budget, StoreError> {
         self.learn_budgets(owner).await?;
+        let turn = self.learning.of(owner.0).await;
         let (wallets, caps) = (Arc::clone(&self.wallets), self.caps);
         let is_new = self.budget(owner, key, period).await?.is_none();
         let project = owner.1;
@@ -104,7 +105,10 @@ impl Store {
                         }
                     })
                 },
-                move |budget| wallets.set_budget(project, *budget),
+                move |budget| {
+                    wallets.set_budget(project, *budget);
+                    drop(turn);
+                },
             )
             .await
     }

@@ -7,7 +7,7 @@ use crate::files::Files;
 use crate::folder::{Folder, FolderError};
 use crate::migrations::migrate;
 use crate::payment::Fees;
-use crate::readers::ListReaders;
+use crate::readers::{ListReaders, OrgTurns};
 use crate::remembered::Remembered;
 use crate::resealing::{data_keys, may_be_old, seal_old};
 use crate::statements;
@@ -53,6 +53,8 @@ pub struct Settings {
 pub struct Store {
     pub(crate) readers: SqlitePool,
     pub(crate) list_readers: ListReaders,
+    /// One sum of an org's at a time is added up in the writer.
+    pub(crate) learning: OrgTurns,
     pub(crate) writer: Writer,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) files: Arc<Files>,
@@ -145,6 +147,7 @@ impl Store {
         Ok(Self {
             readers,
             list_readers,
+            learning: OrgTurns::default(),
             writer,
             breaker,
             files,

@@ -20,7 +20,7 @@ impl Store {
         let before = before.unwrap_or_else(EntryId::last);
         // One reading of all: whatever was made before a line that is told is there, too.
         let mut reader = self.list_readers.acquire(org).await?;
-        let mut reading = reader.begin().await?;
+        let mut reading = reader.connection()?.begin().await?;
         let rows = sqlx::query(statements::LEDGER)
             .bind(org)
             .bind(before)

@@ -33,8 +33,7 @@ impl<T, C> Page<T, C> {
         }
     }
 
-    /// A page of rows whose size is a stranger's to choose. The statement gives [`one_more`] than `limit`. Large rows are
-    /// parsed where nobody waits for the thread.
+    /// A page of rows whose size is a stranger's to choose. The statement gives [`one_more`] than `limit`.
     pub(crate) async fn read(
         query: Query<'_, Sqlite, SqliteArguments>,
         reader: &mut SqliteConnection,
@@ -56,15 +55,27 @@ impl<T, C> Page<T, C> {
             rows.push(row);
         }
         drop(reading);
-        let parse = move || rows.iter().map(item).collect::<Result<Vec<T>, _>>();
-        let items = match bytes {
-            ..=SHORT_BYTES => parse(),
-            _ => tokio::task::spawn_blocking(parse)
-                .await
-                .unwrap_or_else(|error| Err(sqlx::Error::Decode(error.into()))),
-        }?;
+        let items = parsed(rows, item).await?;
         let next = items.last().filter(|_| has_more).map(place);
         Ok(Self { items, next })
+    }
+}
+
+/// Makes items of rows. Large rows are parsed where nobody waits for the thread.
+pub(crate) async fn parsed<T: Send + 'static>(
+    rows: Vec<SqliteRow>,
+    item: impl Fn(&SqliteRow) -> Result<T, sqlx::Error> + Send + 'static,
+) -> Result<Vec<T>, sqlx::Error> {
+    let mut bytes = 0;
+    for row in &rows {
+        bytes += bytes_of(row)?;
+    }
+    let parse = move || rows.iter().map(item).collect();
+    match bytes {
+        ..=SHORT_BYTES => parse(),
+        _ => tokio::task::spawn_blocking(parse)
+            .await
+            .unwrap_or_else(|error| Err(sqlx::Error::Decode(error.into()))),
     }
 }
 

@@ -3,45 +3,61 @@
 use crate::error::StoreError;
 use crate::id::OrgId;
 use moka::sync::Cache;
-use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::SqlitePool;
-use std::ops::{Deref, DerefMut};
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Sqlite};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Orgs whose turns are known.
 const ORGS: u64 = 65_536;
 
+/// One turn of each org's at a time.
+#[derive(Debug)]
+pub(crate) struct OrgTurns(Cache<OrgId, Arc<Mutex<()>>>);
+
+impl Default for OrgTurns {
+    fn default() -> Self {
+        Self(Cache::new(ORGS))
+    }
+}
+
+impl OrgTurns {
+    /// The org's turn, until the guard is dropped.
+    pub(crate) async fn of(&self, org: OrgId) -> OwnedMutexGuard<()> {
+        self.0.get_with(org, Arc::default).lock_owned().await
+    }
+}
+
 /// The pool. An org has one connection at a time: lists of an org with a million rows take long.
 #[derive(Debug)]
 pub(crate) struct ListReaders {
     pool: SqlitePool,
-    turns: Cache<OrgId, Arc<Mutex<()>>>,
+    turns: OrgTurns,
 }
 
-/// A connection in its org's turn, until it is dropped.
-pub(crate) struct ListReader {
+/// A connection in its org's turn, until it is dropped and its statement has ended.
+pub(crate) struct ListReader(Option<InTurn>);
+
+struct InTurn {
     connection: PoolConnection<Sqlite>,
-    _turn: OwnedMutexGuard<()>,
+    turn: OwnedMutexGuard<()>,
 }
 
 impl ListReaders {
     pub(crate) fn new(pool: SqlitePool) -> Self {
         Self {
             pool,
-            turns: Cache::new(ORGS),
+            turns: OrgTurns::default(),
         }
     }
 
     /// Waits for the org's turn, then for a connection.
     pub(crate) async fn acquire(&self, org: OrgId) -> Result<ListReader, StoreError> {
-        let turn = self.turns.get_with(org, Arc::default).lock_owned().await;
+        let turn = self.turns.of(org).await;
         let connection = self.pool.acquire().await?;
-        Ok(ListReader {
-            connection,
-            _turn: turn,
-        })
+        Ok(ListReader(Some(InTurn { connection, turn })))
     }
 
     pub(crate) async fn close(&self) {
@@ -49,16 +65,27 @@ impl ListReaders {
     }
 }
 
-impl Deref for ListReader {
-    type Target = PoolConnection<Sqlite>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.connection
+impl ListReader {
+    /// The connection.
+    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let in_turn = self.0.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        Ok(&mut in_turn.connection)
     }
 }
 
-impl DerefMut for ListReader {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.connection
+impl Drop for ListReader {
+    fn drop(&mut self) {
+        let (Some(in_turn), Ok(tokio)) = (self.0.take(), Handle::try_current()) else {
+            return;
+        };
+        let InTurn {
+            mut connection,
+            turn,
+        } = in_turn;
+        // A caller that leaves does not end its statement. The turn lasts until the connection answers again.
+        tokio.spawn(async move {
+            let _ = connection.ping().await;
+            drop((connection, turn));
+        });
     }
 }

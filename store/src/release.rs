@@ -85,7 +85,7 @@ impl Store {
             .bind(before.unwrap_or_else(ReleaseId::last))
             .bind(one_more(limit));
         let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, &mut reader, limit, release, |it| it.id).await
+        Page::read(query, reader.connection()?, limit, release, |it| it.id).await
     }
 
     /// How a release was judged.

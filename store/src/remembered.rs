@@ -18,7 +18,11 @@ const SUBSCRIPTIONS: u64 = 65_536;
 /// Bytes of memory for artifacts.
 const ARTIFACT_BYTES: u64 = 128 * 1024 * 1024;
 /// Bytes that a field of an object takes beside its name and value.
-const FIELD_BYTES: usize = 48;
+const FIELD_BYTES: usize = 64;
+/// The fields that an object has room for at least.
+const FIELDS_MIN: usize = 4;
+/// Bytes that an allocation takes beside its content.
+const ALLOCATION_BYTES: usize = 16;
 /// What one takes beside what it says of itself.
 const ARTIFACT_BYTES_LEAST: usize = 1024;
 
@@ -136,13 +140,17 @@ fn json_bytes(value: &Value) -> usize {
     let inside: usize = match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(json_bytes).sum(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| FIELD_BYTES + name.len() + json_bytes(value))
-            .sum(),
+        Value::Object(fields) => {
+            let room = FIELDS_MIN.saturating_sub(fields.len()) * FIELD_BYTES;
+            let each = |(name, value): (&String, &Value)| {
+                FIELD_BYTES + ALLOCATION_BYTES + name.len() + json_bytes(value)
+            };
+            room + fields.iter().map(each).sum::<usize>()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     };
-    size_of::<Value>() + inside
+    let allocation = if inside > 0 { ALLOCATION_BYTES } else { 0 };
+    size_of::<Value>() + allocation + inside
 }
 
 #[cfg(test)]
@@ -155,7 +163,7 @@ mod tests {
         let text = zeros.to_string().len();
         assert!(json_bytes(&zeros) > 10 * text, "{}", json_bytes(&zeros));
         let words = serde_json::json!({"a": "x".repeat(1000)});
-        assert!((1000..1300).contains(&json_bytes(&words)));
+        assert!((1000..1500).contains(&json_bytes(&words)));
     }
 
     #[tokio::test]

@@ -218,7 +218,10 @@ impl Store {
             .bind(filter.external_id)
             .bind(filter.session);
         let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, &mut reader, limit, record_in, |it| it.run.id).await
+        Page::read(query, reader.connection()?, limit, record_in, |it| {
+            it.run.id
+        })
+        .await
     }
 
     /// Runs of an artifact that failed or timed out, whoever asked for them; newest first.
@@ -233,7 +236,10 @@ impl Store {
             .bind(before.unwrap_or_else(RunId::last))
             .bind(one_more(limit));
         let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, &mut reader, limit, record_in, |it| it.run.id).await
+        Page::read(query, reader.connection()?, limit, record_in, |it| {
+            it.run.id
+        })
+        .await
     }
 
     /// A run's log lines, as the text of the JSON array that was kept.

@@ -189,7 +189,7 @@ impl Store {
             // A session may have many runs. The readers for lists do this, so that admission does not wait.
             None => {
                 let mut reader = self.list_readers.acquire(org).await?;
-                counted(&mut **reader, &row).await?
+                counted(reader.connection()?, &row).await?
             }
         };
         Ok(Some(Session {

@@ -377,6 +377,12 @@ pub(crate) const ADD_USAGE: &str = "INSERT INTO usage_days
         runs = usage_days.runs + excluded.runs, succeeded = usage_days.succeeded + excluded.succeeded,
         charged = usage_days.charged + excluded.charged, cpu_us = usage_days.cpu_us + excluded.cpu_us,
         wall_us = usage_days.wall_us + excluded.wall_us";
+/// Budgets saturate, as their sums in memory do.
+pub(crate) const ADD_SPENT: &str =
+    "INSERT INTO spent_days (org_id, project_id, day, key_id, charged)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (org_id, project_id, day, key_id) DO UPDATE SET
+        charged = MIN(9223372036854775807, spent_days.charged + excluded.charged)";
 pub(crate) const USAGE_BY_DAY: &str =
     "SELECT day, SUM(runs) AS runs, SUM(succeeded) AS succeeded, SUM(charged) AS charged,
         SUM(cpu_us) AS cpu_us, SUM(wall_us) AS wall_us
@@ -477,14 +483,14 @@ pub(crate) const REMOVE_BUDGET: &str = "DELETE FROM budgets
     RETURNING org_id, project_id, key_id, period, budget_id, cap, created_at";
 /// By runs and by subscriptions, of what outlives their records.
 pub(crate) const SPENT: &str = "SELECT
-        (SELECT COALESCE(SUM(charged), 0) FROM usage_days
-        WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4 AND charged > 0)
+        (SELECT COALESCE(SUM(charged), 0) FROM spent_days
+        WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND day >= $4)
         + (SELECT COALESCE(SUM(price), 0) FROM subscriptions
         WHERE org_id = $1 AND project_id = $2 AND ($3 IS NULL OR key_id = $3) AND created_at >= $4)";
 /// Tokens that a project spent since `$3`, by key and time.
 pub(crate) const SPENT_OF_PROJECT: &str =
-    "SELECT key_id, day AS at, SUM(charged) AS tokens FROM usage_days
-    WHERE org_id = $1 AND project_id = $2 AND day >= $3 AND charged > 0 GROUP BY day, key_id
+    "SELECT key_id, day AS at, charged AS tokens FROM spent_days
+    WHERE org_id = $1 AND project_id = $2 AND day >= $3
     UNION ALL SELECT key_id, created_at, price FROM subscriptions
     WHERE org_id = $1 AND project_id = $2 AND created_at >= $3 AND price > 0";
 /// Tokens held for a project's runs, by key and time. It uses the partial indexes, because ended runs are many.

@@ -100,7 +100,7 @@ impl Store {
             .bind(project)
             .bind(before)
             .bind(one_more(limit))
-            .fetch_all(&mut **self.list_readers.acquire(org).await?)
+            .fetch_all(self.list_readers.acquire(org).await?.connection()?)
             .await?;
         let usage = |row: &SqliteRow| {
             let (of, used) = (of(row)?, used_in(row)?);
@@ -169,6 +169,16 @@ fn add(
     connection: &Connection,
     added: impl IntoIterator<Item = (Place, Used)>,
 ) -> Result<(), StoreError> {
+    let mut spent: HashMap<(OrgId, ProjectId, Day, KeyId), u64> = HashMap::new();
+    let added = added.into_iter().inspect(|(place, used)| {
+        if used.charged > 0 {
+            let (org, project) = place.owner;
+            let sum: &mut u64 = spent
+                .entry((org, project, place.day, place.key))
+                .or_default();
+            *sum = sum.saturating_add(used.charged);
+        }
+    });
     each(connection, statements::ADD_USAGE, added, |it, row| {
         let (place, used) = row;
         it.bind(place.owner.0)?
@@ -181,6 +191,14 @@ fn add(
             .bind(signed(used.charged))?
             .bind(signed(used.cpu_us))?
             .bind(signed(used.wall_us))
+    })?;
+    each(connection, statements::ADD_SPENT, spent, |it, row| {
+        let ((org, project, day, key), charged) = row;
+        it.bind(org)?
+            .bind(project)?
+            .bind(day.begins_at())?
+            .bind(key)?
+            .bind(signed(charged))
     })?;
     Ok(())
 }

@@ -352,6 +352,11 @@ impl Store {
         if self.wallets.knows(payer) {
             return Ok(());
         }
+        // Calls at once would each add up the same, in one transaction of the writer.
+        let turn = self.learning.of(payer.owner.0).await;
+        if self.wallets.knows(payer) {
+            return Ok(());
+        }
         let (wallets, payer) = (Arc::clone(&self.wallets), *payer);
         // The budgets of a project are the same for each of its sessions.
         let knows_budgets = wallets.knows(&Payer {
@@ -360,7 +365,11 @@ impl Store {
         });
         let learning = self.writer.write_then(
             move |transaction| Box::pin(Learned::read(transaction, payer, knows_budgets)),
-            move |learned| wallets.learn(learned),
+            move |learned| {
+                wallets.learn(learned);
+                // Only now: a caller that leaves must not let the next one add up the same.
+                drop(turn);
+            },
         );
         learning.await.map(drop)
     }

@@ -312,11 +312,14 @@ impl<'j> Decoder<'j> {
     where
         I: Iterator<Item = &'n str>,
     {
+        if unknown.is_empty() {
+            return;
+        }
+        let known = match one_of(known()) {
+            none if none.is_empty() => "none".to_owned(),
+            known => known,
+        };
         for name in unknown {
-            let known = match one_of(known()) {
-                none if none.is_empty() => "none".to_owned(),
-                known => known,
-            };
             self.within(name, |this| {
                 this.violation::<()>(format!("is not a field here (known: {known})"))
             });

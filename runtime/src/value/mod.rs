@@ -11,6 +11,7 @@ pub mod strict;
 #[cfg(test)]
 mod tests;
 
+use crate::held;
 pub use decode::decode_parameters;
 pub(crate) use describe::Describer;
 pub use encode::{OutputRefused, encode};
@@ -128,6 +129,44 @@ pub enum Shape {
         /// What `err` carries.
         err: Option<Box<Type>>,
     },
+}
+
+impl Parameter {
+    /// Bytes that it takes in memory, about.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        held::name(&self.name) + self.ty.memory_bytes()
+    }
+}
+
+impl Type {
+    /// Bytes that it takes in memory, about.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let text = |docs: &Option<String>| docs.as_deref().map_or(0, held::name);
+        let boxed = |ty: &Option<Box<Type>>| ty.as_deref().map_or(0, Type::memory_bytes);
+        let label = |label: &Label| held::name(&label.name) + text(&label.docs);
+        let inside: u64 = match &self.shape {
+            Shape::List(inner) | Shape::Option(inner) => inner.memory_bytes(),
+            Shape::Tuple(parts) => parts.iter().map(Type::memory_bytes).sum(),
+            Shape::Record(fields) => fields.iter().map(Parameter::memory_bytes).sum(),
+            Shape::Variant(cases) => cases
+                .iter()
+                .map(|case| {
+                    let payload = case.payload.as_ref().map_or(0, Type::memory_bytes);
+                    held::name(&case.name) + text(&case.docs) + payload
+                })
+                .sum(),
+            Shape::Enum(labels) | Shape::Flags(labels) => labels.iter().map(label).sum(),
+            Shape::Result { ok, err } => boxed(ok) + boxed(err),
+            Shape::Bool
+            | Shape::Integer(_)
+            | Shape::Float32
+            | Shape::Float64
+            | Shape::Char
+            | Shape::String
+            | Shape::Bytes => 0,
+        };
+        size_of::<Type>() as u64 + text(&self.docs) + inside
+    }
 }
 
 /// The largest `f32` as its shortest text says it, which is a little more than what it is as an `f64`.

@@ -254,6 +254,18 @@ fn every_name_of_a_type_is_found_whatever_their_number() {
     }
 }
 
+#[test]
+fn a_type_weighs_what_its_names_take() {
+    let label = |it: usize| Label {
+        name: format!("{it:0>1000}"),
+        docs: Some("x".repeat(500)),
+    };
+    let labels = Type::plain(Shape::Enum((0..100).map(label).collect()));
+    let list = Type::plain(Shape::List(Box::new(labels)));
+    let weight = list.memory_bytes();
+    assert!((150_000..170_000).contains(&weight), "{weight}");
+}
+
 /// Whether conversion looks closer somewhere in the type than a schema can.
 fn has_finer(ty: &Type) -> bool {
     match &ty.shape {

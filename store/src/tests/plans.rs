@@ -152,12 +152,8 @@ async fn what_an_org_can_make_millions_of_is_found_by_its_own_index() {
             s::END_SESSIONS_OF_KEY,
             "sessions_of_key",
         ),
-        ("SPENT", s::SPENT, "usage_days_charged"),
-        (
-            "SPENT_OF_PROJECT",
-            s::SPENT_OF_PROJECT,
-            "usage_days_charged",
-        ),
+        ("SPENT", s::SPENT, "spent_days"),
+        ("SPENT_OF_PROJECT", s::SPENT_OF_PROJECT, "spent_days"),
     ] {
         let explained = format!("EXPLAIN QUERY PLAN {statement}");
         let plan = sqlx::query(AssertSqlSafe(explained)).fetch_all(&mut *connection);

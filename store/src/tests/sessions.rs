@@ -291,3 +291,26 @@ async fn an_org_s_lists_leave_a_connection_for_the_others() {
     drop(first);
     drop(readers.acquire(noisy).await.expect("its turn"));
 }
+
+/// A caller that hangs up must not free its turn for another long list beside the one that goes on.
+#[tokio::test]
+async fn a_list_whose_caller_left_keeps_its_turn_until_it_ends() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let (noisy, readers) = (OrgId::new(), &store.list_readers);
+    let soon = Duration::from_millis(20);
+    let long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000)
+        SELECT i FROM n WHERE i < 0";
+    let mut reader = readers.acquire(noisy).await.expect("a connection");
+    let reading = sqlx::query(long).fetch_optional(reader.connection().expect("there"));
+    assert!(
+        tokio::time::timeout(soon, reading).await.is_err(),
+        "it is long"
+    );
+    drop(reader);
+    let again = tokio::time::timeout(soon, readers.acquire(noisy));
+    assert!(again.await.is_err(), "its statement goes on");
+    drop(readers.acquire(noisy).await.expect("its turn"));
+}

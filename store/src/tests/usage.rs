@@ -182,3 +182,34 @@ async fn runs_that_were_recorded_before_there_was_usage_are_counted() {
     let store = open_in(&opened.folder).await.expect("opens");
     assert_eq!(by_day(&store, &made).await, counted);
 }
+
+/// What budgets add up is kept by key and day, and made of the usage of before.
+#[tokio::test]
+async fn what_was_spent_before_it_was_kept_by_key_is_counted() {
+    let opened = open().await;
+    let made = org(&opened.store).await;
+    let (first, second) = (ArtifactId::new(), ArtifactId::new());
+    for artifact in [first, second, second] {
+        let run = new_run(&made, artifact);
+        finish(&opened.store, &run, used(FinishStatus::Succeeded, 5, 3, 7)).await;
+    }
+    let spent = async |store: &Store| {
+        let spent: Vec<i64> = sqlx::query_scalar("SELECT charged FROM spent_days")
+            .fetch_all(&store.readers)
+            .await
+            .expect("read");
+        spent
+    };
+    assert_eq!(spent(&opened.store).await, [15]);
+    for statement in [
+        "DROP TABLE spent_days",
+        "DROP INDEX idempotency_of_run",
+        "DROP INDEX sessions_of_key",
+        "DELETE FROM _sqlx_migrations WHERE version = 19",
+    ] {
+        execute(&opened.store, statement).await.expect("undone");
+    }
+    opened.store.close().await;
+    let store = open_in(&opened.folder).await.expect("opens");
+    assert_eq!(spent(&store).await, [15]);
+}
