@@ -31,7 +31,7 @@ pub(crate) fn widens(from: &Value, to: &Value) -> Vec<Widening> {
     }
     let (before, now) = (&from["egress"], &to["egress"]);
     let rules: Vec<_> = items(before).filter_map(rule).collect();
-    // A rule that cannot be read was not allowed before.
+    // An unreadable rule counts as new.
     let is_covered = |now: &Value| {
         let now = rule(now);
         now.is_some_and(|now| rules.iter().any(|before| before.covers(&now)))

@@ -14,9 +14,9 @@ use std::time::Duration;
 const VIOLATIONS_MAX: usize = 20;
 /// The most bytes of a file's name, as file systems have it.
 const FILE_NAME_BYTES_MAX: usize = 255;
-/// The most parts of all templates together: each is rendered for every call.
+/// The most parts of all templates together. Each call renders every part.
 const PARTS_MAX: usize = 1000;
-/// Bytes that are rendered in well under a millisecond.
+/// The most bytes that are rendered on a request thread. They take well under a millisecond.
 const RENDERED_QUICKLY: u64 = 64 * 1024;
 /// The most levels of a file's path.
 const PATH_LEVELS_MAX: usize = 16;

@@ -133,10 +133,10 @@ pub fn quoted(text: &str) -> String {
 
 /// The same with a bound of its own.
 pub(crate) fn quoted_within(text: &str, bytes_max: usize) -> String {
-    // Cut first: a name may have a mebibyte, and a message a hundred names.
+    // Cut before cleaning: a name may have a mebibyte, and a message may quote a hundred names.
     let kept = &text[..text.floor_char_boundary(bytes_max)];
     let mut plain = tollgate_host_api::logs::plain_text(kept);
-    // Replacement characters are longer than what they stand for.
+    // A replacement character has more bytes than the character it replaces.
     let is_cut = kept.len() < text.len() || plain.len() > bytes_max;
     plain.truncate(plain.floor_char_boundary(bytes_max));
     if is_cut {

@@ -53,7 +53,7 @@ pub struct Settings {
 pub struct Store {
     pub(crate) readers: SqlitePool,
     pub(crate) list_readers: ListReaders,
-    /// One sum of an org's at a time is added up in the writer.
+    /// The turns of sums in the writer: each org has one at a time.
     pub(crate) learning: OrgTurns,
     pub(crate) writer: Writer,
     pub(crate) breaker: Arc<Breaker>,

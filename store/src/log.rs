@@ -1,4 +1,4 @@
-//! The database's write-ahead log, and how it stays short.
+//! Keeps the database's write-ahead log short.
 
 use crate::database::BUSY_TIMEOUT;
 use rusqlite::Connection;
@@ -6,15 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A longer log is started over.
+/// The length past which the log is restarted.
 pub(crate) const BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How often its length is looked at.
+/// The interval between checks of its length.
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest time that writes wait for readers to leave the log.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The log of the writer's database. SQLite starts it over only when no reader uses it. Lists that overlap would let it grow
-/// until the disk is full.
+/// The log of the writer's database. SQLite restarts it only when no reader uses it. With overlapping lists it would grow until
+/// the disk is full.
 pub(crate) struct Log {
     path: PathBuf,
     looked_at: Instant,
@@ -31,7 +31,7 @@ impl Log {
         }
     }
 
-    /// True if the log has not been looked at for a while and is long.
+    /// True if the log is long. It checks once per [`LOOK`] and returns false in between.
     pub(crate) fn is_long(&mut self) -> bool {
         if self.looked_at.elapsed() < LOOK {
             return false;
@@ -40,12 +40,12 @@ impl Log {
         fs::metadata(&self.path).is_ok_and(|log| log.len() > BYTES_MAX)
     }
 
-    /// Starts the log over. Call it between transactions. Readers that begin meanwhile read the database only.
+    /// Restarts the log. Call it between transactions. Readers that begin meanwhile use the database file only.
     pub(crate) fn start_over(&self, writer: &Connection) {
         let begun_at = Instant::now();
         let patience = |timeout| writer.busy_timeout(timeout);
         let started_over = patience(PATIENCE).and_then(|()| {
-            // One row: whether a reader was in the way, and how many pages there were.
+            // The first column is 1 if a reader blocked the checkpoint.
             writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
         });
         let restored = patience(BUSY_TIMEOUT);

@@ -1,4 +1,4 @@
-//! The connections that read lists and sums. They are few, and apart from those of admission.
+//! The connections for lists and sums. They are few, and admission has its own.
 
 use crate::error::StoreError;
 use crate::id::OrgId;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// Orgs whose turns are known.
+/// The most orgs whose turns are kept.
 const ORGS: u64 = 65_536;
 
-/// One turn of each org's at a time.
+/// Turns: each org has one at a time.
 #[derive(Debug)]
 pub(crate) struct OrgTurns(Cache<OrgId, Arc<Mutex<()>>>);
 
@@ -30,14 +30,14 @@ impl OrgTurns {
     }
 }
 
-/// The pool. An org has one connection at a time: lists of an org with a million rows take long.
+/// The pool. Each org has one connection at a time, because a list over a million rows takes long.
 #[derive(Debug)]
 pub(crate) struct ListReaders {
     pool: SqlitePool,
     turns: OrgTurns,
 }
 
-/// A connection in its org's turn, until it is dropped and its statement has ended.
+/// A connection in its org's turn. The turn ends when the reader is dropped and its statement has ended.
 pub(crate) struct ListReader(Option<InTurn>);
 
 struct InTurn {

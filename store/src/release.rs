@@ -31,7 +31,7 @@ pub struct Release {
     pub digest: Digest,
     /// What it says of itself.
     pub about: Value,
-    /// The length of that as text, in bytes.
+    /// The length of `about` as text, in bytes.
     pub about_bytes: usize,
     /// When it was published.
     pub created_at: Time,

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const KEYS: u64 = 65_536;
 const SESSIONS: u64 = 65_536;
 const SUBSCRIPTIONS: u64 = 65_536;
-/// Bytes of memory for artifacts.
+/// Bytes of memory for cached artifacts.
 const ARTIFACT_BYTES: u64 = 128 * 1024 * 1024;
 /// Bytes that a field of an object takes beside its name and value.
 const FIELD_BYTES: usize = 64;

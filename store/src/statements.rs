@@ -270,7 +270,7 @@ pub(crate) const ENTRIES: &str =
 pub(crate) const ENTRIES_COUNT: &str =
     "SELECT COUNT(*) FROM environment WHERE org_id = $1 AND project_id = $2";
 /// The artifact's own entries come first.
-/// Secrets of an artifact and of all artifacts, by name: the names are a JSON array.
+/// The secrets with those names, for the artifact or for all artifacts. `$5` is a JSON array of names.
 pub(crate) const SECRETS: &str =
     "SELECT name, artifact_id, sealed, hosts, allow_expose FROM environment
     WHERE org_id = $1 AND project_id = $2 AND artifact_id IN ($3, $4) AND name IN (SELECT value FROM json_each($5))
@@ -377,7 +377,7 @@ pub(crate) const ADD_USAGE: &str = "INSERT INTO usage_days
         runs = usage_days.runs + excluded.runs, succeeded = usage_days.succeeded + excluded.succeeded,
         charged = usage_days.charged + excluded.charged, cpu_us = usage_days.cpu_us + excluded.cpu_us,
         wall_us = usage_days.wall_us + excluded.wall_us";
-/// Budgets saturate, as their sums in memory do.
+/// The sum saturates, like the sums in memory.
 pub(crate) const ADD_SPENT: &str =
     "INSERT INTO spent_days (org_id, project_id, day, key_id, charged)
     VALUES ($1, $2, $3, $4, $5)
@@ -515,7 +515,7 @@ pub(crate) const KNOWN_SESSION: &str = "SELECT s.org_id, s.project_id, s.key_id,
 pub(crate) const SESSION: &str =
     "SELECT org_id, project_id, session_id, artifacts, cap, runs_max, expires_at, revoked_at
     FROM sessions WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
-/// A session that has ended counts against its org's cap for a day.
+/// Ends a key's sessions. An ended session counts against its org's cap for a day.
 pub(crate) const END_SESSIONS_OF_KEY: &str = "UPDATE sessions SET expires_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND expires_at > $4";
 pub(crate) const REVOKE_SESSION: &str = "UPDATE sessions

@@ -352,7 +352,7 @@ impl Store {
         if self.wallets.knows(payer) {
             return Ok(());
         }
-        // Calls at once would each add up the same, in one transaction of the writer.
+        // Without a turn, concurrent calls would each queue the same sum in the writer.
         let turn = self.learning.of(payer.owner.0).await;
         if self.wallets.knows(payer) {
             return Ok(());
@@ -367,7 +367,7 @@ impl Store {
             move |transaction| Box::pin(Learned::read(transaction, payer, knows_budgets)),
             move |learned| {
                 wallets.learn(learned);
-                // Only now: a caller that leaves must not let the next one add up the same.
+                // The turn ends here, even if the caller has left: the next one must see what was learned.
                 drop(turn);
             },
         );

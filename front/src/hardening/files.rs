@@ -24,7 +24,7 @@ const READ: &[&str] = &[
 /// Shared libraries, which the compile child needs when it starts this program again.
 const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
 
-/// How much of the Landlock rules the kernel enforces.
+/// The degree to which the kernel enforces the Landlock rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Enforced {
     Fully,

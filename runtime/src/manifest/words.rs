@@ -19,12 +19,12 @@ pub(super) fn plain(message: &str) -> String {
 /// ``unknown field `prise`, expected one of `name`, `price` ``
 fn unknown_key(message: &str) -> Option<String> {
     let rest = message.strip_prefix("unknown field `")?;
-    // From the end: the seller's key comes first and may have anything in it.
+    // Split at the last match: the seller's key comes first and may contain the same words.
     let (key, known) = rest
         .rsplit_once("`, expected ")
         .or_else(|| Some((rest.strip_suffix("`, there are no fields")?, "")))?;
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-    // Comparing takes time with the square of the lengths.
+    // The time to compare grows with the square of the lengths.
     let compared = if key.len() <= KEY_BYTES_MAX {
         &known[..]
     } else {

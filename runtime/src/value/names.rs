@@ -1,12 +1,12 @@
-//! Looks names up in types. A seller's type may have thousands of them, and an input thousands of values of it.
+//! Finds the parts of a type by name. A type may have thousands of names, and an input thousands of values of that type.
 
 use super::{Case, Label, Parameter};
 use std::collections::HashMap;
 
-/// Comparing so few names one by one is quicker than an index.
+/// The longest list that is searched without an index.
 const FEW: usize = 16;
 
-/// Something of a type that has a name.
+/// A part of a type that has a name.
 pub(super) trait Named {
     fn name(&self) -> &str;
 }
@@ -29,7 +29,7 @@ impl Named for Parameter {
     }
 }
 
-/// Indexes of the long lists that a reader has met, by their places in memory. Each is made once.
+/// The indexes of long lists, by the address of the list. Each index is built at its first use.
 #[derive(Debug, Default)]
 pub(super) struct Names<'t>(HashMap<*const u8, HashMap<&'t str, usize>>);
 

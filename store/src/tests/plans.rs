@@ -133,7 +133,7 @@ async fn what_is_asked_often_uses_an_index() {
     assert!(slow.is_empty(), "{slow:#?}");
 }
 
-/// The parts of an index that a plan names, beside its table.
+/// Each of these statements uses the index that was made for it.
 #[tokio::test]
 async fn what_an_org_can_make_millions_of_is_found_by_its_own_index() {
     let Opened {

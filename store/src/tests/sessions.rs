@@ -239,8 +239,7 @@ async fn a_session_is_kept_as_long_as_records_of_runs() {
     assert_eq!(there().await, None);
 }
 
-/// Sessions that have ended count against the cap for a day: one that was taken back, or whose key was, must not count until
-/// its own time.
+/// Ended sessions count against the cap for a day. Revoking a session or its key ends the session at once.
 #[tokio::test]
 async fn a_session_that_is_taken_back_ends_then() {
     let Opened {
@@ -275,7 +274,7 @@ async fn a_session_that_is_taken_back_ends_then() {
     assert!(ends(second.id).await <= Time::now());
 }
 
-/// An org with a million rows takes one of the few connections that read lists, and waits for itself.
+/// An org takes one of the few connections for lists, and its next list waits for it.
 #[tokio::test]
 async fn an_org_s_lists_leave_a_connection_for_the_others() {
     let Opened {
@@ -292,7 +291,7 @@ async fn an_org_s_lists_leave_a_connection_for_the_others() {
     drop(readers.acquire(noisy).await.expect("its turn"));
 }
 
-/// A caller that hangs up must not free its turn for another long list beside the one that goes on.
+/// A statement goes on after its caller has left, so its org keeps the turn.
 #[tokio::test]
 async fn a_list_whose_caller_left_keeps_its_turn_until_it_ends() {
     let Opened {

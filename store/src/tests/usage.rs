@@ -183,7 +183,7 @@ async fn runs_that_were_recorded_before_there_was_usage_are_counted() {
     assert_eq!(by_day(&store, &made).await, counted);
 }
 
-/// What budgets add up is kept by key and day, and made of the usage of before.
+/// The migration fills `spent_days` from the usage of earlier versions.
 #[tokio::test]
 async fn what_was_spent_before_it_was_kept_by_key_is_counted() {
     let opened = open().await;

@@ -1,4 +1,4 @@
-//! What is learned of a request while it is answered.
+//! Facts about a request that handlers note for its log line.
 
 use std::sync::{Arc, OnceLock};
 use tollgate_store::{KeyId, KnownKey, OrgId, Scope};
@@ -10,7 +10,7 @@ pub(crate) struct Noted(Arc<Notes>);
 #[derive(Debug, Default)]
 struct Notes {
     known: OnceLock<Known>,
-    /// What the call needs.
+    /// The scope that the call needs.
     scope: OnceLock<Scope>,
 }
 
@@ -44,7 +44,7 @@ impl Noted {
         self.0.known.get()
     }
 
-    /// Whose key it was, and whether it was a session of it.
+    /// The caller's org. The flag is true for a session.
     pub(super) fn org(&self) -> Option<(OrgId, bool)> {
         self.0.known.get().map(|it| (it.org, it.is_session))
     }

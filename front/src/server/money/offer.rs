@@ -17,9 +17,9 @@ const RELEASES_AT_ONCE: usize = 4;
 /// What is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
-    /// What was published last, or rolled back to.
+    /// The release that was published last, or rolled back to.
     ActiveRelease,
-    /// What is not published yet, for its own project.
+    /// The draft, for the artifact's own project.
     Draft,
 }
 
@@ -242,7 +242,7 @@ fn tokens(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-/// Refuses what no verdict admits, with the verdict's violations.
+/// Refuses a draft that no verdict admits, with the verdict's violations.
 pub(crate) fn admitted(verdict: Option<&VerdictRecord>) -> Result<(), Problem> {
     let not_validated = Problem::of(Kind::NotValidated);
     match verdict.map(|verdict| (verdict.status, verdict)) {

@@ -219,8 +219,8 @@ async fn view(
     })
 }
 
-/// What the active release asks beyond the accepted one. It depends on the two releases only. Reading a release takes long, so
-/// an org looks for one at a time.
+/// Compares the active release with the accepted one. The result depends on these two releases only, so it is cached. Reading a
+/// release takes long, so an org compares one pair at a time.
 async fn widened(
     server: &Server,
     org: OrgId,

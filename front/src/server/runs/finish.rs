@@ -42,7 +42,7 @@ pub(crate) fn ended(
     }
 }
 
-/// What is kept of a run's requests, where it made any.
+/// The run's requests as kept spans. `None` if it made no request.
 fn spans(outcome: &Outcome) -> Option<String> {
     let requests: Vec<_> = outcome.requests.iter().map(request).collect();
     (!requests.is_empty()).then(|| Value::Array(requests).to_string())

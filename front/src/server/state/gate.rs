@@ -15,10 +15,10 @@ pub(crate) struct Gate {
 
 #[derive(Default)]
 struct Waiting {
-    /// Whose turn is next.
+    /// The orgs with drafts, in the order of their turns.
     turns: VecDeque<OrgId>,
     drafts: HashMap<OrgId, VecDeque<ArtifactId>>,
-    /// Orgs of which a draft is being judged.
+    /// The orgs with a draft in progress, and that draft.
     busy: HashMap<OrgId, ArtifactId>,
 }
 

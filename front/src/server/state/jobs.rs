@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 use tollgate_store::OrgId;
 
-/// Async runs under way.
+/// The async runs in progress, by org.
 pub(crate) struct Jobs {
     runs_max: usize,
     /// Signalled when a run was queued or a slot is free.
@@ -39,7 +39,7 @@ impl Jobs {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Orgs that have their share; an org takes at most half, and nobody takes more than there is.
+    /// The orgs that have their share, which is half of all slots. `None` if all slots are taken.
     pub(crate) fn passed_over(&self) -> Option<Vec<OrgId>> {
         let running = self.lock();
         if running.values().sum::<usize>() >= self.runs_max {

@@ -10,44 +10,44 @@ use tokio::sync::SetOnce;
 use tollgate_runtime::Started;
 use tollgate_store::{NewRun, RunId, RunRecord, Time};
 
-/// The runs under way, by id.
+/// The runs in progress, by id.
 #[derive(Default)]
 pub(crate) struct Live {
     runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
-    /// What spans take that are kept here until their run's record is written.
+    /// The memory of spans that wait for their run's record.
     pub(crate) span_bytes: HeldBytes,
-    /// How many ended, and how.
+    /// Counters of ended runs, for the metrics.
     pub(crate) counted: counters::Runs,
 }
 
-/// A run under way.
+/// A run in progress.
 pub(crate) struct LiveRun {
     pub(crate) run: NewRun,
     started: Started,
-    /// Whether the store has a row of it.
+    /// True if the store has a row for the run.
     pub(crate) is_durable: bool,
     pub(crate) spans: AddedSpans,
-    /// Callers that wait for its answer.
+    /// The number of callers that wait for the answer.
     waiting: AtomicUsize,
     stop: SetOnce<Stop>,
     end: SetOnce<RunEnd>,
 }
 
-/// Why a run is stopped.
+/// The reason for stopping a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// Somebody of the project cancelled it.
+    /// A caller of the project cancelled the run.
     Cancelled,
-    /// Its caller left before it started.
+    /// The last waiting caller left before the guest started.
     Abandoned,
 }
 
-/// What became of a run.
+/// The end of a run.
 #[derive(Clone)]
 pub(crate) enum RunEnd {
-    /// It ended and its record is durable.
+    /// The run ended, and its record is durable.
     Recorded(Arc<RunRecord>),
-    /// It did not start, or could not be recorded: there is no record, and nothing is charged.
+    /// The run did not start or could not be recorded. It has no record and is not charged.
     Refused(Box<Problem>),
 }
 
@@ -56,7 +56,7 @@ impl Live {
         self.lock().get(&id).cloned()
     }
 
-    /// How many there are.
+    /// The number of runs in progress.
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }
@@ -108,7 +108,7 @@ impl LiveRun {
         Waiting::new(self)
     }
 
-    /// What became of it, once it is known.
+    /// Waits for the run's end.
     pub(crate) async fn ended(&self) -> RunEnd {
         self.end.wait().await.clone()
     }
@@ -118,19 +118,19 @@ impl LiveRun {
         let _ = self.stop.set(Stop::Cancelled);
     }
 
-    /// The same for a caller that waits for its answer. Once all of those have left, the run is stopped where its
-    /// guest has not started.
+    /// Waits for the run's end on behalf of a caller. If every such caller leaves before the guest starts, the run is
+    /// stopped.
     pub(crate) async fn awaited(&self) -> RunEnd {
         let _waiting = self.wait();
         self.ended().await
     }
 
-    /// Whether its guest has started.
+    /// True once the guest has started.
     pub(crate) fn has_started(&self) -> bool {
         self.started.at().is_some()
     }
 
-    /// As a record has it, while there is none.
+    /// The record of a run that is still in progress.
     pub(crate) fn record(&self) -> RunRecord {
         let started_at = self.started_at();
         RunRecord {
@@ -152,7 +152,7 @@ impl LiveRun {
     }
 }
 
-/// A caller that waits, or has just left.
+/// A caller that waits for a run. Dropping it means that the caller has left.
 pub(crate) struct Waiting<'r>(&'r LiveRun);
 
 impl<'r> Waiting<'r> {

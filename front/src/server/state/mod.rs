@@ -30,13 +30,14 @@ use tollgate_store::{ReleaseId, Store};
 
 /// Tools whose debug sections are read at once. Each reading may take some hundred MiB, even after its caller has left.
 const SOURCES_AT_ONCE: usize = 2;
-/// What runs for subscribers who have not accepted the active release is looked up once, of so many.
+/// The most cached offers, one for each pair of active and accepted release.
 const OFFERS: u64 = 65_536;
 
-/// Bytes of memory for what releases ask beyond others.
+/// Bytes of memory for cached widenings.
 const WIDENINGS_BYTES: u64 = 32 * 1024 * 1024;
-/// Bytes that one takes in memory at most, for each byte of its JSON; and beside it.
+/// Bytes that a widening takes in memory for each byte of its JSON, at most.
 const BYTES_PER_BYTE: usize = 8;
+/// Bytes that a cached entry takes beside its widenings.
 const WIDENING_BYTES: usize = 512;
 
 /// One server's parts.
@@ -54,11 +55,11 @@ pub(crate) struct Server {
     pub(crate) readiness: Readiness,
     /// For reading debug sections.
     pub(crate) sources: Arc<Semaphore>,
-    /// By the active release, and the one whose terms were agreed to: what runs.
+    /// The offer for each pair of active and accepted release.
     pub(crate) within_terms: Cache<(ReleaseId, ReleaseId), Offer>,
-    /// What the second release asks beyond the first.
+    /// The terms that the first release, the active one, asks beyond the second, the accepted one.
     pub(crate) widenings: Cache<(ReleaseId, ReleaseId), Arc<Vec<Widening>>>,
-    /// For what takes a core for long.
+    /// The turns of work that takes a core for long.
     pub(crate) turns: Arc<Turns>,
     is_draining: AtomicBool,
     is_stalled: AtomicBool,

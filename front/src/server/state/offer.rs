@@ -1,15 +1,15 @@
-//! What a caller runs, and for how much.
+//! The release or draft that a caller runs, and its price.
 
 use tollgate_store::{Digest, OrgId, ReleaseId};
 
-/// What is run.
+/// The tool to run, on the terms that the caller has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offer {
-    /// None for a draft.
+    /// `None` for a draft.
     pub(crate) release: Option<ReleaseId>,
     pub(crate) digest: Digest,
-    /// Tokens, when it succeeds.
+    /// Tokens that a successful run costs.
     pub(crate) price: u64,
-    /// Whose they are.
+    /// The org that receives them. `None` if the price is 0.
     pub(crate) seller: Option<OrgId>,
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-/// How old what was found may be: anybody may ask, and each look is a flush.
+/// The longest time that a result is reused. Anybody may ask, and each check flushes the disk.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// That the server takes work.
@@ -19,19 +19,19 @@ pub(crate) struct Ready {
     pub(crate) compiled: &'static str,
 }
 
-/// What was found last.
+/// The last result.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(Arc<Mutex<Option<Found>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Found {
     at: Instant,
-    /// `None`: the store does not write and read.
+    /// `None` if the store cannot write and read.
     ready: Option<Ready>,
 }
 
 impl Readiness {
-    /// Callers at once share a look, which goes on where they leave.
+    /// Returns the last result or checks again. Concurrent callers share one check, which goes on when they leave.
     pub(crate) async fn of(
         &self,
         look: impl Future<Output = Option<Ready>> + Send + 'static,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tollgate_store::Slot;
 
-/// Requests with an idempotency key that are under way.
+/// The requests in progress, by slot.
 #[derive(Default)]
 pub(crate) struct Slots {
     flights: Mutex<HashMap<Slot, Flight>>,
@@ -18,7 +18,7 @@ struct Flight {
     over: watch::Sender<()>,
 }
 
-/// Held by the first of equal requests until its answer is kept, or there is none; the others wait for that.
+/// The first of equal requests. Dropping it wakes the others.
 pub(crate) struct First {
     slots: Arc<Slots>,
     pub(crate) slot: Slot,
@@ -46,7 +46,7 @@ impl Slots {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request is the first of its slot now. Where it is not, the first is waited for.
+    /// True if the request is the first of its slot. Otherwise it waits until the first one is over.
     pub(crate) async fn is_first(
         &self,
         slot: Slot,
@@ -66,7 +66,7 @@ impl Slots {
                 }
             }
         };
-        // An error is what is waited for: the first is over.
+        // The channel closes when the first one is over.
         let _ = over.changed().await;
         Ok(false)
     }

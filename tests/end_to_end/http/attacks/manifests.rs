@@ -1,4 +1,4 @@
-//! Manifests that cost more to read, compare or carry out than their bytes say: each is refused, and nobody else notices.
+//! Small manifests that cost much to read, compare or carry out. The gate refuses each, and other orgs do not notice.
 
 use crate::bytes::custom;
 use crate::guests;
@@ -7,7 +7,7 @@ use serde_json::json;
 use tollgate_tests::server::{Server, WASM};
 use tollgate_tests::{tollgate, wat_bytes};
 
-/// A tool with a manifest that nothing has looked at.
+/// A tool with an unchecked manifest.
 fn tool(manifest: &str) -> Vec<u8> {
     let section = custom("tollgate.manifest", manifest.as_bytes());
     [wat_bytes(&guests::command("")), section].concat()
@@ -81,7 +81,7 @@ fn that_cost_too_much_are_refused_by_name() {
         assert!(said.contains(named), "{label}: {said}");
         other.get("/v1/artifacts").expect(200);
     }
-    // Just as much as is allowed.
+    // The same values at their limits are admitted.
     let most = format!("{NAMED}{}{}", methods(16), hosts(32));
     published(&other, &tool(&most));
 }
