@@ -2,6 +2,7 @@
 
 use crate::machine;
 use crate::survey::Counts;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const KIB: u64 = 1024;
@@ -15,7 +16,7 @@ pub const TOOL_BYTES_MAX: usize = 20 * MIB as usize;
 pub const DEPTH_MAX: usize = 64;
 
 /// What one run may use. A manifest and a caller can only lower these.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// From the guest's start to its end, whatever it does. 30 s: what a caller waits for.
     pub timeout: Duration,
@@ -88,7 +89,7 @@ pub(crate) fn size(limit: u64) -> usize {
 }
 
 /// What a tool may declare, judged before the engine sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StaticLimits {
     /// Linear memories over all instances.
     pub memories: u64,

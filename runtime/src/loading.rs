@@ -3,7 +3,7 @@
 mod asking;
 
 use crate::artifacts::{ArtifactCache, ArtifactRefusal, Artifacts, Kept, set_identity};
-use crate::checks::{Admissible, Rules, admit};
+use crate::checks::{Admissible, Rules};
 use crate::compile::{CompileFailure, Compiler, Order};
 use crate::digest::ToolDigest;
 use crate::observer::{Observed, Observer};
@@ -251,7 +251,7 @@ impl Runtime {
             };
             let admissible = match found {
                 Some(admissible) => admissible,
-                None => judged(&wasm, &shared.rules)?,
+                None => judged(&wasm, &shared)?,
             };
             Ok(Judged {
                 digest,
@@ -375,14 +375,16 @@ async fn judge_here(
         if ToolDigest::of(&wasm) != digest {
             return Err(Rejected::could_not_judge());
         }
-        let admissible = judged(&wasm, &here.rules)?;
+        let admissible = judged(&wasm, &here)?;
         Ok((wasm, admissible))
     };
     shared.loading.work(digest, judging).await
 }
 
-fn judged(wasm: &[u8], rules: &Rules) -> Result<Admissible, Rejected> {
-    admit(wasm, rules).map_err(|violations| Rejected { violations })
+fn judged(wasm: &[u8], shared: &Shared) -> Result<Admissible, Rejected> {
+    let (compiler, engine) = &*shared.loading.compiler;
+    let judged = compiler.judge(engine, &shared.rules, wasm);
+    judged.map_err(|violations| Rejected { violations })
 }
 
 fn load_kept(shared: &Shared, digest: ToolDigest) -> Option<Compiled> {

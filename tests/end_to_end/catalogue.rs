@@ -1,7 +1,7 @@
 //! The gate's codes: each that the code can say stands in the catalogue, and the page is made from it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tollgate_tests::repository;
 use tollgate_validator::catalogue::{NOTES, VIOLATIONS, entry_of, page};
 
@@ -10,20 +10,22 @@ const OF_INPUT: [&str; 2] = ["input_invalid", "type_mismatch"];
 
 /// The Rust sources of both crates that judge, but for the catalogue itself.
 fn sources() -> Vec<String> {
-    let mut folders = vec![
-        repository().join("runtime/src"),
-        repository().join("validator/src"),
-    ];
+    let crates = ["runtime/src", "validator/src"];
+    let texts = crates.map(|path| texts(repository().join(path)));
+    texts.concat()
+}
+
+/// The sources at a path, but for the catalogue.
+fn texts(path: PathBuf) -> Vec<String> {
+    let mut paths = vec![path];
     let mut texts = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            let is_catalogue = path.file_name().is_some_and(|name| name == "catalogue.rs");
-            if path.is_dir() {
-                folders.push(path);
-            } else if !is_catalogue {
-                texts.push(fs::read_to_string(path).expect("UTF-8"));
-            }
+    while let Some(path) = paths.pop() {
+        let is_catalogue = path.file_name().is_some_and(|name| name == "catalogue.rs");
+        if path.is_dir() {
+            let entries = fs::read_dir(path).expect("a folder");
+            paths.extend(entries.map(|entry| entry.expect("an entry").path()));
+        } else if !is_catalogue {
+            texts.push(fs::read_to_string(path).expect("UTF-8"));
         }
     }
     texts
@@ -54,6 +56,27 @@ fn every_code_has_its_entry_and_every_entry_is_used() {
         let is_used = sources.iter().any(|text| text.contains(&literal));
         assert!(is_used, "nothing says {}", entry.code);
     }
+}
+
+/// What a child found is taken only where its code is known.
+#[test]
+fn the_checks_know_each_code_that_they_say() {
+    let known = tollgate_runtime::checks::CODES;
+    assert!(known.is_sorted(), "in order");
+    let folders = ["checks", "manifest", "seller_schema", "value"];
+    let files = ["manifest.rs", "command.rs"];
+    let places = folders.iter().chain(&files);
+    let mut said = 0;
+    for text in places.flat_map(|place| texts(repository().join("runtime/src").join(place))) {
+        for call in ["Violation::new(", "in_manifest("] {
+            for code in first_literals(&text, call) {
+                let is_known = known.contains(&code) || OF_INPUT.contains(&code);
+                assert!(is_known, "{code} is not in checks::CODES");
+                said += 1;
+            }
+        }
+    }
+    assert!(said > 30, "{said}");
 }
 
 /// With WRITE_DOCS=1 the page is written.

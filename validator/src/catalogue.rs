@@ -24,6 +24,11 @@ const fn entry(code: &'static str, meaning: &'static str, remedy: &'static str) 
 /// What a tool is rejected for, by name.
 pub const VIOLATIONS: &[Entry] = &[
     entry(
+        "check_budget",
+        "Checking the tool takes more time or memory than the gate gives.",
+        "Declare fewer and smaller types, and instantiate fewer components.",
+    ),
+    entry(
         "check_failed",
         "A check could not be run to its end. What cannot be judged is rejected; it says nothing of the tool.",
         "Validate again; if it stays, tell the platform.",

@@ -4,7 +4,6 @@
 //! what it is of and a keyed hash over all of it ([`seal`]), is looked at before it is used, and is replaced when it
 //! is not what it was.
 
-mod facts;
 mod folder;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -13,9 +12,8 @@ mod seal;
 
 pub(crate) use identity::{engine_identity, set_identity};
 
-use crate::checks::Admissible;
+use crate::checks::{Admissible, Facts};
 use crate::digest::ToolDigest;
-use facts::Facts;
 use folder::{Folder, Unnamed};
 use seal::{Seal, Sealed};
 use std::fmt;

@@ -2,6 +2,7 @@
 //! list and adds what protects buyers and sellers.
 
 mod exports;
+mod facts;
 mod features;
 mod format;
 mod imports;
@@ -16,14 +17,41 @@ use crate::limits::{Limits, StaticLimits};
 use crate::manifest::Manifest;
 use crate::survey::{Counts, Survey};
 use crate::violation::Violation;
+pub(crate) use facts::{Facts, Verdict, read};
 pub use kind::Kind;
+use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 
-/// The codes that notes have.
-pub(crate) const NOTE_CODES: &[&str] = &[imports::NOTE_CODE];
+/// The codes of everything that the checks find, notes included.
+pub const CODES: &[&str] = &[
+    "component_passed",
+    "entries_too_many",
+    "export_collision",
+    "feature_unsupported",
+    "file_empty",
+    "file_too_large",
+    "format_malformed",
+    "format_unknown",
+    "function_unknown",
+    "functions_too_many",
+    imports::NOTE_CODE,
+    "import_unknown",
+    "instances_too_many",
+    "kind_unknown",
+    "manifest_duplicate",
+    "manifest_invalid",
+    "memories_too_many",
+    "memory_too_large",
+    "nested_too_many",
+    "schema_invalid",
+    "table_too_large",
+    "tables_too_many",
+    "type_unsupported",
+    "types_too_many",
+];
 
 /// What the checks judge by.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Rules {
     /// The limits of a run: no tool may start above them.
     pub limits: Limits,
@@ -70,6 +98,11 @@ impl Admissible {
         let manifest = self.manifest.as_ref().map_or(0, Manifest::memory_bytes);
         manifest + self.interface.memory_bytes()
     }
+}
+
+/// Checks a file's size, which is done before it is given to anybody.
+pub(crate) fn sized(bytes: &[u8]) -> Result<(), Vec<Violation>> {
+    size::check(bytes)
 }
 
 /// Reads a file's structure, which is what can be said of an upload while its sender waits: it is WebAssembly of a

@@ -1,26 +1,28 @@
-//! The compile child: limits first, then the tool's bytes, then code or a reason, then its end.
+//! The compile child: limits first, then the tool's bytes, then a verdict, code or a reason, then its end.
 
 use super::end::ChildEnd;
-use super::request::{CompileLimits, Request};
+use super::request::{CompileLimits, Request, Task};
 use super::{confine, native_code};
 use crate::artifacts::engine_identity;
+use crate::checks::{Kind, Rules, Verdict, admit};
 use crate::engine::compiling_engine;
 use rustix::process::Signal;
 use std::io::{self, Read, Write};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::process::{self, ExitCode};
+use wasmtime::Engine;
 
 /// What a compiler that still had memory could have: more than it, or its allocator, asks for at once.
 const SOME_BYTES: usize = 64 << 20;
 /// The most bytes of the engine's words.
 const SAID_BYTES_MAX: usize = 4096;
 
-/// Compiles one tool: its order and bytes from standard input, its native code to standard output. To be called by
-/// the program of a [`CompileChild`](super::CompileChild) before it does anything else, such as starting threads; its
-/// result is the program's own.
+/// Judges or compiles one tool: its order and bytes from standard input, the verdict or native code to standard
+/// output. To be called by the program of a [`CompileChild`](super::CompileChild) before it does anything else, such as
+/// starting threads; its result is the program's own.
 pub fn compile_child() -> ExitCode {
-    let (end, said) = match compile() {
-        Ok(()) => (ChildEnd::Compiled, String::new()),
+    let (end, said) = match work() {
+        Ok(()) => (ChildEnd::Done, String::new()),
         Err(ended) => ended,
     };
     let said = &said[..said.floor_char_boundary(SAID_BYTES_MAX)];
@@ -33,17 +35,18 @@ pub fn compile_child() -> ExitCode {
 #[doc(hidden)]
 pub fn confine_as_compile_child() -> io::Result<()> {
     confine::close_inherited();
-    confine::limit(&CompileLimits::default())?;
+    let limits = CompileLimits::default();
+    confine::limit(&limits, limits.cpu)?;
     confine::become_unprivileged();
     confine::give_up()
 }
 
 type Ended = (ChildEnd, String);
 
-fn compile() -> Result<(), Ended> {
+fn work() -> Result<(), Ended> {
     confine::close_inherited();
     let request = Request::read(io::stdin()).map_err(unable("the order was not read"))?;
-    confine::limit(&request.limits).map_err(unable("its limits were not set"))?;
+    confine::limit(&request.limits, request.cpu()).map_err(unable("its limits were not set"))?;
     confine::become_unprivileged();
     end_with(request.parent).map_err(unable("it is an orphan"))?;
     let wasm = wasm(request.wasm_bytes).map_err(unable("the tool was not read"))?;
@@ -55,23 +58,34 @@ fn compile() -> Result<(), Ended> {
     end_where_memory_is_over();
     // From here on the tool's bytes are looked at.
     confine::give_up().map_err(unable("it could not be confined"))?;
+    let working = || match request.task {
+        Task::Judge(rules) => judge(&rules, &wasm),
+        Task::Compile(kind) => compile(&engine, kind, &wasm),
+    };
+    let answer = catch_unwind(AssertUnwindSafe(working))
+        .map_err(|_| (ChildEnd::Panicked, String::new()))??;
+    let mut output = io::stdout().lock();
+    output
+        .write_all(&answer)
+        .and_then(|()| output.flush())
+        .map_err(unable("the answer was not written"))
+}
+
+fn judge(rules: &Rules, wasm: &[u8]) -> Result<Vec<u8>, Ended> {
+    let verdict = Verdict::of(&admit(wasm, rules));
+    serde_json::to_vec(&verdict).map_err(unable("the verdict was not written"))
+}
+
+fn compile(engine: &Engine, kind: Kind, wasm: &[u8]) -> Result<Vec<u8>, Ended> {
     // The compiler would start its threads later and panic if it cannot, which would be reported as the tool's fault. Threads
     // inherit the confinement of this one.
     rayon::ThreadPoolBuilder::new()
         .build_global()
         .map_err(unable("its threads did not start"))?;
-    let compiling = || native_code(&engine, request.kind, &wasm);
-    let code = catch_unwind(AssertUnwindSafe(compiling))
-        .map_err(|_| (ChildEnd::Panicked, String::new()))?
-        .map_err(|error| match is_out_of_memory(&error) {
-            true => (ChildEnd::OutOfMemory, String::new()),
-            false => (ChildEnd::Refused, format!("{error:#}")),
-        })?;
-    let mut output = io::stdout().lock();
-    output
-        .write_all(&code)
-        .and_then(|()| output.flush())
-        .map_err(unable("the code was not written"))
+    native_code(engine, kind, wasm).map_err(|error| match is_out_of_memory(&error) {
+        true => (ChildEnd::OutOfMemory, String::new()),
+        false => (ChildEnd::Refused, format!("{error:#}")),
+    })
 }
 
 fn unable<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Ended {

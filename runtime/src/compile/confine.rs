@@ -15,6 +15,7 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 /// Lowest. Not the idle class, in which a machine that is always busy would never compile anything.
 const NICENESS: i32 = 19;
@@ -45,13 +46,13 @@ pub(super) fn close_inherited() {
 }
 
 /// Sets the limits, of this process and so of its threads to come.
-pub(super) fn limit(limits: &CompileLimits) -> io::Result<()> {
+pub(super) fn limit(limits: &CompileLimits, cpu: Duration) -> io::Result<()> {
     most(Resource::Core, 0)?;
     most(Resource::As, limits.address_space_bytes)?;
     most(Resource::Fsize, limits.code_bytes)?;
     most(Resource::Nofile, FILES_MAX)?;
     // The soft limit sends SIGXCPU, which names the reason. The hard limit sends SIGKILL.
-    let seconds = limits.cpu.as_secs().max(1);
+    let seconds = cpu.as_secs().max(1);
     let cpu = Rlimit {
         current: Some(seconds),
         maximum: Some(seconds + 1),

@@ -10,7 +10,7 @@ use std::process::ExitStatus;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum ChildEnd {
-    Compiled = 0,
+    Done = 0,
     /// The engine refused the tool, in its own words.
     Refused = 40,
     /// The compiler panicked.
@@ -22,7 +22,7 @@ pub(super) enum ChildEnd {
 }
 
 const ENDS: [ChildEnd; 5] = [
-    ChildEnd::Compiled,
+    ChildEnd::Done,
     ChildEnd::Refused,
     ChildEnd::Panicked,
     ChildEnd::OutOfMemory,
@@ -79,7 +79,7 @@ pub(super) fn failure(
     let code = status.code();
     let end = ENDS.into_iter().find(|end| code == Some(*end as i32));
     match end {
-        Some(ChildEnd::Compiled) => None,
+        Some(ChildEnd::Done) => None,
         Some(ChildEnd::Refused) => Some(CompileFailure::Refused(said.to_owned())),
         Some(ChildEnd::Panicked) => Some(CompileFailure::Crashed),
         Some(ChildEnd::OutOfMemory) => budget(Spent::Memory),

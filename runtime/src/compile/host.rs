@@ -1,7 +1,7 @@
-//! One compilation as its host sees it: in this process, or a child started, fed, waited for, and told apart.
+//! One child as its host sees it: started, fed, waited for, and told apart.
 
 use super::end::failure;
-use super::request::Request;
+use super::request::{Request, Task};
 use super::watchdog::Watchdog;
 use super::{CompileChild, CompileFailure, Order, native_code};
 use crate::artifacts::engine_identity;
@@ -32,11 +32,12 @@ pub(super) fn in_process(engine: &Engine, order: &Order) -> Result<File, Compile
     Ok(file)
 }
 
-/// Compiles in a child process.
+/// A child's answer, in an unnamed file.
 pub(super) fn in_child(
     by: &CompileChild,
     engine: &Engine,
-    order: &Order,
+    task: Task,
+    wasm: &[u8],
 ) -> Result<File, CompileFailure> {
     let file = output().map_err(could_not)?;
     let mut child = start(by, &file).map_err(could_not)?;
@@ -49,13 +50,13 @@ pub(super) fn in_child(
         }
     };
     let request = Request {
-        kind: order.kind,
-        wasm_bytes: order.wasm.len() as u64,
+        task,
+        wasm_bytes: wasm.len() as u64,
         limits: by.limits.clone(),
         engine: engine_identity(engine),
         parent: getpid().as_raw_pid(),
     };
-    let ended = converse(&mut child, &request, &order.wasm);
+    let ended = converse(&mut child, &request, wasm);
     let is_overdue = watchdog.end();
     let (status, said) = ended.map_err(could_not)?;
     if let Some(failure) = failure(status, is_overdue, &said, &by.limits) {
@@ -63,7 +64,7 @@ pub(super) fn in_child(
     }
     match file.metadata().map_err(could_not)?.len() {
         0 => Err(CompileFailure::CouldNotRun(
-            "it ended well, without any code".to_owned(),
+            "it ended well, without any answer".to_owned(),
         )),
         _ => Ok(file),
     }
@@ -75,7 +76,7 @@ fn could_not(error: io::Error) -> CompileFailure {
 
 /// A file without a name, in memory: it is there where no folder is, and goes with its last user.
 fn output() -> io::Result<File> {
-    let file = rustix::fs::memfd_create("tollgate-code", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let file = rustix::fs::memfd_create("tollgate-answer", rustix::fs::MemfdFlags::CLOEXEC)?;
     Ok(File::from(file))
 }
 

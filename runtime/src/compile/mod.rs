@@ -1,6 +1,6 @@
-//! From a tool's bytes to native code: in this process, or in a child that has limits of its own.
+//! From a tool's bytes to a verdict and to native code: in this process, or in a child that has limits of its own.
 //!
-//! What a file costs to compile cannot be told by looking at it: 136 KiB can take half a minute, a component of
+//! What a file costs to judge or to compile cannot be told by looking at it: 136 KiB can take half a minute, a component of
 //! 1.2 KiB more than 2 GiB, while honest interpreters have tens of thousands of functions. A child takes the cost
 //! with it.
 
@@ -9,26 +9,29 @@ mod confine;
 mod end;
 mod host;
 mod request;
+mod verdict;
 mod watchdog;
 
 pub use child::{compile_child, confine_as_compile_child};
 pub(crate) use end::CompileFailure;
 pub use request::CompileLimits;
+use request::Task;
 
-use crate::checks::Kind;
+use crate::checks::{Admissible, Kind, Rules, admit};
+use crate::violation::Violation;
 use bytes::Bytes;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use wasmtime::Engine;
 
-/// Where tools are compiled.
+/// Where tools are judged and compiled.
 #[derive(Debug, Clone, Default)]
 pub enum Compiler {
     /// In this process, which has to bear what it costs.
     #[default]
     InProcess,
-    /// In a child process with limits, one for each tool.
+    /// In child processes with limits, one to judge a tool and one to compile it.
     Child(CompileChild),
 }
 
@@ -39,7 +42,7 @@ pub struct CompileChild {
     pub program: PathBuf,
     /// What makes it call [`compile_child`].
     pub arguments: Vec<OsString>,
-    /// What one compilation may take.
+    /// What one child may take.
     pub limits: CompileLimits,
 }
 
@@ -51,12 +54,27 @@ pub(crate) struct Order {
 }
 
 impl Compiler {
+    /// Judges a file by the checks that protect the host. Call it on a thread that stays alive.
+    pub(crate) fn judge(
+        &self,
+        engine: &Engine,
+        rules: &Rules,
+        wasm: &[u8],
+    ) -> Result<Admissible, Vec<Violation>> {
+        match self {
+            Compiler::InProcess => admit(wasm, rules),
+            Compiler::Child(child) => verdict::of_child(child, engine, rules, wasm),
+        }
+    }
+
     /// Compiles a tool to native code, in an unnamed file. Call it on a thread that stays alive: a child ends with the
     /// thread that started it.
     pub(crate) fn compile(&self, engine: &Engine, order: &Order) -> Result<File, CompileFailure> {
         match self {
             Compiler::InProcess => host::in_process(engine, order),
-            Compiler::Child(child) => host::in_child(child, engine, order),
+            Compiler::Child(child) => {
+                host::in_child(child, engine, Task::Compile(order.kind), &order.wasm)
+            }
         }
     }
 }

@@ -94,6 +94,31 @@ fn doubling_types(levels: usize) -> Vec<u8> {
     ))
 }
 
+/// A component whose instance types share their parts: `width` to the third exports when written out, which the parser
+/// compares again at each instantiation.
+pub(super) fn shared_instance_types(width: usize, instantiations: usize) -> Vec<u8> {
+    let exports = |of: &str| -> String {
+        (0..width)
+            .map(|it| format!(r#"(export "e{it}" {of})"#))
+            .collect()
+    };
+    let ty = (0..2).fold(
+        format!("(instance {})", exports("(func)")),
+        |inner, level| {
+            let shared = exports(&format!("(instance (type $t{level}))"));
+            format!("(instance (type $t{level} {inner}) {shared})")
+        },
+    );
+    let made = r#"(instance (instantiate $c (with "x" (instance $x))))"#.repeat(instantiations);
+    wat_bytes(&format!(
+        r#"(component
+            (type $T {ty})
+            (import "x" (instance $x (type $T)))
+            (component $c (alias outer 1 $T (type $V)) (import "x" (instance (type $V))))
+            {made})"#
+    ))
+}
+
 /// As many jump tables as blocks, each with a way out of each of them.
 pub(super) fn jump_tables(count: usize) -> Vec<u8> {
     let targets: String = (0..count).map(|it| format!("{it} ")).collect();

@@ -1,24 +1,30 @@
-//! What the checks found of a tool, as it is kept: everything that a tool is made of but its code.
+//! What the checks found, as text: it is kept with a tool's code, and it is how a child that judged a file answers.
 
-use crate::checks::{Admissible, Kind, NOTE_CODES};
+use super::{Admissible, CODES, Kind};
 use crate::command::CommandPlan;
 use crate::interface::{Function, Interface, Signature};
 use crate::manifest::Manifest;
 use crate::survey::Counts;
 use crate::value::{Parameter, Type};
 use crate::violation::{Place, Violation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
 
+/// A child's answer.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Facts {
+pub(crate) struct Verdict(Result<Facts, Vec<Found>>);
+
+/// Everything that a tool is made of but its code.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Facts {
     kind: Kind,
     functions: Vec<FunctionFacts>,
     /// As the seller wrote it.
     manifest: Option<String>,
     uses_files: bool,
     counts: Counts,
-    notes: Vec<Note>,
+    notes: Vec<Found>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,14 +44,40 @@ struct Typed {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Note {
+struct Found {
     code: String,
     message: String,
     place: Place,
 }
 
+impl Verdict {
+    pub(crate) fn of(judged: &Result<Admissible, Vec<Violation>>) -> Self {
+        let facts = judged.as_ref().map(Facts::of);
+        Self(facts.map_err(|violations| violations.iter().map(found).collect()))
+    }
+
+    /// The verdict itself; nothing where another program wrote it.
+    pub(crate) fn judged(self) -> Option<Result<Admissible, Vec<Violation>>> {
+        Some(match self.0 {
+            Ok(facts) => Ok(facts.admissible()?),
+            Err(violations) => Err(violations
+                .into_iter()
+                .map(violation)
+                .collect::<Option<_>>()?),
+        })
+    }
+}
+
+/// Reads what was written by ourselves. Types nest as deep as the checks allow, which is more levels of JSON than is
+/// read by default.
+pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    json.disable_recursion_limit();
+    T::deserialize(&mut json)
+}
+
 impl Facts {
-    pub(super) fn of(admissible: &Admissible) -> Self {
+    pub(crate) fn of(admissible: &Admissible) -> Self {
         Self {
             kind: admissible.kind,
             functions: admissible
@@ -57,24 +89,20 @@ impl Facts {
             manifest: admissible.manifest.as_ref().map(|it| it.text.clone()),
             uses_files: admissible.uses_files,
             counts: admissible.counts,
-            notes: admissible.notes.iter().map(note).collect(),
+            notes: admissible.notes.iter().map(found).collect(),
         }
     }
 
-    pub(super) fn write(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn write(&self) -> io::Result<Vec<u8>> {
         Ok(serde_json::to_vec(self)?)
     }
 
-    pub(super) fn read(text: &[u8]) -> Result<Self, &'static str> {
-        let mut json = serde_json::Deserializer::from_slice(text);
-        // Types nest as deep as the checks allow, which is more levels of JSON than is read by default. The text was
-        // written by ourselves.
-        json.disable_recursion_limit();
-        Self::deserialize(&mut json).map_err(|_| "its facts cannot be read")
+    pub(crate) fn read(text: &[u8]) -> Result<Self, &'static str> {
+        read(text).map_err(|_| "its facts cannot be read")
     }
 
     /// What they were found of; nothing where another program wrote them.
-    pub(super) fn admissible(self) -> Option<Admissible> {
+    pub(crate) fn admissible(self) -> Option<Admissible> {
         let manifest = self.manifest.as_deref().map(Manifest::parse);
         let manifest = manifest.transpose().ok()?;
         let command = manifest.as_ref().and_then(|it| it.command.as_ref());
@@ -95,14 +123,7 @@ impl Facts {
             })
         });
         let interface = Interface::new(functions.collect::<Option<_>>()?);
-        let notes = self.notes.into_iter().map(|note| {
-            let code = NOTE_CODES.iter().find(|code| **code == note.code)?;
-            Some(Violation {
-                code,
-                message: note.message,
-                place: note.place,
-            })
-        });
+        let notes = self.notes.into_iter().map(violation);
         let notes = notes.collect::<Option<_>>()?;
         Some(Admissible {
             kind: self.kind,
@@ -137,12 +158,22 @@ fn function(function: &Function) -> FunctionFacts {
     }
 }
 
-fn note(note: &Violation) -> Note {
-    Note {
-        code: note.code.to_owned(),
-        message: note.message.clone(),
-        place: note.place.clone(),
+fn found(violation: &Violation) -> Found {
+    Found {
+        code: violation.code.to_owned(),
+        message: violation.message.clone(),
+        place: violation.place.clone(),
     }
+}
+
+/// A violation whose code the checks know.
+fn violation(found: Found) -> Option<Violation> {
+    let code = CODES.iter().find(|code| **code == found.code)?;
+    Some(Violation {
+        code,
+        message: found.message,
+        place: found.place,
+    })
 }
 
 #[cfg(test)]
