@@ -5,7 +5,7 @@ use crate::draft::{Draft, NewDraft, draft_in, insert_draft};
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ProjectId};
-use crate::page::{Page, one_more, parsed};
+use crate::page::{LOOKED_AT_MAX, Page, one_more, parsed};
 use crate::quota::{OverQuota, Quota, over_artifacts, over_bytes};
 use crate::release::{Release, release_in};
 use crate::statements;
@@ -120,14 +120,25 @@ impl Store {
             true => statements::MY_ARTIFACTS_SQLITE,
             false => statements::ARTIFACTS_SQLITE,
         };
+        let before = before.unwrap_or_else(ArtifactId::last);
+        let mut reader = self.list_readers.acquire(org).await?;
+        let reach = sqlx::query_scalar(statements::REACH_OF_ARTIFACTS)
+            .bind(before)
+            .bind(LOOKED_AT_MAX);
+        // An org has few artifacts of its own.
+        let reach: Option<ArtifactId> = match only_mine {
+            true => None,
+            false => reach.fetch_optional(reader.connection()?).await?,
+        };
         let query = sqlx::query(statement)
             .bind(org)
             .bind(project)
-            .bind(before.unwrap_or_else(ArtifactId::last))
+            .bind(before)
             .bind(text.to_lowercase())
-            .bind(one_more(limit));
-        let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, reader.connection()?, limit, artifact, |it| it.id).await
+            .bind(one_more(limit))
+            .bind(reach.unwrap_or_else(ArtifactId::none));
+        let page = Page::read(query, reader.connection()?, limit, artifact, |it| it.id).await?;
+        Ok(page.or_from(reach))
     }
 
     /// Shows an artifact to others, or no longer. `false` where it was never published.

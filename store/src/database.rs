@@ -5,6 +5,7 @@ use crate::caps::Caps;
 use crate::error::StoreError;
 use crate::files::Files;
 use crate::folder::{Folder, FolderError};
+use crate::log::Shares;
 use crate::migrations::migrate;
 use crate::payment::Fees;
 use crate::readers::{ListReaders, OrgTurns};
@@ -28,7 +29,7 @@ const SQLITE_VERSION_MIN: &str = "3.51.3";
 /// Connections that read.
 const READERS: u32 = 4;
 /// Connections that read lists, which may take long: what every request needs does not wait for them.
-const LIST_READERS: u32 = 2;
+pub(crate) const LIST_READERS: u32 = 2;
 /// How long a statement waits for a lock that somebody else holds, such as a backup's.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -109,14 +110,16 @@ impl Store {
         let database = options(&folder).create_if_missing(true);
         migrate(&database).await?;
         let breaker = Arc::<Breaker>::default();
-        let writer = Writer::start(database.clone(), Arc::clone(&breaker)).await?;
+        let shares = Arc::<Shares>::default();
+        let writer = Writer::start(database.clone(), Arc::clone(&breaker), Arc::clone(&shares));
+        let writer = writer.await?;
         let read_only = database.read_only(true).create_if_missing(false);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
         let readers = pool(READERS).connect_with(read_only.clone()).await?;
         // Rows that are read before they are asked for: those of lists may be large.
         let list_readers = read_only.row_buffer_size(1);
         let list_readers = pool(LIST_READERS).connect_with(list_readers).await?;
-        let list_readers = ListReaders::new(list_readers);
+        let list_readers = ListReaders::new(list_readers, shares);
         let is_own = settings.master_key.is_none();
         let master = folder.master_key(settings.master_key)?;
         let vault = match Vault::open(&master, &readers, &writer).await {

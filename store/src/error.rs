@@ -43,8 +43,9 @@ impl StoreError {
     }
 }
 
-/// SQLite's primary result codes that mean "not now": busy, locked, out of memory, read-only, I/O, full, cannot open.
-const REFUSING: &[i32] = &[5, 6, 7, 8, 10, 13, 14];
+/// SQLite's primary result codes that mean "not now": busy, locked, out of memory, read-only, interrupted, I/O, full, cannot
+/// open.
+const REFUSING: &[i32] = &[5, 6, 7, 8, 9, 10, 13, 14];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {

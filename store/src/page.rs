@@ -8,6 +8,8 @@ use sqlx::{Column, Row, Sqlite, TypeInfo, ValueRef};
 
 /// The bytes of the rows that a page is made of, but for its first: what sellers and tools wrote can be megabytes.
 const BYTES_MAX: usize = 2 << 20;
+/// The rows that a filtered list looks at for one page, so that it takes tens of milliseconds however few it finds.
+pub(crate) const LOOKED_AT_MAX: i64 = 10_000;
 /// Bytes of rows that are parsed in well under a millisecond.
 const SHORT_BYTES: usize = 16 * 1024;
 
@@ -31,6 +33,12 @@ impl<T, C> Page<T, C> {
             items,
             next: next.flatten(),
         }
+    }
+
+    /// The same page, where the list looked no further than `reach`: the next page begins there.
+    pub(crate) fn or_from(mut self, reach: Option<C>) -> Self {
+        self.next = self.next.or(reach);
+        self
     }
 
     /// A page of rows whose size is a stranger's to choose. The statement gives [`one_more`] than `limit`.

@@ -2,16 +2,22 @@
 
 use crate::error::StoreError;
 use crate::id::OrgId;
+use crate::log::Shares;
 use moka::sync::Cache;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Sqlite};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit};
 
 /// The most orgs whose turns are kept.
 const ORGS: u64 = 65_536;
+/// The longest that one reader reads. Then its statement fails.
+const TIME_MAX: Duration = Duration::from_secs(5);
+/// Instructions of SQLite's machine between two looks at the time: some tens of microseconds.
+const LOOK_AFTER: i32 = 10_000;
 
 /// Turns: each org has one at a time.
 #[derive(Debug)]
@@ -35,6 +41,7 @@ impl OrgTurns {
 pub(crate) struct ListReaders {
     pool: SqlitePool,
     turns: OrgTurns,
+    shares: Arc<Shares>,
 }
 
 /// A connection in its org's turn. The turn ends when the reader is dropped and its statement has ended.
@@ -43,21 +50,33 @@ pub(crate) struct ListReader(Option<InTurn>);
 struct InTurn {
     connection: PoolConnection<Sqlite>,
     turn: OwnedMutexGuard<()>,
+    share: Option<OwnedSemaphorePermit>,
 }
 
 impl ListReaders {
-    pub(crate) fn new(pool: SqlitePool) -> Self {
+    pub(crate) fn new(pool: SqlitePool, shares: Arc<Shares>) -> Self {
         Self {
             pool,
             turns: OrgTurns::default(),
+            shares,
         }
     }
 
-    /// Waits for the org's turn, then for a connection.
+    /// Waits for the org's turn, then for a connection. It can be used for [`TIME_MAX`].
     pub(crate) async fn acquire(&self, org: OrgId) -> Result<ListReader, StoreError> {
         let turn = self.turns.of(org).await;
-        let connection = self.pool.acquire().await?;
-        Ok(ListReader(Some(InTurn { connection, turn })))
+        let share = self.shares.one().await;
+        let mut connection = self.pool.acquire().await?;
+        let until = Instant::now() + TIME_MAX;
+        let in_time = move || Instant::now() < until;
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(LOOK_AFTER, in_time);
+        drop(handle);
+        Ok(ListReader(Some(InTurn {
+            connection,
+            turn,
+            share,
+        })))
     }
 
     pub(crate) async fn close(&self) {
@@ -81,11 +100,12 @@ impl Drop for ListReader {
         let InTurn {
             mut connection,
             turn,
+            share,
         } = in_turn;
         // A caller that leaves does not end its statement. The turn lasts until the connection answers again.
         tokio.spawn(async move {
             let _ = connection.ping().await;
-            drop((connection, turn));
+            drop((connection, share, turn));
         });
     }
 }

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
 use crate::number::unsigned;
-use crate::page::{Page, one_more};
+use crate::page::{LOOKED_AT_MAX, Page, one_more};
 use crate::run_usage::RunUsage;
 use crate::statements;
 use crate::time::Time;
@@ -195,7 +195,8 @@ impl Store {
         ))
     }
 
-    /// A project's runs, newest first.
+    /// A project's runs, newest first. A page may be short, or empty, before the last: it looks at
+    /// [`LOOKED_AT_MAX`] runs.
     pub async fn runs(
         &self,
         (org, project): (OrgId, ProjectId),
@@ -203,25 +204,37 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
-        let statement = match (filter.session, &filter.external_id) {
-            (Some(_), _) => statements::RUNS_OF_SESSION,
-            (None, Some(_)) => statements::RUNS_NAMED,
-            (None, None) => statements::RUNS,
+        let (statement, reach) = match (filter.session, &filter.external_id) {
+            (Some(_), _) => (
+                statements::RUNS_OF_SESSION,
+                statements::REACH_OF_RUNS_OF_SESSION,
+            ),
+            (None, Some(_)) => (statements::RUNS_NAMED, statements::REACH_OF_RUNS_NAMED),
+            (None, None) => (statements::RUNS, statements::REACH_OF_RUNS),
         };
+        let before = before.unwrap_or_else(RunId::last);
+        let reach = sqlx::query_scalar(reach)
+            .bind(org)
+            .bind(project)
+            .bind(before)
+            .bind(LOOKED_AT_MAX)
+            .bind(filter.external_id.as_deref())
+            .bind(filter.session);
+        let mut reader = self.list_readers.acquire(org).await?;
+        let reach: Option<RunId> = reach.fetch_optional(reader.connection()?).await?;
         let query = sqlx::query(statement)
             .bind(org)
             .bind(project)
-            .bind(before.unwrap_or_else(RunId::last))
+            .bind(before)
+            .bind(reach.unwrap_or_else(RunId::none))
             .bind(filter.artifact)
             .bind(filter.status)
             .bind(one_more(limit))
             .bind(filter.external_id)
             .bind(filter.session);
-        let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, reader.connection()?, limit, record_in, |it| {
-            it.run.id
-        })
-        .await
+        let connection = reader.connection()?;
+        let page = Page::read(query, connection, limit, record_in, |it| it.run.id).await?;
+        Ok(page.or_from(reach))
     }
 
     /// Runs of an artifact that failed or timed out, whoever asked for them; newest first.

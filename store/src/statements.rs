@@ -130,16 +130,20 @@ pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
 pub(crate) const ARTIFACT: &str = artifacts!("a.artifact_id = $1");
 pub(crate) const ARTIFACTS_SQLITE: &str = artifacts!(
-    "a.artifact_id < $3
+    "a.artifact_id < $3 AND a.artifact_id >= $6
         AND ((a.org_id = $1 AND a.project_id = $2) OR a.listed = 1)
         AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
 );
 pub(crate) const MY_ARTIFACTS_SQLITE: &str = artifacts!(
-    "a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3
+    "a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3 AND a.artifact_id >= $6
         AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
 );
+/// The last artifact that a page of these looks at: `$2` artifacts after the first, whosoever they are.
+pub(crate) const REACH_OF_ARTIFACTS: &str =
+    "SELECT artifact_id FROM artifacts WHERE artifact_id < $1
+    ORDER BY artifact_id DESC LIMIT 1 OFFSET $2";
 pub(crate) const ARTIFACTS_OF_ORG: &str = "SELECT COUNT(*) FROM artifacts WHERE org_id = $1";
 /// Bytes of an org's tools, each once, and whether one of them is `$2`.
 pub(crate) const STORED_BY_ORG: &str = "SELECT COALESCE(SUM(size_bytes), 0) AS used,
@@ -339,18 +343,38 @@ pub(crate) const CANCEL_QUEUED: &str = "UPDATE runs SET status = 'CANCELLED', fi
 pub(crate) const RUN: &str = "SELECT r.*, o.output FROM runs r
     LEFT JOIN run_outputs o ON o.org_id = r.org_id AND o.run_id = r.run_id
     WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id = $3";
-pub(crate) const RUNS: &str = "SELECT r.*, NULL AS output FROM runs r
-    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3
-        AND ($4 IS NULL OR r.artifact_id = $4)
-        AND ($5 IS NULL OR r.status = $5)
-    ORDER BY r.run_id DESC LIMIT $6";
+/// A page of a project's runs before `$3`, not before `$4`, and of which of them.
+macro_rules! runs {
+    ($which:literal) => {
+        concat!(
+            "SELECT r.*, NULL AS output FROM runs r
+    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3 AND r.run_id >= $4
+        AND ($5 IS NULL OR r.artifact_id = $5)
+        AND ($6 IS NULL OR r.status = $6)",
+            $which,
+            " ORDER BY r.run_id DESC LIMIT $7"
+        )
+    };
+}
+/// The last run that such a page looks at: `$4` runs after the first.
+macro_rules! reach_of_runs {
+    ($which:literal) => {
+        concat!(
+            "SELECT r.run_id FROM runs r
+    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3",
+            $which,
+            " ORDER BY r.run_id DESC LIMIT 1 OFFSET $4"
+        )
+    };
+}
+pub(crate) const RUNS: &str = runs!("");
+pub(crate) const REACH_OF_RUNS: &str = reach_of_runs!("");
 /// Those of a caller's own name for them.
-pub(crate) const RUNS_NAMED: &str = "SELECT r.*, NULL AS output FROM runs r
-    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3
-        AND ($4 IS NULL OR r.artifact_id = $4)
-        AND ($5 IS NULL OR r.status = $5)
-        AND r.external_id = $7
-    ORDER BY r.run_id DESC LIMIT $6";
+pub(crate) const RUNS_NAMED: &str = runs!(" AND r.external_id = $8");
+pub(crate) const REACH_OF_RUNS_NAMED: &str = reach_of_runs!(" AND r.external_id = $5");
+pub(crate) const RUNS_OF_SESSION: &str =
+    runs!(" AND r.session_id = $9 AND ($8 IS NULL OR r.external_id = $8)");
+pub(crate) const REACH_OF_RUNS_OF_SESSION: &str = reach_of_runs!(" AND r.session_id = $6");
 pub(crate) const RUN_LOGS: &str = "SELECT lines FROM run_logs WHERE org_id = $1 AND run_id = $2";
 pub(crate) const RUN_SPANS: &str = "SELECT spans FROM run_spans WHERE org_id = $1 AND run_id = $2";
 pub(crate) const KEEP_FIRST_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, 0, $3, $4)";
@@ -530,12 +554,6 @@ pub(crate) const USED_OF_SESSION: &str = "SELECT
         COALESCE(SUM(CASE WHEN status IN ('QUEUED', 'RUNNING') THEN 1 ELSE 0 END), 0) AS queued,
         COALESCE(SUM(CASE WHEN status IN ('QUEUED', 'RUNNING') THEN price ELSE 0 END), 0) AS held
     FROM runs WHERE org_id = $1 AND project_id = $2 AND session_id = $3";
-pub(crate) const RUNS_OF_SESSION: &str = "SELECT r.*, NULL AS output FROM runs r
-    WHERE r.org_id = $1 AND r.project_id = $2 AND r.session_id = $8 AND r.run_id < $3
-        AND ($4 IS NULL OR r.artifact_id = $4)
-        AND ($5 IS NULL OR r.status = $5)
-        AND ($7 IS NULL OR r.external_id = $7)
-    ORDER BY r.run_id DESC LIMIT $6";
 
 // Subscriptions.
 pub(crate) const INSERT_SUBSCRIPTION: &str = "INSERT INTO subscriptions

@@ -6,7 +6,7 @@
 use crate::breaker::Breaker;
 use crate::directly::Direct;
 use crate::error::StoreError;
-use crate::log::Log;
+use crate::log::{Log, Shares};
 use crate::settlement::{NotSettled, Settled, Settling, record_all};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -52,12 +52,13 @@ impl Writer {
     pub(crate) async fn start(
         options: sqlx::sqlite::SqliteConnectOptions,
         breaker: Arc<Breaker>,
+        shares: Arc<Shares>,
     ) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
         let direct = Direct::of(&mut connection).await?;
         let (queue, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);
         let (tokio, noted) = (Handle::current(), Arc::clone(&breaker));
-        let log = Log::of(options.get_filename());
+        let log = Log::of(options.get_filename(), shares, tokio.clone());
         // SQLite waits for the disk on the thread that calls it.
         let working = thread::Builder::new()
             .name("tollgate-writer".to_owned())
@@ -185,7 +186,7 @@ async fn work(
             .await
         } else {
             do_all(&mut connection, &direct, batch, breaker).await;
-            if log.is_long()
+            if let Some(_all) = log.due()
                 && let Ok(locked) = connection.lock_handle().await
             {
                 log.start_over(direct.on(&locked));
@@ -285,7 +286,7 @@ async fn settle_on(
     while batch.work.is_empty() {
         let ended = settle_alone(direct.on(&locked), &mut batch.settling);
         batch.tell(ended, breaker);
-        if log.is_long() {
+        if let Some(_all) = log.due() {
             log.start_over(direct.on(&locked));
         }
         batch = Batch::next(commands).await?;

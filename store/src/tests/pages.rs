@@ -124,3 +124,56 @@ async fn what_was_published_before_there_were_words_is_found() {
         assert_eq!(page.expect("read").items.len(), 1, "{text}");
     }
 }
+
+/// A list with a filter looks at some of the rows at a time, however few it finds.
+#[tokio::test]
+async fn of_many_runs_the_one_that_is_asked_for_is_found_in_pages() {
+    const RUNS: i64 = 25_000;
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let (org, project) = (OrgId::new(), ProjectId::new());
+    insert_runs(&store, (org, project), RUNS).await;
+    let with = |status: Option<&str>| RunFilter {
+        status: status.map(str::to_owned),
+        ..RunFilter::default()
+    };
+    let owner = (org, project);
+    let (mut pages, mut found, mut before) = (0, Vec::new(), None);
+    loop {
+        let page = store.runs(owner, with(Some("FAILED")), before, 20);
+        let page = page.await.expect("read");
+        pages += 1;
+        found.extend(page.items.iter().map(|it| it.run.id));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!((pages, found.len()), (3, 1));
+    let all = store.runs(owner, with(None), None, 20).await;
+    let all = all.expect("read");
+    assert_eq!(
+        (all.items.len(), all.next),
+        (20, Some(all.items[19].run.id))
+    );
+}
+
+/// So many runs, the oldest of them FAILED, the others SUCCEEDED.
+async fn insert_runs(store: &Store, (org, project): (OrgId, ProjectId), runs: i64) {
+    let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+        INSERT INTO runs (org_id, project_id, run_id, key_id, artifact_id, digest, is_own, share_diagnostics,
+            status, input_sha256, input_bytes, created_at, price)
+        SELECT $2, $3, unhex(printf('%032x', i)), zeroblob(16), zeroblob(16), zeroblob(32), 1, 0,
+            CASE WHEN i = 1 THEN 'FAILED' ELSE 'SUCCEEDED' END, zeroblob(32), 0, 0, 0
+        FROM n";
+    let written = store.writer.write(move |transaction| {
+        Box::pin(async move {
+            let inserting = sqlx::query(insert).bind(runs).bind(org).bind(project);
+            inserting.execute(transaction).await?;
+            Ok(())
+        })
+    });
+    written.await.expect("written");
+}

@@ -5,7 +5,7 @@ use crate::statements as s;
 use sqlx::{AssertSqlSafe, Row};
 
 /// Asked for by requests, or by the writer for every run.
-const HOT: [(&str, &str); 78] = [
+const HOT: [(&str, &str); 82] = [
     ("KNOWN_KEY", s::KNOWN_KEY),
     ("KEY", s::KEY),
     ("KEYS", s::KEYS),
@@ -28,6 +28,10 @@ const HOT: [(&str, &str); 78] = [
     ("RUN", s::RUN),
     ("RUNS", s::RUNS),
     ("RUNS_NAMED", s::RUNS_NAMED),
+    ("REACH_OF_RUNS", s::REACH_OF_RUNS),
+    ("REACH_OF_RUNS_NAMED", s::REACH_OF_RUNS_NAMED),
+    ("REACH_OF_RUNS_OF_SESSION", s::REACH_OF_RUNS_OF_SESSION),
+    ("RUNS_OF_SESSION", s::RUNS_OF_SESSION),
     ("RUN_INPUT", s::RUN_INPUT),
     ("RUN_LOGS", s::RUN_LOGS),
     ("RUN_SPANS", s::RUN_SPANS),

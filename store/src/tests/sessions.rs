@@ -291,6 +291,25 @@ async fn an_org_s_lists_leave_a_connection_for_the_others() {
     drop(readers.acquire(noisy).await.expect("its turn"));
 }
 
+#[tokio::test]
+async fn a_list_that_takes_too_long_is_ended() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+        SELECT i FROM n WHERE i < 0";
+    let (org, readers) = (OrgId::new(), &store.list_readers);
+    let mut reader = readers.acquire(org).await.expect("a connection");
+    let reading = sqlx::query(endless).fetch_optional(reader.connection().expect("there"));
+    let error = StoreError::from(reading.await.expect_err("ended"));
+    assert!(error.is_refusing(), "{error}");
+    drop(reader);
+    let mut reader = readers.acquire(org).await.expect("its turn");
+    let reading = sqlx::query("SELECT 1").fetch_one(reader.connection().expect("there"));
+    reading.await.expect("it has its time again");
+}
+
 /// A statement goes on after its caller has left, so its org keeps the turn.
 #[tokio::test]
 async fn a_list_whose_caller_left_keeps_its_turn_until_it_ends() {
