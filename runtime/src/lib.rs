@@ -25,65 +25,32 @@
 //! future of a run cancels it. The library never exits the process, reads no environment variable and installs
 //! no global subscriber.
 
-mod admission;
-mod artifacts;
-pub mod checks;
-mod classify;
-mod command;
-mod compile;
-mod credentials;
 mod digest;
-pub mod docs;
 mod engine;
-mod execute;
-mod held;
-mod interface;
-mod invoke;
-mod lifted;
-mod limiter;
+mod guest;
 mod limits;
-mod loading;
-mod machine;
-pub mod manifest;
-mod mappings;
-mod meter;
-mod native;
-mod observer;
-mod outcome;
-mod output;
-mod profile;
 mod run;
 mod runtime;
 mod scheduler;
-pub mod seller_schema;
-mod shares;
-pub mod source;
-mod surroundings;
-pub mod survey;
 mod tool;
-mod turn_queue;
 mod turns;
 mod usage;
 pub mod value;
 mod violation;
 
-#[cfg(fuzzing)]
-pub use artifacts::fuzzing;
-pub use artifacts::{ArtifactCache, ArtifactKey, ArtifactRefusal};
-#[doc(hidden)]
-pub use compile::confine_as_compile_child;
-pub use compile::{CompileChild, CompileLimits, Compiler, compile_child};
-pub use credentials::{Credential, Credentials, InvalidSecret, Missing, MissingReason};
 pub use digest::ToolDigest;
-pub use interface::{Function, Interface, UnknownFunction};
+pub use guest::RunState;
+pub use limits::mappings::TooFewMappings;
 pub use limits::{DEPTH_MAX, Limits, ProcessLimits, StaticLimits, TOOL_BYTES_MAX};
-pub use loading::{FetchError, Judged, LoadError};
-pub use mappings::TooFewMappings;
-pub use observer::{Observed, Observer};
-pub use outcome::{Failure, FailureKind, Frame, Outcome, Status};
-pub use profile::{Hotspot, Profile};
-pub use run::{Prepared, Refused, Run, Started};
-pub use runtime::{HostImports, RunState, Runtime, RuntimeConfig, StartError};
+pub use run::credentials::{Credential, Credentials, InvalidSecret, Missing, MissingReason};
+pub use run::handle::Tool;
+pub use run::outcome::profile::{Hotspot, Profile};
+pub use run::outcome::source;
+pub use run::outcome::{Failure, FailureKind, Frame, Outcome, Status};
+pub use run::prepare::Prepared;
+pub use run::refused::{Refused, Started};
+pub use run::request::Run;
+pub use runtime::{Runtime, RuntimeConfig, StartError};
 pub use tollgate_host_api::Guest;
 pub use tollgate_host_api::egress::allow::Allow;
 pub use tollgate_host_api::egress::host::Host;
@@ -93,7 +60,18 @@ pub use tollgate_host_api::environment::placeholder as decoy;
 pub use tollgate_host_api::exchange::{spelling_in, spellings};
 pub use tollgate_host_api::logs::{LogLine, LogStream, plain_text};
 pub use tollgate_host_api::spans::{Attribute, Span};
-pub use tool::{Rejected, Tool};
+#[cfg(fuzzing)]
+pub use tool::artifacts::fuzzing;
+pub use tool::artifacts::{ArtifactCache, ArtifactKey, ArtifactRefusal};
+#[doc(hidden)]
+pub use tool::compile::confine_as_compile_child;
+pub use tool::compile::{CompileChild, CompileLimits, Compiler, compile_child};
+pub use tool::interface::{Function, Interface, UnknownFunction};
+pub use tool::loading::{FetchError, Judged, LoadError};
+pub use tool::observer::{Observed, Observer};
+pub use tool::rejected::Rejected;
+pub use tool::setup::HostImports;
+pub use tool::{checks, docs, manifest, seller_schema, survey};
 pub use usage::Usage;
 pub use violation::{Place, VIOLATIONS_MAX, Violation, pointer_part, quoted};
 /// The engine, for hosts that add imports of their own.

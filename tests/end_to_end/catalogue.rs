@@ -63,11 +63,16 @@ fn every_code_has_its_entry_and_every_entry_is_used() {
 fn the_checks_know_each_code_that_they_say() {
     let known = tollgate_runtime::checks::CODES;
     assert!(known.is_sorted(), "in order");
-    let folders = ["checks", "manifest", "seller_schema", "value"];
-    let files = ["manifest.rs", "command.rs"];
-    let places = folders.iter().chain(&files);
+    let places = [
+        "tool/checks",
+        "tool/manifest",
+        "tool/seller_schema",
+        "tool/command.rs",
+        "value",
+    ];
+    let root = repository().join("runtime/src");
     let mut said = 0;
-    for text in places.flat_map(|place| texts(repository().join("runtime/src").join(place))) {
+    for text in places.into_iter().flat_map(|place| texts(root.join(place))) {
         for call in ["Violation::new(", "in_manifest("] {
             for code in first_literals(&text, call) {
                 let is_known = known.contains(&code) || OF_INPUT.contains(&code);

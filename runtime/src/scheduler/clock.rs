@@ -2,7 +2,7 @@
 //! runs whose time is up while they wait. While nothing runs it sleeps until the next alarm.
 
 use super::Core;
-use crate::meter::{Meter, nanos};
+use super::meter::{Meter, nanos};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -11,6 +11,8 @@
 
 mod callers;
 mod clock;
+mod meter;
+mod metered;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -19,10 +21,11 @@ mod worker;
 
 use clock::Clock;
 pub(crate) use clock::{Alarm, TICK};
+pub(crate) use meter::{Meter, Spent, nanos};
+pub(crate) use metered::Metered;
 use share::Share;
 use tier::Tier;
 
-use crate::meter::Meter;
 use async_task::{Builder, Runnable, Task};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
 //! One tier's runs that are able to go on, and its threads that wait for one.
 
+use super::Meter;
 use super::Turn;
-use crate::meter::Meter;
 use crate::turns::Turns;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
 //! What the threads of the two tiers do.
 
+use super::meter::nanos;
 use super::tier::Work;
 use super::{Core, Turn, callers};
-use crate::meter::nanos;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread;

@@ -1,8 +1,8 @@
 //! From JSON to values of the component model, with every violation and its JSON pointer.
 
+use super::held;
 use super::names::Names;
 use super::{Case, FLOAT32_MAX, Integer, Label, Parameter, Shape, Type};
-use crate::held;
 use crate::violation::{Violation, pointer_part, quoted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -2,20 +2,20 @@
 //! to JSON Schema (`schema.rs`), from JSON (`decode.rs`) and to JSON (`encode.rs`).
 
 mod decode;
-mod describe;
 mod encode;
 mod equal;
+pub(crate) mod held;
+mod json;
 mod names;
 mod schema;
 pub mod strict;
 #[cfg(test)]
 mod tests;
 
-use crate::held;
 pub use decode::decode_parameters;
-pub(crate) use describe::Describer;
 pub use encode::{OutputRefused, encode};
 pub use equal::is_equal;
+pub(crate) use json::{is_within_depth, json_bytes};
 pub use schema::object_schema;
 use serde::{Deserialize, Serialize};
 

@@ -373,7 +373,7 @@ fn fields_that_are_left_out_make_no_more_than_there_may_be() {
         decode_parameters(&parameters, &input, 1 << 20)
     };
     let made = decoded(5).expect("half a MiB");
-    let bytes: u64 = made.iter().map(crate::held::parameter).sum();
+    let bytes: u64 = made.iter().map(held::parameter).sum();
     assert!(bytes < 1 << 20, "{bytes}");
     let violations = decoded(100_000).expect_err("gigabytes");
     assert_eq!(violations.len(), 1, "{violations:?}");
