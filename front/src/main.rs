@@ -55,11 +55,11 @@ fn main() -> ExitCode {
 
 /// What is given up is given up before there are threads.
 fn serve(options: ServeOptions) -> anyhow::Result<exit::End> {
-    let Some(prepared) = commands::serve::prepare(options)? else {
+    let Some(prepared) = server::prepared::prepare(options)? else {
         return Ok(exit::End::Good);
     };
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    block_on(cores, commands::serve::serve(prepared))
+    block_on(cores, server::serve(prepared))
 }
 
 /// One worker drives one tool; the server has a worker a core.

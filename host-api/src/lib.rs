@@ -10,6 +10,7 @@ pub mod egress;
 pub mod environment;
 pub mod exchange;
 mod guest;
+pub mod host;
 pub mod limit;
 mod linker;
 pub mod logs;

@@ -53,11 +53,11 @@ pub use run::request::Run;
 pub use runtime::{Runtime, RuntimeConfig, StartError};
 pub use tollgate_host_api::Guest;
 pub use tollgate_host_api::egress::allow::Allow;
-pub use tollgate_host_api::egress::host::Host;
 pub use tollgate_host_api::egress::network::{NetworkConfig, NetworkError};
 pub use tollgate_host_api::egress::recorded::{Answer, Recording};
 pub use tollgate_host_api::environment::placeholder as decoy;
 pub use tollgate_host_api::exchange::{spelling_in, spellings};
+pub use tollgate_host_api::host::Host;
 pub use tollgate_host_api::logs::{LogLine, LogStream, plain_text};
 pub use tollgate_host_api::spans::{Attribute, Span};
 #[cfg(fuzzing)]

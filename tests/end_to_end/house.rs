@@ -139,6 +139,25 @@ const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "host-api/src",
+        &[
+            "budget",
+            "clock",
+            "host",
+            "limit",
+            "logs",
+            "random",
+            "spans",
+            "environment",
+            "exchange",
+            "scratch",
+            "stdio",
+            "egress",
+            "guest",
+            "linker",
+        ],
+    ),
+    (
         "runtime/src",
         &[
             "violation",
@@ -153,6 +172,38 @@ const FLOORS: &[(&str, &[&str])] = &[
             "tool",
             "run",
             "runtime",
+        ],
+    ),
+    (
+        "validator/src",
+        &[
+            "in_manifest",
+            "pack",
+            "source",
+            "upload",
+            "examples",
+            "checks",
+        ],
+    ),
+    (
+        "front/src",
+        &[
+            "about",
+            "certificates",
+            "compiled",
+            "failure_help",
+            "filled_in",
+            "problem",
+            "terminal",
+            "terms",
+            "config",
+            "exit",
+            "outline",
+            "report",
+            "hardening",
+            "options",
+            "commands",
+            "server",
         ],
     ),
 ];
@@ -217,7 +268,7 @@ fn folders_are_small() {
             let folder = file.parent().expect("a folder").to_owned();
             *counts.entry(folder).or_default() += 1;
         }
-        assert!(counts.len() > 5, "{counts:?}");
+        assert!(counts.len() > 1, "{counts:?}");
         for (folder, count) in counts {
             assert!(count <= FILES_MAX, "{}: {count} files", folder.display());
         }

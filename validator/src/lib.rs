@@ -8,6 +8,7 @@ mod checks;
 mod examples;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod in_manifest;
 pub mod pack;
 mod place;
 pub mod source;

@@ -1,13 +1,11 @@
 //! `tollgate rotate-master-key`
 
+use crate::config::NEXT_KEY;
 use crate::exit::End;
 use crate::options::RotateOptions;
 use crate::terminal;
 use anyhow::bail;
 use tollgate_store::{RotateError, Settings, Store};
-
-/// The next key, where it is not to be made and kept in the folder.
-pub(crate) const NEXT_KEY: &str = "TOLLGATE_NEXT_MASTER_KEY";
 
 pub(crate) async fn rotate(options: RotateOptions) -> anyhow::Result<End> {
     let config = options.of.config()?;

@@ -19,7 +19,7 @@ use tollgate_store::KeyText;
 
 pub(crate) use quota::QuotaSection;
 pub(crate) use rate::RateSection;
-pub(crate) use read::Flags;
+pub(crate) use read::{Flags, NEXT_KEY};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;

@@ -9,13 +9,16 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// The next key, where it is not to be made and kept in the folder.
+pub(crate) const NEXT_KEY: &str = "TOLLGATE_NEXT_MASTER_KEY";
+
 const PREFIX: &str = "TOLLGATE_";
 /// Variables that are read elsewhere.
 const ELSEWHERE: &[&str] = &[
     "TOLLGATE_API_KEY",
     "TOLLGATE_CACHE",
     "TOLLGATE_MUTATIONS",
-    crate::commands::rotate::NEXT_KEY,
+    NEXT_KEY,
 ];
 /// Variables of tests begin so.
 const TEST_PREFIX: &str = "TOLLGATE_TEST_";

@@ -1,6 +1,6 @@
 //! Where a tool's requests may go. Only deciding: nothing here reaches a network.
 
-use super::host::{HTTPS_PORT, Host, is_host_name, name_and_port};
+use crate::host::{HTTPS_PORT, Host, is_host_name, name_and_port};
 use http::Method;
 use http::uri::Scheme;
 use std::str::FromStr;

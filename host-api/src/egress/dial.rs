@@ -1,7 +1,7 @@
 //! Connecting: a name is looked up once, every address it stands for is checked, and a checked one is connected to.
 
 use super::address::is_public;
-use super::host::Host;
+use crate::host::Host;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;

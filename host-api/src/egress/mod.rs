@@ -7,15 +7,11 @@ pub mod allow;
 mod body;
 mod connection;
 mod dial;
-pub mod host;
-mod linker;
 pub mod network;
 mod owner;
 mod record;
 pub mod recorded;
 mod request;
-
-pub(crate) use linker::{add_error_codes, add_request_limits, add_to_linker};
 
 use crate::exchange::RunSecrets;
 use crate::spans::Spans;

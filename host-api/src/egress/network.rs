@@ -1,8 +1,8 @@
 //! The way out of the process: what it trusts, what it may reach, and whose connections are whose.
 
 use super::dial::Dial;
-use super::host::Host;
 use super::owner::{Owner, REMEMBERED_FOR};
+use crate::host::Host;
 use moka::sync::Cache;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;

@@ -10,7 +10,7 @@ mod spellings;
 
 pub use spellings::{spelling_in, spellings};
 
-use crate::egress::host::Host;
+use crate::host::Host;
 use incoming::Masks;
 use outgoing::Whither;
 use rewrite::{Texts, first_in};

@@ -2,7 +2,7 @@
 
 use super::rewrite::{self, Places, Rewriter};
 use super::{Refused, RunSecrets};
-use crate::egress::host::Host;
+use crate::host::Host;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;

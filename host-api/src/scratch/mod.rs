@@ -4,11 +4,9 @@
 //! wasmtime-wasi reads and writes; its calls that write, create or link pass here first, for components in
 //! `component`, for WASI 0.1 modules in `module`.
 
-pub(crate) mod component;
 mod folder;
-pub(crate) mod module;
 mod quota;
-mod stream;
+pub(crate) mod stream;
 
 pub use folder::{Scratch, ScratchRoot};
 pub use quota::{Quota, Refusal};

@@ -9,7 +9,7 @@ use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
 
 /// A stream into a file that asks the quota before each write.
-pub(super) struct QuotaStream {
+pub(crate) struct QuotaStream {
     inner: DynOutputStream,
     quota: Arc<Quota>,
     /// Where the next byte lands; `None` when appending: then only the total counts.
@@ -17,7 +17,7 @@ pub(super) struct QuotaStream {
 }
 
 impl QuotaStream {
-    pub(super) fn new(inner: DynOutputStream, quota: Arc<Quota>, position: Option<u64>) -> Self {
+    pub(crate) fn new(inner: DynOutputStream, quota: Arc<Quota>, position: Option<u64>) -> Self {
         Self {
             inner,
             quota,

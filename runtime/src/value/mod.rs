@@ -7,6 +7,7 @@ mod equal;
 pub(crate) mod held;
 mod json;
 mod names;
+mod numbers;
 mod schema;
 pub mod strict;
 #[cfg(test)]

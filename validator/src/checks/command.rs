@@ -1,6 +1,6 @@
 //! `[command]`: what callers give reaches the program.
 
-use super::in_manifest;
+use crate::in_manifest::in_manifest;
 use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{VIOLATIONS_MAX, Violation, pointer_part, quoted};
 

@@ -1,6 +1,7 @@
 //! Credentials: names that are environment variables, hosts that are exact.
 
-use super::{in_manifest, invalid};
+use super::invalid;
+use crate::in_manifest::in_manifest;
 use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Allow, Host, VIOLATIONS_MAX, Violation, pointer_part, quoted};
 

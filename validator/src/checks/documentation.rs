@@ -1,6 +1,6 @@
 //! Descriptions: what buyers and their agents choose by.
 
-use super::in_manifest;
+use crate::in_manifest::in_manifest;
 use tollgate_runtime::checks::{Admissible, Kind};
 use tollgate_runtime::manifest::Manifest;
 use tollgate_runtime::{Violation, quoted};

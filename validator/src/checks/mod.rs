@@ -10,6 +10,7 @@ mod limits;
 mod name;
 mod sections;
 
+use crate::in_manifest::in_manifest;
 pub use credentials::{HOSTS_MAX, is_credential_name, is_host};
 pub use name::is_tool_name;
 use tollgate_runtime::checks::Admissible;
@@ -51,17 +52,6 @@ pub(crate) fn notes(admissible: &Admissible, wasm: &[u8]) -> Vec<Violation> {
 
 fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Violation {
     in_manifest("manifest_invalid", pointer, message)
-}
-
-/// Something that a manifest says, or that was found by it.
-pub(crate) fn in_manifest(
-    code: &'static str,
-    pointer: impl Into<String>,
-    message: impl Into<String>,
-) -> Violation {
-    Violation::new(code, message)
-        .at_pointer(pointer)
-        .in_section(tollgate_runtime::manifest::SECTION)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod recordings;
 pub(crate) use expected::Expected;
 pub(crate) use recordings::recordings;
 
-use crate::checks::in_manifest;
+use crate::in_manifest::in_manifest;
 use std::time::{Duration, Instant};
 use tollgate_runtime::manifest::Example;
 use tollgate_runtime::{

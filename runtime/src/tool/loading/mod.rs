@@ -1,6 +1,7 @@
 //! From a tool's bytes, or only their digest, to a tool: once, however many ask, and kept.
 
 mod asking;
+mod judged;
 
 use crate::digest::ToolDigest;
 use crate::limits::LOADED_MAX;
@@ -16,6 +17,7 @@ use crate::turns::shares::Shares;
 use crate::violation::Violation;
 use asking::{Asking, Asks};
 use bytes::Bytes;
+pub use judged::{FetchError, Judged, LoadError};
 use moka::future::Cache;
 use rustix::process::Resource;
 use std::collections::HashSet;
@@ -33,39 +35,6 @@ const FILES_SHARE: u64 = 2;
 const COMPILED_AT_ONCE: usize = 2;
 /// Minimum number of threads that judge, link and read kept files. With one, a large tool would delay everyone.
 const LOADERS_MIN: usize = 2;
-
-/// Why a tool's bytes could not be had, in the words of whoever was to give them.
-pub type FetchError = Arc<dyn std::error::Error + Send + Sync>;
-
-/// A tool could not be loaded.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LoadError {
-    /// It is no tool for this host.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// Its bytes could not be had.
-    #[error("the tool's bytes could not be had: {0}")]
-    Fetch(FetchError),
-}
-
-/// A file that passed the checks that protect the host; not compiled yet, as far as it knows.
-#[derive(Debug, Clone)]
-pub struct Judged {
-    digest: ToolDigest,
-    wasm: Bytes,
-    admissible: Admissible,
-}
-
-impl Judged {
-    pub(crate) fn digest(&self) -> ToolDigest {
-        self.digest
-    }
-
-    /// What the checks found.
-    pub fn admissible(&self) -> &Admissible {
-        &self.admissible
-    }
-}
 
 /// What a runtime has loaded, and what it needs to load more.
 pub(crate) struct Loading {

@@ -1,12 +1,17 @@
 //! What a tool says of itself: `tool.toml` while developing, the custom section `tollgate.manifest` in the file.
 
 mod depth;
+#[cfg(test)]
+mod tests;
+mod units;
 mod words;
+
+pub use units::parse_duration;
 
 use crate::limits::Limits;
 use crate::value::held;
 use crate::violation::{Violation, quoted, quoted_within};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +32,7 @@ pub struct Manifest {
     /// Unique in a project.
     pub name: String,
     /// Released once. Without one the platform counts 0.0.N.
-    #[serde(default, deserialize_with = "version")]
+    #[serde(default, deserialize_with = "units::version")]
     pub version: Option<semver::Version>,
     /// For buyers.
     #[serde(default)]
@@ -75,15 +80,15 @@ pub struct Build {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoweredLimits {
-    #[serde(default, deserialize_with = "duration")]
+    #[serde(default, deserialize_with = "units::duration")]
     timeout: Option<Duration>,
-    #[serde(default, deserialize_with = "bytes")]
+    #[serde(default, deserialize_with = "units::bytes")]
     memory: Option<u64>,
-    #[serde(default, deserialize_with = "bytes")]
+    #[serde(default, deserialize_with = "units::bytes")]
     output: Option<u64>,
-    #[serde(default, deserialize_with = "bytes")]
+    #[serde(default, deserialize_with = "units::bytes")]
     logs: Option<u64>,
-    #[serde(default, deserialize_with = "bytes")]
+    #[serde(default, deserialize_with = "units::bytes")]
     scratch: Option<u64>,
     egress_requests: Option<u64>,
 }
@@ -326,155 +331,4 @@ pub fn packed_text(text: &str) -> Result<String, Violation> {
     let mut document: toml_edit::DocumentMut = text.parse().map_err(invalid)?;
     document.remove("build");
     Ok(document.to_string())
-}
-
-fn version<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<semver::Version>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(|_| {
-        serde::de::Error::custom(format!(
-            "`{}` is not a version; write three numbers, such as `1.0.0`",
-            quoted(&text)
-        ))
-    })
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map(Some).ok_or_else(|| {
-        serde::de::Error::custom(format!(
-            "`{}` is not a duration; write `10s` or `500ms`",
-            quoted(&text)
-        ))
-    })
-}
-
-fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_bytes(&text).map(Some).ok_or_else(|| {
-        serde::de::Error::custom(format!(
-            "`{}` is not a size; write `64MiB`, `256KiB` or `1000B`",
-            quoted(&text)
-        ))
-    })
-}
-
-/// `10s`, `500ms`, `1.5s`, `1m`.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = number_and_unit(text)?;
-    let seconds = match unit {
-        "ms" => number / 1000.0,
-        "s" => number,
-        "m" => number * 60.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// `64MiB`, `256KiB`, `1000B`.
-fn parse_bytes(text: &str) -> Option<u64> {
-    let (number, unit) = number_and_unit(text)?;
-    let factor: u32 = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    let bytes = number * f64::from(factor);
-    (bytes <= 1e15).then_some(bytes as u64)
-}
-
-fn number_and_unit(text: &str) -> Option<(f64, &str)> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(unit_at);
-    Some((number.parse().ok()?, unit.trim_start()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WEATHER: &str = r#"
-        name = "weather"
-        version = "1.2.0"
-        description = "Forecast for a city"
-        price = 5
-        subscription_price = 500
-        functions = ["forecast"]
-        [build]
-        command = "cargo build"
-        output = "weather.wasm"
-        [limits]
-        timeout = "10s"
-        memory = "64MiB"
-        [credentials.OPENWEATHER_API_KEY]
-        description = "openweathermap.org"
-        hosts = ["api.openweathermap.org"]
-        [egress]
-        allow = ["GET https://api.openweathermap.org/data"]
-        [[examples]]
-        function = "forecast"
-        input = { city = "Oslo" }
-        output = { celsius = 4.5 }
-    "#;
-
-    #[test]
-    fn the_contract_s_example_is_read_whole() {
-        let manifest = Manifest::parse(WEATHER).expect("valid");
-        assert_eq!((manifest.name.as_str(), manifest.price), ("weather", 5));
-        assert!(manifest.credentials["OPENWEATHER_API_KEY"].required);
-        assert_eq!(
-            manifest.examples[0].output,
-            Some(serde_json::json!({"celsius": 4.5}))
-        );
-        let limits = manifest.limits.apply(&Limits::default());
-        assert_eq!(
-            (limits.timeout, limits.memory_bytes),
-            (Duration::from_secs(10), 64 << 20)
-        );
-        let packed = packed_text(WEATHER).expect("valid");
-        assert!(
-            Manifest::parse(&packed)
-                .expect("still valid")
-                .build
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn a_wrong_key_or_value_is_named_with_its_line() {
-        let cases = [
-            ("name = \"a\"\nprise = 5", "prise", 2),
-            ("name = \"a\"\nprice = \"5\"", "`price`: ", 2),
-            ("name = \"a\"\nprice = -1", "`price`: ", 2),
-            ("name = \"a\"\n[limits]\ntimeout = \"ten\"", "ten", 3),
-            ("name = \"a\"\n[limits]\nmemory = \"64MB\"", "64MB", 3),
-            ("name = \"a\"\n[credentials.X]\nhost = []", "host", 3),
-            ("name = \"a\"\nversion = \"one\"", "`version`: ", 2),
-            ("name = \"a\"\n[egress]\nallow = [\n    5]", "5", 4),
-            ("name = \"a\"\n\n=", "", 3),
-        ];
-        for (text, named, line) in cases {
-            let violation = Manifest::parse(text).expect_err(text);
-            assert_eq!(violation.code, "manifest_invalid");
-            assert!(violation.message.contains(named), "{violation}");
-            assert_eq!(violation.place.line, Some(line), "{violation}");
-        }
-    }
-
-    #[test]
-    fn limits_are_only_lowered() {
-        let manifest =
-            Manifest::parse("name = \"a\"\n[limits]\ntimeout = \"60s\"\nscratch = \"0B\"")
-                .expect("valid");
-        let raised = manifest.limits.raised(&Limits::default());
-        assert_eq!(raised, [("timeout", "30s".to_owned())]);
-        let limits = manifest.limits.apply(&Limits::default());
-        assert_eq!(
-            (limits.timeout, limits.scratch_bytes),
-            (Duration::from_secs(30), 0)
-        );
-    }
 }

@@ -1,15 +1,11 @@
 //! Evaluates a value, at a cost that is taken before each step.
 
-use super::equal::{are_unique, compared, is_equal, is_multiple, whole};
+use super::equal::{compared, is_equal, is_multiple, whole};
 use super::fuel::{Fuel, OutOfFuel};
 use super::node::{Id, Keyword, Schema, Type};
-use crate::violation::pointer_part;
-use serde_json::{Map, Number, Value};
+use super::wording::{At, cut, shown, shown_text};
+use serde_json::{Number, Value};
 use std::cmp::Ordering;
-use std::fmt::Write;
-
-/// Characters that are shown of a text.
-const SHOWN_MAX: usize = 60;
 
 /// What is wrong with a value: the pointer of the place, and a sentence without its subject.
 pub(crate) type Found = (String, String);
@@ -17,16 +13,9 @@ pub(crate) type Found = (String, String);
 /// One evaluation.
 pub(super) struct Evaluation<'s> {
     schemas: &'s [Schema],
-    fuel: Fuel,
+    pub(super) fuel: Fuel,
     found: Vec<Found>,
     found_max: usize,
-}
-
-/// A place in the value, for whoever is told what is wrong there.
-enum At<'a> {
-    Root,
-    Field(&'a At<'a>, &'a str),
-    Item(&'a At<'a>, usize),
 }
 
 impl<'s> Evaluation<'s> {
@@ -57,7 +46,12 @@ impl<'s> Evaluation<'s> {
     }
 
     /// Without a place the first thing that is wrong ends it; with one all of them are told.
-    fn schema(&mut self, id: Id, value: &Value, at: Option<&At<'_>>) -> Result<bool, OutOfFuel> {
+    pub(super) fn schema(
+        &mut self,
+        id: Id,
+        value: &Value,
+        at: Option<&At<'_>>,
+    ) -> Result<bool, OutOfFuel> {
         self.fuel.step()?;
         let keywords = match &self.schemas[id.0 as usize] {
             Schema::Always => return Ok(true),
@@ -75,12 +69,12 @@ impl<'s> Evaluation<'s> {
         Ok(is_valid)
     }
 
-    fn is_over(&self, at: Option<&At<'_>>) -> bool {
+    pub(super) fn is_over(&self, at: Option<&At<'_>>) -> bool {
         at.is_none() || self.found.len() >= self.found_max
     }
 
     /// Tells what is wrong, where somebody is told.
-    fn wrong(
+    pub(super) fn wrong(
         &mut self,
         at: Option<&At<'_>>,
         message: impl FnOnce() -> String,
@@ -95,7 +89,7 @@ impl<'s> Evaluation<'s> {
         Ok(false)
     }
 
-    fn holds(
+    pub(super) fn holds(
         &mut self,
         holds: bool,
         at: Option<&At<'_>>,
@@ -300,186 +294,6 @@ impl<'s> Evaluation<'s> {
         self.fuel.compare(text.len())?;
         Ok(text.chars().count() as u64)
     }
-
-    fn items(
-        &mut self,
-        keyword: &Keyword,
-        items: &[Value],
-        at: Option<&At<'_>>,
-    ) -> Result<bool, OutOfFuel> {
-        let length = items.len() as u64;
-        match keyword {
-            Keyword::MinItems(min) => self.holds(length >= *min, at, || {
-                format!("has {length} items; at least {min} are required")
-            }),
-            Keyword::MaxItems(max) => self.holds(length <= *max, at, || {
-                format!("has {length} items; at most {max} are allowed")
-            }),
-            Keyword::UniqueItems => {
-                let unique = are_unique(items, &mut self.fuel)?;
-                self.holds(unique, at, || "has two equal items".to_owned())
-            }
-            Keyword::Items { prefix, rest } => {
-                let mut is_valid = true;
-                for (index, item) in items.iter().enumerate() {
-                    let Some(id) = prefix.get(index).copied().or(*rest) else {
-                        break;
-                    };
-                    let place = at.map(|at| At::Item(at, index));
-                    is_valid &= self.schema(id, item, place.as_ref())?;
-                    if !is_valid && self.is_over(at) {
-                        break;
-                    }
-                }
-                Ok(is_valid)
-            }
-            Keyword::Contains { schema, min, max } => {
-                let mut fitting = 0;
-                for item in items {
-                    fitting += u64::from(self.schema(*schema, item, None)?);
-                    if max.is_none() && fitting >= *min {
-                        return Ok(true);
-                    }
-                }
-                let holds = fitting >= *min && max.is_none_or(|max| fitting <= max);
-                self.holds(holds, at, || {
-                    format!(
-                        "has {fitting} items that fit `contains`; it wants {}",
-                        range(*min, *max)
-                    )
-                })
-            }
-            _ => Ok(true),
-        }
-    }
-
-    fn fields(
-        &mut self,
-        keyword: &Keyword,
-        fields: &Map<String, Value>,
-        at: Option<&At<'_>>,
-    ) -> Result<bool, OutOfFuel> {
-        let length = fields.len() as u64;
-        match keyword {
-            Keyword::MinProperties(min) => self.holds(length >= *min, at, || {
-                format!("has {length} fields; at least {min} are required")
-            }),
-            Keyword::MaxProperties(max) => self.holds(length <= *max, at, || {
-                format!("has {length} fields; at most {max} are allowed")
-            }),
-            Keyword::Required(names) => self.required(names, fields, at),
-            Keyword::DependentRequired(dependents) => {
-                let mut is_valid = true;
-                for (name, names) in dependents {
-                    self.fuel.hash(name.len())?;
-                    if fields.contains_key(&**name) {
-                        is_valid &= self.required(names, fields, at)?;
-                    }
-                    if !is_valid && self.is_over(at) {
-                        break;
-                    }
-                }
-                Ok(is_valid)
-            }
-            Keyword::PropertyNames(id) => {
-                let mut is_valid = true;
-                for name in fields.keys() {
-                    self.fuel.hash(name.len())?;
-                    let text = Value::String(name.clone());
-                    let place = at.map(|at| At::Field(at, name));
-                    is_valid &= self.schema(*id, &text, place.as_ref())?;
-                    if !is_valid && self.is_over(at) {
-                        break;
-                    }
-                }
-                Ok(is_valid)
-            }
-            Keyword::Fields { .. } => self.each_field(keyword, fields, at),
-            _ => Ok(true),
-        }
-    }
-
-    fn required(
-        &mut self,
-        names: &[Box<str>],
-        fields: &Map<String, Value>,
-        at: Option<&At<'_>>,
-    ) -> Result<bool, OutOfFuel> {
-        let mut is_valid = true;
-        for name in names {
-            self.fuel.hash(name.len())?;
-            let is_there = fields.contains_key(&**name);
-            is_valid &= self.holds(is_there, at, || {
-                format!("lacks the required field {}", shown_text(name))
-            })?;
-            if !is_valid && self.is_over(at) {
-                break;
-            }
-        }
-        Ok(is_valid)
-    }
-
-    fn each_field(
-        &mut self,
-        keyword: &Keyword,
-        fields: &Map<String, Value>,
-        at: Option<&At<'_>>,
-    ) -> Result<bool, OutOfFuel> {
-        let Keyword::Fields {
-            named,
-            patterns,
-            others,
-        } = keyword
-        else {
-            return Ok(true);
-        };
-        let mut is_valid = true;
-        for (name, value) in fields {
-            self.fuel.hash(name.len())?;
-            let place = at.map(|at| At::Field(at, name));
-            let place = place.as_ref();
-            let mut is_other = true;
-            if let Some(id) = named.get(&**name) {
-                is_other = false;
-                is_valid &= self.schema(*id, value, place)?;
-            }
-            for (pattern, id) in patterns {
-                if pattern.is_match(name, &mut self.fuel)? {
-                    is_other = false;
-                    is_valid &= self.schema(*id, value, place)?;
-                }
-            }
-            if let (true, Some(id)) = (is_other, others) {
-                is_valid &= self.schema(*id, value, place)?;
-            }
-            if !is_valid && self.is_over(at) {
-                break;
-            }
-        }
-        Ok(is_valid)
-    }
-}
-
-impl At<'_> {
-    /// Writes the pointer of the place.
-    fn write(&self, pointer: &mut String, fuel: &mut Fuel) -> Result<(), OutOfFuel> {
-        match self {
-            At::Root => Ok(()),
-            At::Field(outer, name) => {
-                outer.write(pointer, fuel)?;
-                fuel.hash(name.len())?;
-                pointer.push('/');
-                pointer.push_str(&pointer_part(name));
-                Ok(())
-            }
-            At::Item(outer, index) => {
-                outer.write(pointer, fuel)?;
-                // Writing to a string cannot fail.
-                let _ = write!(pointer, "/{index}");
-                Ok(())
-            }
-        }
-    }
 }
 
 fn is_of_type(value: &Value, ty: Type) -> bool {
@@ -496,30 +310,4 @@ fn is_of_type(value: &Value, ty: Type) -> bool {
         }
         _ => false,
     }
-}
-
-fn range(min: u64, max: Option<u64>) -> String {
-    match max {
-        Some(max) => format!("{min} to {max}"),
-        None => format!("at least {min}"),
-    }
-}
-
-/// The beginning of a value, however large it is.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => shown_text(text),
-        Value::Array(items) => format!("a list of {} items", items.len()),
-        Value::Object(fields) => format!("an object with {} fields", fields.len()),
-        scalar => scalar.to_string(),
-    }
-}
-
-fn shown_text(text: &str) -> String {
-    format!("{:?}", cut(text))
-}
-
-fn cut(text: &str) -> String {
-    let end = text.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
-    end.map_or_else(|| text.to_owned(), |end| format!("{}…", &text[..end]))
 }

@@ -4,18 +4,23 @@
 //! The evaluator is ours. The libraries there are have neither a deadline nor costs that can be told beforehand, and a
 //! seller's schema is as hostile as a seller's code. Tests hold it against one of them.
 
+mod containers;
 mod equal;
 mod evaluate;
 mod fuel;
 mod keywords;
+mod members;
 mod node;
+mod operands;
 mod parse;
 mod pattern;
+mod reference;
 #[cfg(test)]
 mod tests;
+mod whole;
+mod wording;
 
-use crate::value::held;
-use crate::value::is_within_depth;
+use crate::value::{held, is_within_depth};
 use crate::violation::{Violation, quoted};
 use evaluate::{Evaluation, Found};
 use fuel::OutOfFuel;

@@ -3,10 +3,11 @@
 
 use super::fuel::{Bound, DECIMAL, STEP, Size};
 use super::keywords::{Holds, holds, remedy};
-use super::node::{Id, Keyword, Schema, Type};
-use super::pattern::{Pattern, translated_bytes};
+use super::node::{Id, Keyword, Schema};
+use super::reference::{decoded, schema_at};
+use super::whole::Whole;
 use crate::violation::{pointer_part, quoted};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::{fmt, ptr};
 
@@ -15,11 +16,6 @@ use std::{fmt, ptr};
 const SUBSCHEMAS_MAX: u64 = 10_000;
 /// The most subschemas inside each other, references written out: the evaluation recurses this deep.
 const LEVELS_MAX: u32 = 64;
-/// The most memory that all patterns of a schema take together, with what searches keep, in bytes.
-const PATTERNS_BYTES_MAX: usize = 8 << 20;
-
-/// The most bytes that are read to translate all patterns of a schema: some tenths of a second.
-const TRANSLATED_BYTES_MAX: usize = 8 << 20;
 
 /// A schema that can be evaluated.
 pub(super) struct Parsed {
@@ -61,7 +57,7 @@ pub(super) fn parse(json: &Value) -> Result<Parsed, String> {
     })
 }
 
-struct Parser<'j> {
+pub(super) struct Parser<'j> {
     json: &'j Value,
     schemas: Vec<Schema>,
     /// Of each schema.
@@ -73,39 +69,8 @@ struct Parser<'j> {
     open: HashSet<*const Value>,
     /// Where the parser is, for messages.
     place: Vec<String>,
-    pattern_bytes: usize,
-    translated_bytes: usize,
-}
-
-/// A subschema with everything that is evaluated with it.
-#[derive(Debug, Clone, Copy)]
-struct Whole {
-    bound: Bound,
-    subschemas: u64,
-    levels: u32,
-}
-
-impl Whole {
-    fn new() -> Self {
-        Self {
-            bound: Bound {
-                per_part: STEP,
-                per_byte: 0,
-            },
-            subschemas: 1,
-            levels: 1,
-        }
-    }
-
-    fn with(&mut self, inner: Self) {
-        self.bound.add(inner.bound);
-        self.subschemas = self.subschemas.saturating_add(inner.subschemas);
-        self.levels = self.levels.max(inner.levels + 1);
-    }
-
-    fn costs(&mut self, per_part: u64, per_byte: u64) {
-        self.bound.add(Bound { per_part, per_byte });
-    }
+    pub(super) pattern_bytes: usize,
+    pub(super) translated_bytes: usize,
 }
 
 impl<'j> Parser<'j> {
@@ -319,7 +284,7 @@ impl<'j> Parser<'j> {
         }))
     }
 
-    fn branch(
+    pub(super) fn branch(
         &mut self,
         name: &str,
         object: &'j Map<String, Value>,
@@ -332,7 +297,7 @@ impl<'j> Parser<'j> {
     }
 
     /// Parses the value of another keyword of the same object.
-    fn beside<T>(
+    pub(super) fn beside<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&mut Self) -> Result<T, String>,
@@ -345,65 +310,7 @@ impl<'j> Parser<'j> {
         Ok(parsed)
     }
 
-    /// `items` and `prefixItems` are one: whichever comes first takes both.
-    fn items(
-        &mut self,
-        name: &str,
-        object: &'j Map<String, Value>,
-        whole: &mut Whole,
-        level: u32,
-    ) -> Result<Option<Keyword>, String> {
-        if name == "items" && object.contains_key("prefixItems") {
-            return Ok(None);
-        }
-        let prefix = match object.get("prefixItems") {
-            Some(schemas) => {
-                self.beside("prefixItems", |parser| parser.list(schemas, whole, level))?
-            }
-            None => Vec::new(),
-        };
-        let rest = self.branch("items", object, whole, level)?;
-        Ok(Some(Keyword::Items { prefix, rest }))
-    }
-
-    /// `properties`, `patternProperties` and `additionalProperties` are one: the first of them takes all.
-    fn fields(
-        &mut self,
-        name: &str,
-        object: &'j Map<String, Value>,
-        whole: &mut Whole,
-        level: u32,
-    ) -> Result<Option<Keyword>, String> {
-        let parts = ["properties", "patternProperties", "additionalProperties"];
-        let first = parts.into_iter().find(|it| object.contains_key(*it));
-        if first != Some(name) {
-            return Ok(None);
-        }
-        // Every name is looked up.
-        whole.costs(STEP, 1);
-        let mut part = |parser: &mut Self, name: &str| {
-            let Some(value) = object.get(name) else {
-                return Ok(Vec::new());
-            };
-            parser.beside(name, |parser| parser.named(value, whole, level))
-        };
-        let named = part(self, "properties")?.into_iter().collect();
-        let by_pattern = part(self, "patternProperties")?;
-        let mut patterns = Vec::new();
-        for (text, id) in by_pattern {
-            let pattern =
-                self.beside("patternProperties", |parser| parser.compiled(&text, whole))?;
-            patterns.push((pattern, id));
-        }
-        let others = self.branch("additionalProperties", object, whole, level)?;
-        Ok(Some(Keyword::Fields {
-            named,
-            patterns,
-            others,
-        }))
-    }
-
-    fn named(
+    pub(super) fn named(
         &mut self,
         value: &'j Value,
         whole: &mut Whole,
@@ -419,7 +326,12 @@ impl<'j> Parser<'j> {
         Ok(named)
     }
 
-    fn list(&mut self, value: &'j Value, whole: &mut Whole, level: u32) -> Result<Vec<Id>, String> {
+    pub(super) fn list(
+        &mut self,
+        value: &'j Value,
+        whole: &mut Whole,
+        level: u32,
+    ) -> Result<Vec<Id>, String> {
         let Value::Array(schemas) = value else {
             return Err(self.wrong("must be a list of schemas"));
         };
@@ -430,92 +342,6 @@ impl<'j> Parser<'j> {
             self.place.pop();
         }
         Ok(ids)
-    }
-
-    fn object(&self, value: &'j Value) -> Result<&'j Map<String, Value>, String> {
-        let object = value.as_object();
-        object.ok_or_else(|| self.wrong("must be an object"))
-    }
-
-    fn number(&self, value: &Value) -> Result<Number, String> {
-        match value {
-            Value::Number(number) => Ok(number.clone()),
-            _ => Err(self.wrong("must be a number")),
-        }
-    }
-
-    fn count(&self, value: &Value) -> Result<u64, String> {
-        let is_whole = |it: &f64| it.fract() == 0.0 && (0.0..1e15).contains(it);
-        let count = value.as_u64();
-        let count = count.or_else(|| Some(value.as_f64().filter(is_whole)? as u64));
-        count.ok_or_else(|| self.wrong("must be a whole number that is not negative"))
-    }
-
-    fn types(&self, value: &Value) -> Result<Vec<Type>, String> {
-        let names = match value {
-            Value::Array(names) if !names.is_empty() => names.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        let ty = |name: &Value| {
-            let found = name.as_str().and_then(Type::named);
-            found.ok_or_else(|| {
-                let name = quoted(&name.to_string());
-                self.wrong(&format!(
-                    "names {name}, which is not a type; there are string, number, integer, boolean, object, array and null"
-                ))
-            })
-        };
-        let types: Vec<_> = names.iter().map(ty).collect::<Result<_, _>>()?;
-        // Each evaluation tries every type, so the list must stay short: there are seven types.
-        let twice = types
-            .iter()
-            .enumerate()
-            .find(|(at, it)| types[..*at].contains(it));
-        match twice {
-            Some((_, ty)) => Err(self.wrong(&format!("names {} twice", ty.name()))),
-            None => Ok(types),
-        }
-    }
-
-    fn names(&self, value: &Value, whole: &mut Whole) -> Result<Vec<Box<str>>, String> {
-        let invalid = || self.wrong("must be a list of names");
-        let names = value.as_array().ok_or_else(invalid)?;
-        let name = |name: &Value| {
-            let name = name.as_str().ok_or_else(invalid)?;
-            whole.costs(STEP + name.len() as u64, 0);
-            Ok(name.into())
-        };
-        names.iter().map(name).collect()
-    }
-
-    fn pattern(&mut self, value: &Value, whole: &mut Whole) -> Result<Pattern, String> {
-        match value {
-            Value::String(text) => self.compiled(text, whole),
-            _ => Err(self.wrong("must be a regular expression in a string")),
-        }
-    }
-
-    fn compiled(&mut self, text: &str, whole: &mut Whole) -> Result<Pattern, String> {
-        self.translated_bytes = self.translated_bytes.saturating_add(translated_bytes(text));
-        if self.translated_bytes > TRANSLATED_BYTES_MAX {
-            let reason = "makes the schema's patterns take too long to read: write fewer classes like `\\d`, `\\s` and `\\p{…}`";
-            return Err(self.unusable(text, reason));
-        }
-        let (pattern, bytes) = Pattern::new(text).map_err(|reason| self.unusable(text, &reason))?;
-        self.pattern_bytes += bytes;
-        if self.pattern_bytes > PATTERNS_BYTES_MAX {
-            let reason = format!(
-                "makes the schema's patterns take more than {PATTERNS_BYTES_MAX} bytes together when they are compiled"
-            );
-            return Err(self.unusable(text, &reason));
-        }
-        whole.costs(pattern.per_byte(), pattern.per_byte());
-        Ok(pattern)
-    }
-
-    fn unusable(&self, pattern: &str, reason: &str) -> String {
-        let at = quoted(&self.pointer());
-        format!("the pattern `{}` (at {at}) {reason}", quoted(pattern))
     }
 
     fn reference(&mut self, value: &'j Value, whole: &mut Whole, level: u32) -> Result<Id, String> {
@@ -542,12 +368,12 @@ impl<'j> Parser<'j> {
         Ok(id)
     }
 
-    fn pointer(&self) -> String {
+    pub(super) fn pointer(&self) -> String {
         let parts = self.place.iter().map(|part| format!("/{part}"));
         parts.collect()
     }
 
-    fn wrong(&self, what: &str) -> String {
+    pub(super) fn wrong(&self, what: &str) -> String {
         format!(
             "not a usable JSON schema: `{}` {what}",
             quoted(&self.pointer())
@@ -566,53 +392,4 @@ impl<'j> Parser<'j> {
 
 fn too_deep() -> String {
     format!("the schema has more than {LEVELS_MAX} levels when its references are written out")
-}
-
-/// A pointer without its percent-encoding.
-fn decoded(pointer: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(pointer.len());
-    let mut rest = pointer.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// The schema that a pointer names: what stands in a place for data is none.
-fn schema_at<'j>(root: &'j Value, pointer: &str) -> Option<&'j Value> {
-    let mut schema = root;
-    let mut tokens = pointer.split('/').skip(1);
-    while let Some(token) = tokens.next() {
-        let keyword = unescaped(token);
-        let value = schema.get(&keyword)?;
-        schema = match holds(&keyword)? {
-            Holds::Schemas => value.get(tokens.next()?.parse::<usize>().ok()?)?,
-            Holds::Items if keyword == "prefixItems" => {
-                value.get(tokens.next()?.parse::<usize>().ok()?)?
-            }
-            Holds::Definitions | Holds::DependentSchemas => value.get(unescaped(tokens.next()?))?,
-            Holds::Fields if keyword != "additionalProperties" => {
-                value.get(unescaped(tokens.next()?))?
-            }
-            Holds::Items
-            | Holds::Fields
-            | Holds::Contains
-            | Holds::NamesSchema
-            | Holds::Not
-            | Holds::If
-            | Holds::Branch => value,
-            _ => return None,
-        };
-    }
-    Some(schema)
-}
-
-fn unescaped(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
 }

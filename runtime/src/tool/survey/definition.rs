@@ -1,5 +1,6 @@
 //! One definition of a file, component or module, section by section.
 
+use super::kinds::{component_kind, core_kind};
 use super::{
     Counts, CustomSection, DEPTH_READ_MAX, ENTRIES_READ_MAX, Export, Import, Memory, Survey, Table,
     Unreadable, type_depth,
@@ -385,25 +386,4 @@ fn types_in(ty: &ComponentType<'_>) -> u64 {
 /// Counts of an index space's entry. An index past the end is malformed; the format check says so.
 fn entry(space: &[Counts], index: u32) -> Counts {
     space.get(index as usize).copied().unwrap_or_default()
-}
-
-fn core_kind(kind: wasmparser::ExternalKind) -> &'static str {
-    match kind {
-        wasmparser::ExternalKind::Func | wasmparser::ExternalKind::FuncExact => "function",
-        wasmparser::ExternalKind::Table => "table",
-        wasmparser::ExternalKind::Memory => "memory",
-        wasmparser::ExternalKind::Global => "global",
-        wasmparser::ExternalKind::Tag => "tag",
-    }
-}
-
-fn component_kind(kind: ComponentExternalKind) -> &'static str {
-    match kind {
-        ComponentExternalKind::Module => "module",
-        ComponentExternalKind::Func => "function",
-        ComponentExternalKind::Value => "value",
-        ComponentExternalKind::Type => "type",
-        ComponentExternalKind::Instance => "instance",
-        ComponentExternalKind::Component => "component",
-    }
 }

@@ -5,6 +5,7 @@
 //! 1 KiB file that doubles at each of 24 levels is seen as 16 million instances without making one.
 
 mod definition;
+mod kinds;
 mod type_depth;
 
 use crate::limits::Slots;

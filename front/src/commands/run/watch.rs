@@ -1,6 +1,6 @@
 //! `tollgate run --watch`: builds and runs a folder's tool again whenever one of its files changes.
 
-use super::run::once;
+use super::once::once;
 use crate::exit::{End, interruptible};
 use crate::options::RunOptions;
 use crate::terminal;

@@ -1,10 +1,9 @@
-//! `tollgate serve`
+//! What is done before there are threads.
 
 use crate::config::{Config, Flags};
-use crate::exit::End;
 use crate::hardening::{Hardening, forget_secrets, harden};
 use crate::options::ServeOptions;
-use crate::{server, terminal};
+use crate::terminal;
 use anyhow::Context;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -48,8 +47,4 @@ pub(crate) fn prepare(options: ServeOptions) -> anyhow::Result<Option<Prepared>>
         demo_folder,
         hardening,
     }))
-}
-
-pub(crate) async fn serve(prepared: Prepared) -> anyhow::Result<End> {
-    server::serve(prepared).await
 }

@@ -2,11 +2,11 @@
 //!
 //! Each method either only passes on, or asks the quota first and then passes on.
 
-use super::quota::{Quota, Refusal};
-use super::stream::QuotaStream;
 use crate::clock::step_down_u32;
 use crate::guest::{Guest, Host as GuestHost};
 use crate::limit::{HostFault, LimitExceeded};
+use crate::scratch::stream::QuotaStream;
+use crate::scratch::{Quota, Refusal};
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, Resource};

@@ -1,6 +1,6 @@
 //! `tollgate run --profile`: where a run's time went, as a file for a profiler and in ten lines.
 
-use super::new_file::NewFile;
+use crate::commands::new_file::NewFile;
 use crate::terminal;
 use std::path::Path;
 use std::time::Duration;

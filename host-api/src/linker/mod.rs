@@ -1,8 +1,11 @@
 //! Hangs the doors into the engine's linkers: all of WASI 0.2's command world and outgoing `wasi:http` for
 //! components, WASI 0.1 for modules. Every tool gets all of them; a door says no where nothing was granted.
 
+mod egress;
+mod files;
+mod module_files;
+
 use crate::guest::Guest;
-use crate::{egress, scratch};
 use wasmtime::Result;
 
 /// Links the doors for components. A host's own imports may be added to the same linker afterwards.
@@ -12,7 +15,7 @@ pub fn add_to_component_linker<R: Send + 'static>(
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     linker.allow_shadowing(true);
-    scratch::component::add_to_linker(linker)?;
+    files::add_to_linker(linker)?;
     egress::add_to_linker(linker)?;
     egress::add_request_limits(linker)?;
     egress::add_error_codes(linker)?;
@@ -26,7 +29,7 @@ pub fn add_to_module_linker<R: Send + 'static>(
 ) -> Result<()> {
     wasmtime_wasi::p1::add_to_linker_async(linker, |guest| &mut guest.host.wasi)?;
     linker.allow_shadowing(true);
-    scratch::module::add_to_linker(linker)?;
+    module_files::add_to_linker(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! `tollgate run`
+//! One run of a tool, built first where that is asked for.
 
-use super::new_file::NewFile;
-use super::{judge, profile, read, runtime, spans, watch};
+use super::{profile, spans};
+use crate::commands::new_file::NewFile;
+use crate::commands::{judge, read, runtime};
 use crate::exit::{End, interruptible};
 use crate::failure_help::{Circumstances, next_step};
 use crate::options::RunOptions;
@@ -21,13 +22,6 @@ use tollgate_validator::source::MANIFEST_FILE;
 
 /// What a shell says of a program that is not there.
 const NOT_FOUND: i32 = 127;
-
-pub(crate) async fn run(options: RunOptions) -> anyhow::Result<End> {
-    match options.watch {
-        true => watch::watch(&options).await,
-        false => once(&options).await,
-    }
-}
 
 /// Builds the tool where that is asked for, and runs it.
 pub(super) async fn once(options: &RunOptions) -> anyhow::Result<End> {

@@ -1,10 +1,10 @@
 //! `/scratch` for WASI 0.1 modules: the calls that write, create, link, tell times or exit, shadowed in the
 //! linker; all others are wasmtime-wasi's.
 
-use super::quota::{Quota, Refusal};
 use crate::clock::step_down_u64;
 use crate::guest::{Guest, Host};
 use crate::limit::Exit;
+use crate::scratch::{Quota, Refusal};
 use std::sync::Arc;
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Result, bail};
 use wasmtime_wasi::p1::types::{Errno, Fd, Filetype, Lookupflags};
