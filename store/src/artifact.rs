@@ -130,6 +130,8 @@ impl Store {
             true => None,
             false => reach.fetch_optional(reader.connection()?).await?,
         };
+        // The cursor shows nobody the artifact that happens to be there.
+        let reach = reach.map(|it| it.first_of_its_time());
         let query = sqlx::query(statement)
             .bind(org)
             .bind(project)

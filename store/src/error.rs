@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database takes nothing now: its disk is full, it is locked, or it is being closed. It may later.
     #[error("the database refuses: {0}")]
     Refusing(String),
+    /// A list was ended, because it took too long or the log had to be started over.
+    #[error("the list took too long")]
+    TooLong,
     /// The org has as many rows of a kind, or keeps as many bytes, as it may.
     #[error("the org has as many {what} as it may ({limit})")]
     Full {
@@ -43,15 +46,19 @@ impl StoreError {
     }
 }
 
-/// SQLite's primary result codes that mean "not now": busy, locked, out of memory, read-only, interrupted, I/O, full, cannot
-/// open.
-const REFUSING: &[i32] = &[5, 6, 7, 8, 9, 10, 13, 14];
+/// SQLite's primary result codes that mean "not now": busy, locked, out of memory, read-only, I/O, full, cannot open.
+const REFUSING: &[i32] = &[5, 6, 7, 8, 10, 13, 14];
+/// The one for a statement that was interrupted.
+const INTERRUPTED: i32 = 9;
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let refuses = match &error {
             sqlx::Error::Database(database) => {
                 let code = database.code().and_then(|code| code.parse::<i32>().ok());
+                if code == Some(INTERRUPTED) {
+                    return StoreError::TooLong;
+                }
                 code.is_some_and(is_refusing)
             }
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,

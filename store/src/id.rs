@@ -80,6 +80,13 @@ impl<K> Id<K> {
         Self::from_bytes([0; 16])
     }
 
+    /// Sorts before all that were made in the same millisecond, and says no more of this one than that.
+    pub(crate) fn first_of_its_time(&self) -> Self {
+        let mut bytes = self.bytes;
+        bytes[6..].fill(0);
+        Self::from_bytes(bytes)
+    }
+
     /// Sorts after every other.
     pub(crate) fn last() -> Self {
         Self::from_bytes([0xff; 16])

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId, SessionId};
 use crate::kept::{self, ANSWER_BYTES};
 use crate::number::signed;
+use crate::page::SHORT_BYTES;
 use crate::scope::Scope;
 use crate::statements;
 use crate::time::Time;
@@ -74,8 +75,10 @@ pub struct KeptAnswer {
     pub status: Option<u16>,
     /// Its `Location`.
     pub location: Option<String>,
-    /// Its body, where it had one.
+    /// Its body, where it had one that was not left out.
     pub body: Option<KeptBody>,
+    /// True if its body is longer than 16 KiB and was left out. [`Store::kept_body`] reads it.
+    pub is_long: bool,
     /// What its sender's key had to cover, where that is known.
     pub scope: Option<Scope>,
 }
@@ -111,6 +114,7 @@ impl Store {
             .bind(slot.owner.1)
             .bind(slot.request_sha256.as_slice())
             .bind(since)
+            .bind(SHORT_BYTES as i64)
             .fetch_optional(&self.readers)
             .await?;
         let Some(row) = row else { return Ok(None) };
@@ -124,8 +128,21 @@ impl Store {
             status,
             location: row.try_get("location")?,
             body: body_in(&row)?,
+            is_long: row.try_get::<i64, _>("is_long")? == 1,
             scope: scope_in(&row)?,
         }))
+    }
+
+    /// The body of a kept answer, however long.
+    pub async fn kept_body(&self, slot: Slot) -> Result<Option<String>, StoreError> {
+        let (org, project) = slot.owner;
+        let query = sqlx::query_scalar(statements::KEPT_BODY)
+            .bind(org)
+            .bind(project)
+            .bind(slot.request_sha256.as_slice());
+        let mut reader = self.list_readers.acquire(org).await?;
+        let body: Option<Option<String>> = query.fetch_optional(reader.connection()?).await?;
+        Ok(body.flatten())
     }
 
     /// Keeps an answer.
@@ -146,8 +163,12 @@ fn scope_in(row: &SqliteRow) -> Result<Option<Scope>, sqlx::Error> {
 fn body_in(row: &SqliteRow) -> Result<Option<KeptBody>, sqlx::Error> {
     let (content_type, text): (Option<String>, Option<String>) =
         (row.try_get("content_type")?, row.try_get("body")?);
-    let body = content_type.zip(text);
-    Ok(body.map(|(content_type, text)| KeptBody { content_type, text }))
+    // A body that was left out still has its type.
+    let body = content_type.map(|content_type| KeptBody {
+        content_type,
+        text: text.unwrap_or_default(),
+    });
+    Ok(body)
 }
 
 pub(crate) async fn keep_answer(

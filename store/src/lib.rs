@@ -92,7 +92,7 @@ pub use page::Page;
 pub use quota::{OverQuota, Quota};
 pub use release::{Published, Release};
 pub use rotation::{RotateError, Rotated};
-pub use run::{Claimed, Finish, FinishStatus, NewRun, RunFilter, RunRecord};
+pub use run::{Claimed, Finish, FinishStatus, FoundRun, NewRun, RunFilter, RunRecord};
 pub use run_life::FIRST_ATTEMPT;
 pub use run_usage::RunUsage;
 pub use scope::{Scope, Scopes};

@@ -10,8 +10,8 @@ use sqlx::{Column, Row, Sqlite, TypeInfo, ValueRef};
 const BYTES_MAX: usize = 2 << 20;
 /// The rows that a filtered list looks at for one page, so that it takes tens of milliseconds however few it finds.
 pub(crate) const LOOKED_AT_MAX: i64 = 10_000;
-/// Bytes of rows that are parsed in well under a millisecond.
-const SHORT_BYTES: usize = 16 * 1024;
+/// Bytes of text that is read and parsed in well under a millisecond.
+pub(crate) const SHORT_BYTES: usize = 16 * 1024;
 
 /// Items, and where the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,8 +16,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit};
 const ORGS: u64 = 65_536;
 /// The longest that one reader reads. Then its statement fails.
 const TIME_MAX: Duration = Duration::from_secs(5);
-/// Instructions of SQLite's machine between two looks at the time: some tens of microseconds.
-const LOOK_AFTER: i32 = 10_000;
+/// The longest that one reads on while the writer asks for all shares. Then its statement fails, too.
+const WAY_MADE_AFTER: Duration = Duration::from_secs(1);
+/// Instructions of SQLite's machine between two looks at the time. A row can have megabytes, so they are few.
+const LOOK_AFTER: i32 = 200;
 
 /// Turns: each org has one at a time.
 #[derive(Debug)]
@@ -67,8 +69,11 @@ impl ListReaders {
         let turn = self.turns.of(org).await;
         let share = self.shares.one().await;
         let mut connection = self.pool.acquire().await?;
-        let until = Instant::now() + TIME_MAX;
-        let in_time = move || Instant::now() < until;
+        let (began_at, shares) = (Instant::now(), Arc::clone(&self.shares));
+        let in_time = move || {
+            let read_for = began_at.elapsed();
+            read_for < TIME_MAX && !(read_for > WAY_MADE_AFTER && shares.is_asked())
+        };
         let mut handle = connection.lock_handle().await?;
         handle.set_progress_handler(LOOK_AFTER, in_time);
         drop(handle);

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
 use crate::number::unsigned;
-use crate::page::{LOOKED_AT_MAX, Page, one_more};
+use crate::page::{LOOKED_AT_MAX, Page, SHORT_BYTES, one_more, parsed};
 use crate::run_usage::RunUsage;
 use crate::statements;
 use crate::time::Time;
@@ -167,20 +167,53 @@ pub struct RunFilter {
     pub session: Option<SessionId>,
 }
 
+/// A run that was looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundRun {
+    /// Its record. Where the run is long, without its failure or output.
+    pub record: RunRecord,
+    /// True if its failure or output is longer than 16 KiB. [`Store::whole_run`] reads it.
+    pub is_long: bool,
+}
+
 impl Store {
-    /// A project's run, with its output where that is kept.
+    /// A project's run, with its output if that is kept and short.
     pub async fn run(
         &self,
         (org, project): (OrgId, ProjectId),
         id: RunId,
-    ) -> Result<Option<RunRecord>, StoreError> {
+    ) -> Result<Option<FoundRun>, StoreError> {
         let row = sqlx::query(statements::RUN)
             .bind(org)
             .bind(project)
             .bind(id)
+            .bind(SHORT_BYTES as i64)
             .fetch_optional(&self.readers)
             .await?;
-        Ok(row.as_ref().map(record_in).transpose()?)
+        let found = |row: &SqliteRow| {
+            Ok(FoundRun {
+                record: record_in(row)?,
+                is_long: row.try_get::<i64, _>("is_long")? == 1,
+            })
+        };
+        let found: Result<_, sqlx::Error> = row.as_ref().map(found).transpose();
+        Ok(found?)
+    }
+
+    /// A project's run with its output, however long.
+    pub async fn whole_run(
+        &self,
+        (org, project): (OrgId, ProjectId),
+        id: RunId,
+    ) -> Result<Option<RunRecord>, StoreError> {
+        let query = sqlx::query(statements::WHOLE_RUN)
+            .bind(org)
+            .bind(project)
+            .bind(id);
+        let mut reader = self.list_readers.acquire(org).await?;
+        let row = query.fetch_optional(reader.connection()?).await?;
+        let records = parsed(row.into_iter().collect(), record_in).await?;
+        Ok(records.into_iter().next())
     }
 
     /// How many runs are queued: all, and those of an org.
@@ -195,8 +228,8 @@ impl Store {
         ))
     }
 
-    /// A project's runs, newest first. A page may be short, or empty, before the last: it looks at
-    /// [`LOOKED_AT_MAX`] runs.
+    /// A project's runs, newest first. A page looks at some thousand runs at most, so it may be short, or empty, before the
+    /// last.
     pub async fn runs(
         &self,
         (org, project): (OrgId, ProjectId),
@@ -271,12 +304,9 @@ impl Store {
         org: OrgId,
         id: RunId,
     ) -> Result<Option<String>, StoreError> {
-        let text = sqlx::query_scalar(statement)
-            .bind(org)
-            .bind(id)
-            .fetch_optional(&self.readers)
-            .await?;
-        Ok(text)
+        let query = sqlx::query_scalar(statement).bind(org).bind(id);
+        let mut reader = self.list_readers.acquire(org).await?;
+        Ok(query.fetch_optional(reader.connection()?).await?)
     }
 }
 

@@ -340,14 +340,40 @@ pub(crate) const REQUEUE_RUN: &str = "UPDATE runs SET status = 'QUEUED', started
 pub(crate) const CANCEL_QUEUED: &str = "UPDATE runs SET status = 'CANCELLED', finished_at = $4
     WHERE org_id = $1 AND project_id = $2 AND run_id = $3 AND status = 'QUEUED'
     RETURNING org_id, project_id, key_id, session_id, price, created_at";
-pub(crate) const RUN: &str = "SELECT r.*, o.output FROM runs r
-    LEFT JOIN run_outputs o ON o.org_id = r.org_id AND o.run_id = r.run_id
-    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id = $3";
+/// A run's columns but for its failure and output, which may be long.
+macro_rules! run_columns {
+    () => {
+        "r.org_id, r.project_id, r.run_id, r.key_id, r.session_id, r.artifact_id, r.release_id, r.digest, r.function,
+        r.external_id, r.traceparent, r.timeout_ms, r.is_own, r.share_diagnostics, r.input_sha256, r.input_bytes,
+        r.created_at, r.price, r.seller_id, r.status, r.usage, r.charged, r.cut, r.started_at, r.finished_at"
+    };
+}
+macro_rules! one_run {
+    ($long:literal) => {
+        concat!(
+            "SELECT ",
+            run_columns!(),
+            ", ",
+            $long,
+            " FROM runs r LEFT JOIN run_outputs o ON o.org_id = r.org_id AND o.run_id = r.run_id
+    WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id = $3"
+        )
+    };
+}
+/// Without a failure or output of more than `$4` bytes.
+pub(crate) const RUN: &str = one_run!(
+    "CASE WHEN OCTET_LENGTH(r.failure) <= $4 THEN r.failure END AS failure,
+        CASE WHEN OCTET_LENGTH(o.output) <= $4 THEN o.output END AS output,
+        CASE WHEN OCTET_LENGTH(r.failure) > $4 OR OCTET_LENGTH(o.output) > $4 THEN 1 ELSE 0 END AS is_long"
+);
+pub(crate) const WHOLE_RUN: &str = one_run!("r.failure, o.output");
 /// A page of a project's runs before `$3`, not before `$4`, and of which of them.
 macro_rules! runs {
     ($which:literal) => {
         concat!(
-            "SELECT r.*, NULL AS output FROM runs r
+            "SELECT ",
+            run_columns!(),
+            ", r.failure, NULL AS output FROM runs r
     WHERE r.org_id = $1 AND r.project_id = $2 AND r.run_id < $3 AND r.run_id >= $4
         AND ($5 IS NULL OR r.artifact_id = $5)
         AND ($6 IS NULL OR r.status = $6)",
@@ -389,9 +415,13 @@ pub(crate) const COUNT_KEPT_BYTES: &str = "INSERT INTO kept (org_id, bytes) VALU
 pub(crate) const KEEP_UPLOADED_SPANS: &str = "INSERT INTO uploaded_spans (org_id, run_id, position, spans, kept_at) VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const UPLOADED_SPANS: &str =
     "SELECT spans FROM uploaded_spans WHERE org_id = $1 AND run_id = $2 ORDER BY position";
-pub(crate) const FAILURES: &str = "SELECT r.*, NULL AS output FROM runs r
+pub(crate) const FAILURES: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    ", r.failure, NULL AS output FROM runs r
     WHERE r.artifact_id = $1 AND r.run_id < $2 AND r.status IN ('FAILED', 'TIMED_OUT')
-    ORDER BY r.run_id DESC LIMIT $3";
+    ORDER BY r.run_id DESC LIMIT $3"
+);
 
 // Usage.
 pub(crate) const ADD_USAGE: &str = "INSERT INTO usage_days
@@ -597,9 +627,15 @@ pub(crate) const IS_RUN_SUSPENDED: &str = "SELECT EXISTS (SELECT 1 FROM suspensi
     WHERE target_id IN ($1, $2, $3, (SELECT org_id FROM artifacts WHERE artifact_id = $1)))";
 
 // Idempotency.
+/// Without a body of more than `$5` bytes.
 pub(crate) const KEPT_ANSWER: &str =
-    "SELECT body_sha256, run_id, status, location, content_type, body, scope FROM idempotency
+    "SELECT body_sha256, run_id, status, location, content_type, scope,
+        CASE WHEN OCTET_LENGTH(body) <= $5 THEN body END AS body,
+        CASE WHEN OCTET_LENGTH(body) > $5 THEN 1 ELSE 0 END AS is_long
+    FROM idempotency
     WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3 AND kept_at > $4";
+pub(crate) const KEPT_BODY: &str = "SELECT body FROM idempotency
+    WHERE org_id = $1 AND project_id = $2 AND request_sha256 = $3";
 pub(crate) const KEEP_ANSWER: &str = "INSERT INTO idempotency
         (org_id, project_id, request_sha256, body_sha256, run_id, status, location, content_type, body, kept_at, scope)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

@@ -39,12 +39,9 @@ impl Store {
         &self,
         (org, id): (OrgId, RunId),
     ) -> Result<Vec<String>, StoreError> {
-        let lists = sqlx::query_scalar(statements::UPLOADED_SPANS)
-            .bind(org)
-            .bind(id)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(lists)
+        let query = sqlx::query_scalar(statements::UPLOADED_SPANS).bind(org);
+        let mut reader = self.list_readers.acquire(org).await?;
+        Ok(query.bind(id).fetch_all(reader.connection()?).await?)
     }
 }
 

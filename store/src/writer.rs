@@ -6,7 +6,7 @@
 use crate::breaker::Breaker;
 use crate::directly::Direct;
 use crate::error::StoreError;
-use crate::log::{Log, Shares};
+use crate::log::{All, Log, Shares};
 use crate::settlement::{NotSettled, Settled, Settling, record_all};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{mem, slice};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::WeakSender;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -34,6 +35,8 @@ enum Command {
     Work(Work),
     /// A run's end. Those of a transaction are written together: they are what there is most of.
     Settle(Settling, oneshot::Sender<Result<Settled, NotSettled>>),
+    /// No list reads: the log is started over.
+    StartOver(All),
 }
 
 type Work = Box<dyn for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Option<Answer>> + Send>;
@@ -58,11 +61,12 @@ impl Writer {
         let direct = Direct::of(&mut connection).await?;
         let (queue, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);
         let (tokio, noted) = (Handle::current(), Arc::clone(&breaker));
-        let log = Log::of(options.get_filename(), shares, tokio.clone());
+        let log = Log::of(options.get_filename(), shares);
+        let again = queue.downgrade();
         // SQLite waits for the disk on the thread that calls it.
         let working = thread::Builder::new()
             .name("tollgate-writer".to_owned())
-            .spawn(move || tokio.block_on(work(connection, direct, commands, log, &noted)))
+            .spawn(move || tokio.block_on(work(connection, direct, commands, (log, again), &noted)))
             .map_err(sqlx::Error::Io)?;
         Ok(Self {
             queue,
@@ -169,28 +173,40 @@ async fn work(
     mut connection: SqliteConnection,
     direct: Direct,
     mut commands: mpsc::Receiver<Command>,
-    mut log: Log,
+    (mut log, again): (Log, WeakSender<Command>),
     breaker: &Breaker,
 ) {
+    let tokio = Handle::current();
+    let look = |log: &mut Log| {
+        let again = again.clone();
+        log.look(&tokio, |all| async move {
+            // A writer that ends needs no shares.
+            if let Some(queue) = again.upgrade() {
+                let _ = queue.send(Command::StartOver(all)).await;
+            }
+        });
+    };
     let mut next = Batch::next(&mut commands).await;
-    while let Some(batch) = next {
+    while let Some(mut batch) = next {
+        if let Some(all) = batch.all.take()
+            && let Ok(locked) = connection.lock_handle().await
+        {
+            log.start_over(all, direct.on(&locked));
+        }
+        look(&mut log);
         next = if batch.work.is_empty() {
+            let mut look = || look(&mut log);
             settle_on(
                 &mut connection,
                 &direct,
                 &mut commands,
-                &mut log,
+                &mut look,
                 batch,
                 breaker,
             )
             .await
         } else {
             do_all(&mut connection, &direct, batch, breaker).await;
-            if let Some(_all) = log.due()
-                && let Ok(locked) = connection.lock_handle().await
-            {
-                log.start_over(direct.on(&locked));
-            }
             Batch::next(&mut commands).await
         };
     }
@@ -210,6 +226,8 @@ struct Batch {
     settling: Vec<Settling>,
     /// Who waits for each of those.
     waiting: Vec<oneshot::Sender<Result<Settled, NotSettled>>>,
+    /// All shares in the log, which is started over before anything else.
+    all: Option<All>,
 }
 
 /// Of each settlement, whether it was recorded.
@@ -230,6 +248,7 @@ impl Batch {
                     batch.settling.push(one);
                     batch.waiting.push(answer);
                 }
+                Command::StartOver(all) => batch.all = Some(all),
             }
         }
         Some(batch)
@@ -272,7 +291,7 @@ async fn settle_on(
     connection: &mut SqliteConnection,
     direct: &Direct,
     commands: &mut mpsc::Receiver<Command>,
-    log: &mut Log,
+    look: &mut impl FnMut(),
     mut batch: Batch,
     breaker: &Breaker,
 ) -> Option<Batch> {
@@ -283,12 +302,10 @@ async fn settle_on(
             return Batch::next(commands).await;
         }
     };
-    while batch.work.is_empty() {
+    while batch.work.is_empty() && batch.all.is_none() {
         let ended = settle_alone(direct.on(&locked), &mut batch.settling);
         batch.tell(ended, breaker);
-        if let Some(_all) = log.due() {
-            log.start_over(direct.on(&locked));
-        }
+        look();
         batch = Batch::next(commands).await?;
     }
     Some(batch)

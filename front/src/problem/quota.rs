@@ -57,6 +57,10 @@ impl From<StoreError> for Problem {
         if let StoreError::Full { what, limit } = &error {
             return full(what, *limit);
         }
+        if matches!(error, StoreError::TooLong) {
+            let hint = "The list takes too long: ask for less of it, by a filter or a smaller `limit`, or later.";
+            return Problem::of(Kind::AtCapacity).with_hint(hint);
+        }
         if error.is_refusing() {
             tracing::warn!(%error, "the store refuses");
             Problem::of(Kind::AtCapacity)

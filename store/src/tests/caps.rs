@@ -138,7 +138,7 @@ async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
         let run = new_run(&caller, ArtifactId::new());
         let ended = settle(&store, run.clone(), None, left(bytes)).await;
         assert!(ended.expect("written"));
-        let record = store.run(run.owner, run.id).await.expect("read");
+        let record = store.whole_run(run.owner, run.id).await.expect("read");
         let logs = store.run_logs(caller.org, run.id).await.expect("read");
         (record.expect("there"), logs)
     };
@@ -235,7 +235,7 @@ async fn a_large_failure_is_counted_and_cut_as_an_output_is() {
         };
         let ended = settle(&store, run.clone(), None, finish).await;
         assert!(ended.expect("written"));
-        let record = store.run(run.owner, run.id).await.expect("read");
+        let record = store.whole_run(run.owner, run.id).await.expect("read");
         record.expect("there")
     };
     // A small one is a part of the record.

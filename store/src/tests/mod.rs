@@ -551,7 +551,7 @@ async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
     let ended = settle(&store, again.run, Some(again.attempt), succeeded("2"));
     assert!(ended.await.expect("written"));
     let record = store
-        .run(runs[0].owner, runs[0].id)
+        .whole_run(runs[0].owner, runs[0].id)
         .await
         .expect("read")
         .expect("there");
@@ -561,7 +561,7 @@ async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
     );
     assert!(
         store
-            .run(runs[2].owner, runs[0].id)
+            .whole_run(runs[2].owner, runs[0].id)
             .await
             .expect("read")
             .is_none()
@@ -595,6 +595,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
         status: None,
         location: None,
         body: None,
+        is_long: false,
         scope: None,
     };
     opened
@@ -611,7 +612,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
     let store = open_in(&opened.folder).await.expect("opens");
     assert_eq!(store.lose_running().await.expect("written"), 1);
     let lost = store
-        .run(running.owner, running.id)
+        .whole_run(running.owner, running.id)
         .await
         .expect("read")
         .expect("there");
@@ -671,7 +672,7 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
         .expect("ended");
     assert_eq!(store.expire_queued(keep).await.expect("written"), 0);
     store.purge(keep).await.expect("written");
-    let read = async |run: &NewRun| store.run(run.owner, run.id).await.expect("read");
+    let read = async |run: &NewRun| store.whole_run(run.owner, run.id).await.expect("read");
     assert!(read(&ended).await.expect("kept").output.is_some());
     let spans = store.run_spans(made.org, ended.id).await.expect("read");
     assert_eq!(spans.as_deref(), Some("[]"));

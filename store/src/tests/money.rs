@@ -574,7 +574,7 @@ async fn a_month_s_budget_counts_what_is_no_longer_kept() {
         queued: none,
     };
     store.purge(forgotten).await.expect("written");
-    let kept = store.run(owner, run.id).await.expect("read");
+    let kept = store.whole_run(owner, run.id).await.expect("read");
     assert!(kept.is_none(), "its record is gone");
     store.close().await;
     let store = opened(&folder).await;

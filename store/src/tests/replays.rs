@@ -16,10 +16,12 @@ async fn answers_from_before_are_told_apart_by_how_they_begin() {
             content_type: content_type.to_owned(),
             text: text.to_owned(),
         }),
+        is_long: false,
         scope: None,
     };
     let none = KeptAnswer {
         body: None,
+        is_long: false,
         scope: None,
         ..kept("", "")
     };

@@ -100,7 +100,10 @@ async fn each_run_that_ended_is_counted_once_on_the_day_it_was_asked_for() {
         queued: HOUR,
     };
     store.purge(now).await.expect("written");
-    assert_eq!(store.run(first.owner, first.id).await.expect("read"), None);
+    assert_eq!(
+        store.whole_run(first.owner, first.id).await.expect("read"),
+        None
+    );
     assert_eq!(by_day(store, &made).await, expected);
     let owner = (made.org, made.project);
     let artifacts = store.usage_by_artifact(owner, None, 1).await.expect("read");

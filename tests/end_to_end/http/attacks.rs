@@ -1,5 +1,6 @@
 //! Attacks that once worked, and their like: each is refused by name or bounded, and no other org feels it.
 
+mod answers;
 mod bodies;
 mod hardening;
 mod judging;

@@ -124,6 +124,13 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// The org, and whether a session of it asks.
+    pub(crate) fn whose(&self) -> (OrgId, bool) {
+        (self.key.org, self.session.is_some())
+    }
+}
+
 fn beyond_session() -> Problem {
     let hint = "A session runs the artifacts it was made for and reads its own runs; anything else needs a key.";
     Problem::of(Kind::Forbidden).with_hint(hint)

@@ -10,6 +10,7 @@ use crate::server::access::visible;
 use crate::server::edge::body::Sent;
 use crate::server::edge::params::{List, Paging, Params, Segment, bad_query};
 use crate::server::edge::turns::{self, Length};
+use crate::server::edge::unsent::showing::Shown;
 use crate::server::money::offer;
 use crate::server::state::{Server, Shared};
 use axum::Json;
@@ -101,7 +102,7 @@ pub(crate) async fn list_artifacts(
     State(server): State<Shared>,
     caller: Caller,
     Params(query): Params<ArtifactsQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Shown<Response>, Problem> {
     if query.q.len() > SEARCH_BYTES_MAX {
         return Err(bad_query(format!(
             "q may have at most {SEARCH_BYTES_MAX} bytes"
@@ -109,13 +110,15 @@ pub(crate) async fn list_artifacts(
     }
     let paging = Paging::new(query.limit, query.cursor);
     let (before, limit) = (paging.before()?, paging.limit()?);
+    let showing = Some(server.showing(caller.whose()).await?);
     let page = server
         .store
         .artifacts(caller.owner(), query.mine, &query.q, before, limit)
         .await?;
     let org = caller.key.org;
     let view = move || List::of(page, |artifact| artifact_view::artifact(&artifact, &caller));
-    shown(&server, (org, Length::Long), view).await
+    let body = shown(&server, (org, Length::Long), view).await?;
+    Ok(Shown { body, showing })
 }
 
 /// An artifact.
@@ -125,15 +128,20 @@ pub(crate) async fn get_artifact(
     State(server): State<Shared>,
     caller: Caller,
     Segment(id): Segment,
-) -> Result<Response, Problem> {
+) -> Result<Shown<Response>, Problem> {
     let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
     let length = match &artifact.active {
         Some(active) => Length::of_json(active.about_bytes),
         None => Length::Long,
     };
+    let showing = match length {
+        Length::Short => None,
+        Length::Long => Some(server.showing(caller.whose()).await?),
+    };
     let org = caller.key.org;
     let view = move || artifact_view::artifact(&artifact, &caller);
-    shown(&server, (org, length), view).await
+    let body = shown(&server, (org, length), view).await?;
+    Ok(Shown { body, showing })
 }
 
 /// Sends artifacts as JSON. Sellers wrote most of it, so long ones are written in the caller's turn.

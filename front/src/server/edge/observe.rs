@@ -4,7 +4,7 @@ use super::arrival;
 use super::counters::{Answer, Route, Routes};
 use super::noted::Noted;
 use super::rate::Told;
-use super::unsent::Unsent;
+use super::unsent::{Unsent, showing};
 use crate::problem::answer::{Code, finish};
 use crate::problem::{Kind, Problem};
 use axum::body::{Bytes, HttpBody};
@@ -86,6 +86,7 @@ impl Observed {
             told.write(response.headers_mut());
             if let Some(org) = line.noted.org() {
                 response = unsent.count(org, only_reads, response).await;
+                showing::end(&mut response);
             }
             finish(&id, response).await
         };

@@ -22,6 +22,10 @@ const PLACES_MIN: usize = 2;
 pub(crate) enum Kind {
     /// Looking for the release that is within a subscriber's terms.
     LookBack,
+    /// Giving a long answer.
+    Show,
+    /// Reading the debug sections of a tool.
+    Source,
     /// Reading a body.
     Read,
     /// Judging an input and making a tool's values of it.

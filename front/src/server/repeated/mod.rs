@@ -6,8 +6,9 @@ use crate::server::access::caller::{Caller, identify};
 use crate::server::edge::body;
 use crate::server::edge::noted::Noted;
 use crate::server::edge::turns::{self, Length};
-use crate::server::state::Shared;
+use crate::server::edge::unsent::showing::Shown;
 use crate::server::state::slots::First;
+use crate::server::state::{Server, Shared};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, LOCATION};
@@ -30,7 +31,13 @@ pub(crate) enum Entered {
     /// It is the first.
     First(First),
     /// It was answered before.
-    Kept(KeptAnswer),
+    Kept(Earlier),
+}
+
+/// The answer of an earlier request, and its place.
+pub(crate) struct Earlier {
+    slot: Slot,
+    pub(crate) kept: KeptAnswer,
 }
 
 /// The place of a request with an idempotency key.
@@ -52,7 +59,7 @@ pub(crate) async fn enter(
         Some(kept) if kept.body_sha256 != body_sha256 => {
             Err(Problem::of(Kind::IdempotencyConflict))
         }
-        Some(kept) => Ok(Entered::Kept(kept)),
+        Some(kept) => Ok(Entered::Kept(Earlier { slot, kept })),
         None => {
             // Its answer could not be kept.
             server.store.check_kept_bytes(org).await?;
@@ -107,10 +114,10 @@ pub(crate) async fn keep(
     let (parts, body) = request.into_parts();
     let body = body::read_of(&server.bodies, caller.key.org, body, BODY_BYTES_MAX).await?;
     let first = match enter(&server, caller.key.org, slot, body.bytes.clone()).await? {
-        Entered::Kept(kept) => {
+        Entered::Kept(earlier) => {
             // A key may have lost its scope or been stopped since, and is perhaps not the first one.
-            caller.needs(kept.scope.unwrap_or(Scope::Manage))?;
-            return Ok(replay(kept));
+            caller.needs(earlier.kept.scope.unwrap_or(Scope::Manage))?;
+            return replay(&server, caller.whose(), earlier).await;
         }
         Entered::First(first) => first,
     };
@@ -146,6 +153,7 @@ async fn answer_once(
         run: None,
         status: Some(parts.status.as_u16()),
         location: text(&parts.headers, LOCATION),
+        is_long: false,
         scope: noted.and_then(|noted| noted.scope()),
         body: text(&parts.headers, CONTENT_TYPE).map(|content_type| KeptBody {
             content_type,
@@ -159,8 +167,25 @@ async fn answer_once(
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
-/// A kept answer, sent again.
-pub(crate) fn replay(kept: KeptAnswer) -> Response {
+/// A kept answer, sent again. A long one is read in the org's turn for long answers.
+pub(crate) async fn replay(
+    server: &Server,
+    whose: (OrgId, bool),
+    Earlier { slot, mut kept }: Earlier,
+) -> Result<Response, Problem> {
+    if !kept.is_long {
+        return Ok(again(kept));
+    }
+    let showing = Some(server.showing(whose).await?);
+    let text = server.store.kept_body(slot).await?;
+    if let (Some(body), Some(text)) = (&mut kept.body, text) {
+        body.text = text;
+    }
+    let body = again(kept);
+    Ok(Shown { body, showing }.into_response())
+}
+
+fn again(kept: KeptAnswer) -> Response {
     let (content_type, text) = match kept.body {
         // One is never sent without the headers that keep it from doing anything.
         Some(body) if body.content_type == Picture::CONTENT_TYPE => {

@@ -12,7 +12,7 @@ use crate::server::edge::body::{self, Held};
 use crate::server::edge::turns::{self, Length};
 use crate::server::money::offer::{Of, not_suspended, offer};
 use crate::server::money::wallet;
-use crate::server::repeated::{Entered, enter, slot};
+use crate::server::repeated::{Earlier, Entered, enter, slot};
 use crate::server::state::live::RunEnd;
 use crate::server::state::offer::Offer;
 use crate::server::state::slots::First;
@@ -57,12 +57,12 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let artifact = tenancy(server, &caller, &call.artifact, call.of).await?;
     let of = call.of;
     let asked = match ask(server, &caller, &artifact, call).await? {
-        Asked::Before(kept) => {
+        Asked::Before(earlier) => {
             // The key is perhaps not the first one, and the operator may have stopped it or the artifact since.
             scope(&caller, &artifact, of)?;
             caller.goes_on()?;
             not_suspended(&artifact)?;
-            return Box::pin(recall::answer(server, &caller, kept)).await;
+            return Box::pin(recall::answer(server, &caller, earlier)).await;
         }
         Asked::Now(asked) => asked,
     };
@@ -126,7 +126,7 @@ struct Request {
 
 enum Asked {
     /// An equal request was answered, or started a run.
-    Before(KeptAnswer),
+    Before(Earlier),
     /// This is the first.
     Now(Box<Request>),
 }
@@ -154,7 +154,7 @@ async fn ask(
     let first = match slot(caller, &parts.method, &parts.uri, &parts.headers)? {
         Some(slot) => {
             match Box::pin(enter(server, caller.key.org, slot, body.bytes.clone())).await? {
-                Entered::Kept(kept) => return Ok(Asked::Before(kept)),
+                Entered::Kept(earlier) => return Ok(Asked::Before(earlier)),
                 Entered::First(first) => Some(first),
             }
         }
@@ -303,6 +303,7 @@ async fn begin_durably(server: Shared, begin: Start, first: First) -> Result<Run
         status: None,
         location: None,
         body: None,
+        is_long: false,
         scope: None,
     };
     let slot = Some((first.slot, kept));

@@ -8,17 +8,20 @@ use crate::problem::{Kind, Problem};
 use crate::server::access::caller::{Caller, KeyOrSession};
 use crate::server::access::visible;
 use crate::server::edge::params::{List, Paging, Params, Segment, bad_query, id};
+use crate::server::edge::turns::{self, Length};
+use crate::server::edge::unsent::showing::{Showing, Shown};
 use crate::server::money::offer::Of;
 use crate::server::state::live::{LiveRun, RunEnd};
 use crate::server::state::{Server, Shared};
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
-use tollgate_store::{ArtifactId, RunFilter, RunId, RunRecord, Scope};
+use tollgate_store::{ArtifactId, FoundRun, OrgId, ProjectId, RunFilter, RunId, RunRecord, Scope};
 use utoipa::{IntoParams, ToSchema};
 
 /// Runs an artifact's active release. With `Prefer: respond-async` the answer is 202 and the run is polled; with an
@@ -107,7 +110,7 @@ pub(crate) async fn list_runs(
     State(server): State<Shared>,
     KeyOrSession(caller): KeyOrSession,
     Params(query): Params<RunsQuery>,
-) -> Result<Json<List<RunView>>, Problem> {
+) -> Result<Shown<Json<List<RunView>>>, Problem> {
     caller.may_read_runs()?;
     let paging = Paging::new(query.limit, query.cursor);
     let (before, limit) = (paging.before()?, paging.limit()?);
@@ -132,11 +135,13 @@ pub(crate) async fn list_runs(
         external_id: query.external_id,
         session: caller.session_id(),
     };
+    let showing = Some(server.showing(caller.whose()).await?);
     let page = server
         .store
         .runs(caller.owner(), filter, before, limit)
         .await?;
-    Ok(Json(List::of(page, view)))
+    let body = Json(List::of(page, view));
+    Ok(Shown { body, showing })
 }
 
 /// Whether backtraces are turned into files and lines.
@@ -158,30 +163,67 @@ pub(crate) async fn get_run(
     KeyOrSession(caller): KeyOrSession,
     Segment(run): Segment,
     Params(query): Params<SourceQuery>,
-) -> Result<Json<RunView>, Problem> {
-    let record = find(&server, &caller, &run).await?;
+) -> Result<Shown<Response>, Problem> {
+    let found = found(&server, &caller, &run).await?;
     caller.may_read_runs()?;
-    let mut record = record;
+    let (mut record, showing) = whole(&server, (caller.owner(), caller.whose()), found).await?;
     if query.source && record.run.is_own {
-        source::resolve(&server, std::slice::from_mut(&mut record)).await?;
+        let org = caller.key.org;
+        source::resolve(&server, org, std::slice::from_mut(&mut record)).await?;
     }
-    Ok(Json(view(record)))
+    let body = match showing {
+        None => Json(view(record)).into_response(),
+        // Reading a mebibyte as JSON takes milliseconds.
+        Some(_) => {
+            let turn = (caller.key.org, turns::Kind::Read);
+            let written = move || serde_json::to_vec(&view(record));
+            let written = server.turns.work(turn, Length::Long, written).await?;
+            let written = written.map_err(|_| Problem::of(Kind::Internal))?;
+            ([(CONTENT_TYPE, "application/json")], written).into_response()
+        }
+    };
+    Ok(Shown { body, showing })
 }
 
+/// A run that the caller asked for. A long one is found without its failure and output.
 pub(crate) async fn find(
     server: &Server,
     caller: &Caller,
     run: &str,
 ) -> Result<RunRecord, Problem> {
+    Ok(found(server, caller, run).await?.record)
+}
+
+async fn found(server: &Server, caller: &Caller, run: &str) -> Result<FoundRun, Problem> {
     let run: RunId = id(run, Kind::RunNotFound)?;
     if let Some(live) = server.live.get(run)
         && caller.asked_for(&live.run)
     {
-        return Ok(live.record());
+        return Ok(FoundRun {
+            record: live.record(),
+            is_long: false,
+        });
     }
-    let record = server.store.run(caller.owner(), run).await?;
-    let record = record.filter(|record| caller.asked_for(&record.run));
-    record.ok_or_else(|| Problem::of(Kind::RunNotFound))
+    let found = server.store.run(caller.owner(), run).await?;
+    let found = found.filter(|found| caller.asked_for(&found.record.run));
+    found.ok_or_else(|| Problem::of(Kind::RunNotFound))
+}
+
+/// The run with its failure and output. A long one is read in the org's turn for long answers.
+pub(crate) async fn whole(
+    server: &Server,
+    (owner, whose): ((OrgId, ProjectId), (OrgId, bool)),
+    found: FoundRun,
+) -> Result<(RunRecord, Option<Showing>), Problem> {
+    if !found.is_long {
+        return Ok((found.record, None));
+    }
+    let showing = server.showing(whose).await?;
+    let id = found.record.run.id;
+    let record = server.store.whole_run(owner, id).await?;
+    // It may have been forgotten meanwhile.
+    let record = record.ok_or_else(|| Problem::of(Kind::RunNotFound))?;
+    Ok((record, Some(showing)))
 }
 
 /// Cancels a run that is queued or under way; nothing is charged.
@@ -248,19 +290,28 @@ pub(crate) async fn run_logs(
     State(server): State<Shared>,
     KeyOrSession(caller): KeyOrSession,
     Segment(run): Segment,
-) -> Result<Json<Lines>, Problem> {
+) -> Result<Shown<Json<Lines>>, Problem> {
     let record = find(&server, &caller, &run).await?;
     caller.may_read_runs()?;
+    let showing = Some(server.showing(caller.whose()).await?);
     let lines = server.store.run_logs(caller.key.org, record.run.id).await?;
     let lines = lines.unwrap_or_else(|| "[]".to_owned());
-    let items = RawValue::from_string(lines).map_err(|error| {
+    let (turn, length) = (
+        (caller.key.org, turns::Kind::Read),
+        Length::of_json(lines.len()),
+    );
+    let items = server
+        .turns
+        .work(turn, length, move || RawValue::from_string(lines));
+    let items = items.await?.map_err(|error| {
         tracing::error!(%error, run_id = %record.run.id, "kept log lines are not JSON");
         Problem::of(Kind::Internal)
     })?;
-    Ok(Json(Lines {
+    let body = Json(Lines {
         items,
         next_cursor: None,
-    }))
+    });
+    Ok(Shown { body, showing })
 }
 
 /// A [`List`] of log lines. They are sent as they were kept: reading and writing a mebibyte takes milliseconds.
@@ -294,17 +345,19 @@ pub(crate) async fn list_failures(
     caller: Caller,
     Segment(artifact): Segment,
     Params(query): Params<FailuresQuery>,
-) -> Result<Json<List<FailureRow>>, Problem> {
+) -> Result<Shown<Json<List<FailureRow>>>, Problem> {
     let artifact = visible::own(&server, &caller, &artifact).await?;
     caller.needs(Scope::Publish)?;
     let paging = Paging::new(query.limit, query.cursor);
     let (before, limit) = (paging.before()?, paging.limit()?);
+    let showing = Some(server.showing(caller.whose()).await?);
     let mut page = server
         .store
         .failures((caller.key.org, artifact.id), before, limit)
         .await?;
     if query.source {
-        source::resolve(&server, &mut page.items).await?;
+        source::resolve(&server, caller.key.org, &mut page.items).await?;
     }
-    Ok(Json(List::of(page, failure_row)))
+    let body = Json(List::of(page, failure_row));
+    Ok(Shown { body, showing })
 }

@@ -1,11 +1,13 @@
 //! Async runs: durable before they are answered, started from their rows, so that they survive a restart.
 
+use super::handlers::whole;
 use super::life::{self, Durable, Start};
 use super::prepare;
 use super::run_view::{answer, view};
 use crate::problem::answer::Accepted;
 use crate::problem::{Kind, Problem};
 use crate::server::edge::turns::{self, Length};
+use crate::server::edge::unsent::showing::Shown;
 use crate::server::state::slots::First;
 use crate::server::state::{Server, Shared};
 use axum::response::{IntoResponse, Response};
@@ -32,6 +34,7 @@ pub(crate) async fn queue(
     wait: Duration,
 ) -> Result<Response, Problem> {
     let (owner, id) = (run.owner, run.id);
+    let whose = (owner.0, run.session.is_some());
     let deadline = Instant::now() + wait;
     // In a task: a caller that leaves here finds its run, and its answer, when it asks again.
     let queueing = tokio::spawn(queue_durably(Arc::clone(server), run, input, hold, first));
@@ -41,11 +44,13 @@ pub(crate) async fn queue(
     while !wait.is_zero() {
         let ended = server.jobs.ended.notified();
         // It is queued, whatever cannot be read now: who does not learn that asks for another.
-        let Ok(record) = server.store.run(owner, id).await else {
+        let Ok(found) = server.store.run(owner, id).await else {
             break;
         };
-        if let Some(record) = record.filter(|record| record.finished_at.is_some()) {
-            return Ok(answer(&record));
+        if let Some(found) = found.filter(|found| found.record.finished_at.is_some()) {
+            let (record, showing) = whole(server, (owner, whose), found).await?;
+            let body = answer(&record);
+            return Ok(Shown { body, showing }.into_response());
         }
         if tokio::time::timeout_at(deadline, ended).await.is_err() {
             break;
@@ -74,6 +79,7 @@ async fn queue_durably(
             status: Some(202),
             location: Some(location.clone()),
             body: Some(KeptBody::json(body.to_string())),
+            is_long: false,
             scope: None,
         };
         (first.slot, kept)

@@ -1,6 +1,7 @@
 //! Backtraces with files and lines, when somebody who may see them asks.
 
 use crate::problem::Problem;
+use crate::server::edge::turns;
 use crate::server::state::Server;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -8,13 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tollgate_runtime::{Frame, source};
-use tollgate_store::{Digest, RunRecord};
+use tollgate_store::{Digest, OrgId, RunRecord};
 
 /// How long tools' debug sections may be read for an answer: they are the seller's input, too.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Adds file and line to records' backtraces, as far as the tools carry them and there is time.
-pub(crate) async fn resolve(server: &Server, records: &mut [RunRecord]) -> Result<(), Problem> {
+pub(crate) async fn resolve(
+    server: &Server,
+    org: OrgId,
+    records: &mut [RunRecord],
+) -> Result<(), Problem> {
     let give_up_at = Instant::now() + PATIENCE;
     let mut by_tool: HashMap<Digest, Vec<&mut Vec<Value>>> = HashMap::new();
     for record in records {
@@ -31,7 +36,7 @@ pub(crate) async fn resolve(server: &Server, records: &mut [RunRecord]) -> Resul
     }
     for (digest, backtraces) in by_tool {
         let frames = backtraces.iter().flat_map(|it| it.iter().map(frame));
-        let resolving = resolved(server, digest, frames.collect());
+        let resolving = resolved(server, org, digest, frames.collect());
         let Ok(resolved) = timeout_at(give_up_at, resolving).await else {
             return Ok(());
         };
@@ -45,12 +50,14 @@ pub(crate) async fn resolve(server: &Server, records: &mut [RunRecord]) -> Resul
     Ok(())
 }
 
-/// Nothing of what could not be read.
+/// Nothing of what could not be read. An org reads one tool at a time, so that one place is left for the others.
 async fn resolved(
     server: &Server,
+    org: OrgId,
     tool: Digest,
     mut frames: Vec<Frame>,
 ) -> Result<Vec<Frame>, Problem> {
+    let turn = server.turns.of(org, turns::Kind::Source).await;
     let place = Arc::clone(&server.sources).acquire_owned().await;
     let wasm = match server.store.tool(&tool).await {
         Ok(wasm) => wasm,
@@ -59,7 +66,7 @@ async fn resolved(
     };
     let resolving = tokio::task::spawn_blocking(move || {
         source::resolve(&wasm, &mut frames);
-        drop(place);
+        drop((place, turn));
         frames
     });
     Ok(resolving.await.unwrap_or_default())

@@ -8,6 +8,7 @@ use crate::server::access::caller::{Caller, KeyOrSession};
 use crate::server::edge::body::{Sent, malformed, outline};
 use crate::server::edge::params::{List, Segment};
 use crate::server::edge::turns::{self, Length};
+use crate::server::edge::unsent::showing::Shown;
 use crate::server::state::live::LiveRun;
 use crate::server::state::live_spans::{AddedSpan, NotAdded, SPANS_MAX, list};
 use crate::server::state::{Server, Shared};
@@ -67,10 +68,11 @@ pub(crate) async fn run_spans(
     State(server): State<Shared>,
     KeyOrSession(caller): KeyOrSession,
     Segment(run): Segment,
-) -> Result<Json<List<ShownSpan>>, Problem> {
+) -> Result<Shown<Json<List<ShownSpan>>>, Problem> {
     let record = find(&server, &caller, &run).await?;
     caller.may_read_runs()?;
     let (org, id) = (caller.key.org, record.run.id);
+    let showing = Some(server.showing(caller.whose()).await?);
     let requests = server.store.run_spans(org, id).await?.unwrap_or_default();
     let live = server.live.get(id).filter(|live| !live.is_durable);
     let (held, kept) = match live {
@@ -99,10 +101,11 @@ pub(crate) async fn run_spans(
         .turns
         .work(turn, Length::of_json(bytes), show)
         .await?;
-    Ok(Json(List {
+    let body = Json(List {
         items: shown?,
         next_cursor: None,
-    }))
+    });
+    Ok(Shown { body, showing })
 }
 
 fn unreadable(error: serde_json::Error) -> Problem {

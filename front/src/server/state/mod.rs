@@ -12,7 +12,9 @@ use super::edge::body::Bodies;
 use super::edge::rate::Rates;
 use super::edge::turns::Turns;
 use super::edge::unsent::Unsent;
+use super::edge::unsent::showing::Showing;
 use crate::config::Config;
+use crate::problem::Problem;
 use crate::terms::Widening;
 use gate::Gate;
 use jobs::Jobs;
@@ -26,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tollgate_runtime::Runtime;
-use tollgate_store::{ReleaseId, Store};
+use tollgate_store::{OrgId, ReleaseId, Store};
 
 /// Tools whose debug sections are read at once. Each reading may take some hundred MiB, even after its caller has left.
 const SOURCES_AT_ONCE: usize = 2;
@@ -93,6 +95,11 @@ impl Server {
             store,
             runtime,
         })
+    }
+
+    /// The turn of a caller's org to be given a long answer.
+    pub(crate) async fn showing(&self, whose: (OrgId, bool)) -> Result<Showing, Problem> {
+        Showing::new(&self.turns, &self.unsent, whose).await
     }
 
     /// From now on nothing is started. Says how many runs are left after `patience`.

@@ -1,6 +1,8 @@
 //! Answers that their clients have not taken yet. Each is held here until the last byte of it is with the kernel, and a
 //! client may take one byte in a while.
 
+pub(crate) mod showing;
+
 use crate::problem::{Kind, Problem};
 use axum::body::{Body, HttpBody};
 use axum::response::{IntoResponse, Response};

@@ -1,0 +1,53 @@
+//! Long answers: an org is given one at a time, from before its text is read until it is counted among the answers that
+//! their clients have not taken yet.
+//!
+//! Otherwise every request that waits for something would hold its text meanwhile, and nothing would count it.
+
+use super::Unsent;
+use crate::problem::Problem;
+use crate::server::edge::turns::{Kind, Turns};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
+use tollgate_store::OrgId;
+
+/// The org's turn to be given a long answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Showing(
+    #[allow(dead_code, reason = "held until it is dropped")] Arc<OwnedMutexGuard<()>>,
+);
+
+impl Showing {
+    /// Waits for the turn. Refused where the org has its share of answers that are not taken by then.
+    pub(crate) async fn new(
+        turns: &Turns,
+        unsent: &Unsent,
+        (org, is_session): (OrgId, bool),
+    ) -> Result<Self, Problem> {
+        let turn = turns.of(org, Kind::Show).await;
+        unsent.check(org, is_session)?;
+        Ok(Self(Arc::new(turn)))
+    }
+}
+
+/// An answer with the turn that it was made in.
+pub(crate) struct Shown<T> {
+    pub(crate) body: T,
+    /// `None` for a short one.
+    pub(crate) showing: Option<Showing>,
+}
+
+impl<T: IntoResponse> IntoResponse for Shown<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.body.into_response();
+        if let Some(showing) = self.showing {
+            response.extensions_mut().insert(showing);
+        }
+        response
+    }
+}
+
+/// Ends the turn that an answer was made in, if there is one.
+pub(crate) fn end(response: &mut Response) {
+    response.extensions_mut().remove::<Showing>();
+}

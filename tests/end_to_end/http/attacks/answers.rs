@@ -1,0 +1,78 @@
+//! Long answers, of which one org asks for many at once.
+
+use crate::http::bodies::raw::head;
+use crate::http::small::{published, sleeper, text};
+use serde_json::json;
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use tollgate_tests::holds_within;
+use tollgate_tests::server::{Caller, JSON, Server};
+
+/// What all answers may take that their clients have not read, and one org half of.
+const UNREAD_BYTES: u64 = 64 << 20;
+/// So many answers of three megabytes.
+const ASKED: usize = 400;
+/// What the server may take for that org's, with what it needs to make one answer and what its allocator keeps.
+const GROWTH_BYTES_MAX: u64 = 400 << 20;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn that_nobody_reads_take_no_more_than_the_org_s_share() {
+    let _machine = crate::MACHINE.blocking_lock();
+    let unread = UNREAD_BYTES.to_string();
+    let server = Server::start_with(&[("TOLLGATE_PROCESS__HOST_BUFFER_BYTES", unread.as_str())]);
+    let (noisy, quiet) = (server.org("noisy"), server.org("quiet"));
+    let run = run_with_spans(&noisy);
+    let other = published(&quiet, &crate::http::small::quick("quick", "1.0.0"));
+    let before = resident_bytes(&server);
+    let path = format!("/v1/runs/{run}/spans");
+    let request = head("GET", &path, &noisy, "application/json") + "\r\n";
+    let held: Vec<_> = (0..ASKED)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).expect("a connection");
+            stream.write_all(request.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let (began, mut most) = (Instant::now(), 0);
+    while began.elapsed() < Duration::from_secs(10) {
+        let asked = Instant::now();
+        quiet.run(&other, &json!({"input": null})).expect(200);
+        assert!(asked.elapsed() < Duration::from_secs(5));
+        most = most.max(resident_bytes(&server));
+    }
+    drop(held);
+    let growth = most.saturating_sub(before);
+    assert!(growth < GROWTH_BYTES_MAX, "{} MiB", growth >> 20);
+    let is_given_again = || noisy.get(&path).status == 200;
+    assert!(holds_within(PATIENCE, is_given_again));
+}
+
+/// A run with three megabytes of spans, which goes on for a while.
+fn run_with_spans(caller: &Caller) -> String {
+    let tool = published(caller, &sleeper("sleeper"));
+    let headers = [JSON[0], ("prefer", "respond-async")];
+    let path = format!("/v1/artifacts/{tool}/run");
+    let run = caller.send("POST", &path, &headers, br#"{"input": 25000}"#);
+    let run = text(&run.expect(202), "run_id");
+    let is_running = || caller.get(&format!("/v1/runs/{run}")).expect(200)["status"] == "RUNNING";
+    assert!(holds_within(PATIENCE, is_running));
+    let span = |at: usize| {
+        json!({"span_id": format!("{:016x}", 4096 + at), "parent_id": "0000000000000004", "name": "a",
+            "started_at": "2026-11-23T21:13:57.741Z", "ended_at": "2026-11-23T21:13:58.002Z",
+            "attributes": {"text": "x".repeat(15_000)}})
+    };
+    let spans: Vec<_> = (0..200).map(span).collect();
+    let path = format!("/v1/runs/{run}/spans");
+    caller.post(&path, &json!({"spans": spans})).expect(201);
+    run
+}
+
+fn resident_bytes(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
+    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|it| it.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.expect("a number") * 1024
+}
