@@ -67,7 +67,7 @@ fn the_checks_know_each_code_that_they_say() {
         "tool/checks",
         "tool/manifest",
         "tool/seller_schema",
-        "tool/command.rs",
+        "tool/command",
         "value",
     ];
     let root = repository().join("runtime/src");

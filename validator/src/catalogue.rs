@@ -144,6 +144,11 @@ pub const VIOLATIONS: &[Entry] = &[
         "Lower the initial memory in the linker's options.",
     ),
     entry(
+        "name_too_long",
+        "The name of an offered function, of its interface or of a parameter has more than 256 bytes.",
+        "Give it a shorter name.",
+    ),
+    entry(
         "nested_too_many",
         "There are more nested components, modules or instances than the gate follows.",
         "Compose fewer parts into one.",

@@ -1,7 +1,7 @@
 //! The functions a tool offers, as callers see them.
 
 use crate::tool::command::CommandPlan;
-use crate::value::{Parameter, Type};
+use crate::value::{Parameter, Type, held};
 use crate::violation::quoted;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -55,11 +55,17 @@ impl Interface {
             .iter()
             .map(|function| match &function.signature {
                 Signature::Typed {
-                    parameters, result, ..
+                    interface,
+                    function: own,
+                    parameters,
+                    result,
                 } => {
                     let parameters = parameters.iter().map(Parameter::memory_bytes);
                     let result = result.as_ref().map_or(0, Type::memory_bytes);
-                    parameters.sum::<u64>() + result
+                    let texts = [Some(&function.name), function.description.as_ref()];
+                    let texts = texts.into_iter().chain([interface.as_ref(), Some(own)]);
+                    let texts = texts.flatten().map(|text| held::name(text));
+                    parameters.sum::<u64>() + result + texts.sum::<u64>()
                 }
                 Signature::Command(plan) => plan.memory_bytes(),
             });

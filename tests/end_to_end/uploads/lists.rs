@@ -2,7 +2,7 @@
 //! few violations, on a thread where nobody waits for it.
 
 use super::{has_code, judged_beside_a_neighbour, violations_beside_a_neighbour};
-use crate::bytes::{MODULE, custom, leb, section};
+use crate::bytes::{COMPONENT, MODULE, custom, leb, section};
 use std::time::Duration;
 use tollgate_runtime::manifest::SECTION;
 use tollgate_runtime::{VIOLATIONS_MAX, docs};
@@ -33,6 +33,29 @@ fn imports(count: u32) -> Vec<u8> {
         &(0..count).flat_map(import).collect::<Vec<_>>(),
     ];
     [MODULE, &types, &section(2, &content.concat())].concat()
+}
+
+/// A component with one function.
+fn function(name: &str, parameter: &str) -> Vec<u8> {
+    wat_bytes(&format!(
+        r#"(component
+            (core module $m (func (export "f") (param i32)))
+            (core instance $i (instantiate $m))
+            (func $f (param "{parameter}" u8) (canon lift (core func $i "f")))
+            (export "{name}" (func $f)))"#
+    ))
+}
+
+/// A component with one function, in an interface.
+fn interface(name: &str) -> Vec<u8> {
+    wat_bytes(&format!(
+        r#"(component
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i "f")))
+            (instance $of (export "f" (func $f)))
+            (export "a:b/{name}" (instance $of)))"#
+    ))
 }
 
 fn with_manifest(rest: &str) -> Vec<u8> {
@@ -80,6 +103,35 @@ pub(super) fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("imports", imports(1_000_000), "entries_too_many"),
         ("imports that are read", imports(90_000), "import_unknown"),
+        (
+            "a function's name",
+            function(&"f".repeat(257), "a"),
+            "name_too_long",
+        ),
+        (
+            "a parameter's name",
+            function("f", &"a".repeat(257)),
+            "name_too_long",
+        ),
+        (
+            "an interface's name",
+            interface(&"i".repeat(257)),
+            "name_too_long",
+        ),
+        (
+            "exports",
+            entries(7, 250_000, b"\x01f\0\0"),
+            "entries_too_many",
+        ),
+        (
+            "declarations of a type",
+            [
+                COMPONENT,
+                &section(7, &[&[1, 0x42][..], &leb(250_000)].concat()),
+            ]
+            .concat(),
+            "entries_too_many",
+        ),
         (
             "empty sections",
             [MODULE, &[0, 1, 0].repeat(6_000_000)].concat(),

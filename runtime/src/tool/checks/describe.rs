@@ -27,7 +27,7 @@ pub(crate) struct Describer<'a> {
     types: &'a Types,
     docs: Rc<PackageDocs>,
     /// Named types: the interface they stand in, and their name there.
-    names: HashMap<ComponentDefinedTypeId, (Option<String>, String)>,
+    names: HashMap<ComponentDefinedTypeId, (Option<Rc<str>>, Rc<str>)>,
     nodes: usize,
     text_bytes: usize,
 }
@@ -62,9 +62,10 @@ impl<'a> Describer<'a> {
                 created: ComponentAnyTypeId::Defined(id),
                 ..
             }) => {
-                self.names.insert(id, (None, name.to_owned()));
+                self.names.insert(id, (None, name.into()));
             }
             Some(ComponentEntityType::Instance(instance)) => {
+                let interface: Rc<str> = name.into();
                 for (inner, item) in &self.types[instance].exports {
                     if let ComponentEntityType::Type {
                         created: ComponentAnyTypeId::Defined(id),
@@ -72,7 +73,7 @@ impl<'a> Describer<'a> {
                     } = item.ty
                     {
                         self.names
-                            .insert(id, (Some(name.to_owned()), inner.clone()));
+                            .insert(id, (Some(Rc::clone(&interface)), inner.as_str().into()));
                     }
                 }
             }
@@ -90,7 +91,7 @@ impl<'a> Describer<'a> {
     }
 
     /// Counts parts of the written-out types, and the text in them.
-    fn take(&mut self, nodes: usize, text_bytes: usize) -> Result<(), Violation> {
+    pub(super) fn take(&mut self, nodes: usize, text_bytes: usize) -> Result<(), Violation> {
         self.nodes += nodes;
         self.text_bytes += text_bytes;
         let message = if self.nodes > NODES_MAX {

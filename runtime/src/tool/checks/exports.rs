@@ -25,6 +25,9 @@ const TOOLCHAIN_INTERFACES: &[(&str, &str)] = &[(
 
 /// The most functions one tool offers.
 const FUNCTIONS_MAX: usize = 256;
+/// The most bytes of the name of a function that is offered, of its interface's and of each of its parameters'. They stand
+/// in every view of the tool, and a function's in every record of a run.
+const NAME_BYTES_MAX: usize = 256;
 
 pub(super) fn check(
     survey: &Survey<'_>,
@@ -93,8 +96,8 @@ fn has_start(types: &Types) -> bool {
 
 fn has_run(survey: &Survey<'_>, types: &Types) -> bool {
     let mut functions = found(survey, types).into_iter();
-    let run = functions
-        .find(|it| it.function == "run" && it.interface.as_deref().is_some_and(is_run_interface));
+    let run =
+        functions.find(|it| it.function == "run" && it.interface.is_some_and(is_run_interface));
     run.is_some_and(|run| {
         let ComponentFuncType {
             async_,
@@ -135,9 +138,7 @@ fn typed(
     for export in &found {
         let name = export.public_name();
         let is_offered = match &chosen_names {
-            Some(chosen) => {
-                chosen.contains(name.as_str()) || chosen.contains(export.function.as_str())
-            }
+            Some(chosen) => chosen.contains(name.as_str()) || chosen.contains(export.function),
             None => export.interface.is_none() == world_functions && !export.is_toolchain(),
         };
         if !is_offered {
@@ -176,15 +177,15 @@ fn typed(
 }
 
 /// An exported function, before its types are read.
-struct Found {
+struct Found<'a> {
     /// As exported: `package:name/interface@version`.
-    interface: Option<String>,
-    function: String,
+    interface: Option<&'a str>,
+    function: &'a str,
     ty: ComponentFuncTypeId,
     offset: usize,
 }
 
-fn found(survey: &Survey<'_>, types: &Types) -> Vec<Found> {
+fn found<'a>(survey: &'a Survey<'_>, types: &'a Types) -> Vec<Found<'a>> {
     let mut found = Vec::new();
     for export in &survey.exports {
         let offset = export.offset;
@@ -196,7 +197,7 @@ fn found(survey: &Survey<'_>, types: &Types) -> Vec<Found> {
             Some(ComponentEntityType::Func(ty)) => {
                 found.push(Found {
                     interface: None,
-                    function: export.name.clone(),
+                    function: &export.name,
                     ty,
                     offset,
                 });
@@ -204,10 +205,9 @@ fn found(survey: &Survey<'_>, types: &Types) -> Vec<Found> {
             Some(ComponentEntityType::Instance(instance)) => {
                 for (name, item) in &types[instance].exports {
                     if let ComponentEntityType::Func(ty) = item.ty {
-                        let interface = Some(export.name.clone());
                         found.push(Found {
-                            interface,
-                            function: name.clone(),
+                            interface: Some(&export.name),
+                            function: name,
                             ty,
                             offset,
                         });
@@ -220,18 +220,17 @@ fn found(survey: &Survey<'_>, types: &Types) -> Vec<Found> {
     found
 }
 
-impl Found {
+impl Found<'_> {
     /// `function`, or `interface.function`.
     fn public_name(&self) -> String {
-        match &self.interface {
+        match self.interface {
             Some(interface) => format!("{}.{}", short_name(interface), self.function),
-            None => self.function.clone(),
+            None => self.function.to_owned(),
         }
     }
 
     fn is_toolchain(&self) -> bool {
         self.interface
-            .as_deref()
             .is_some_and(|name| TOOLCHAIN_INTERFACES.iter().any(|(known, _)| *known == name))
     }
 
@@ -252,7 +251,17 @@ impl Found {
                 "the function is async; export a plain one",
             ));
         }
-        let scope = self.interface.as_deref();
+        let scope = self.interface;
+        let names = params.iter().map(|(name, _)| ("parameter", name.as_str()));
+        let own = scope.map(|name| ("interface", name));
+        for (what, name) in own
+            .into_iter()
+            .chain([("function", self.function)])
+            .chain(names)
+        {
+            check_name(what, name)?;
+            describer.take(0, name.len())?;
+        }
         let parameters = params.iter().map(|(name, ty)| {
             Ok(Parameter {
                 name: name.to_string(),
@@ -266,9 +275,10 @@ impl Found {
             .transpose()?;
         let description = describer
             .docs()
-            .function(scope, &self.function)
+            .function(scope, self.function)
             .map(str::to_owned);
-        let (interface, function) = (self.interface.clone(), self.function.clone());
+        describer.take(0, description.as_ref().map_or(0, String::len))?;
+        let (interface, function) = (scope.map(str::to_owned), self.function.to_owned());
         let signature = Signature::Typed {
             interface,
             function,
@@ -281,6 +291,17 @@ impl Found {
             signature,
         })
     }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), Violation> {
+    if name.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "the {what}'s name has {} bytes; at most {NAME_BYTES_MAX} are allowed",
+        name.len()
+    );
+    Err(Violation::new("name_too_long", message))
 }
 
 /// `forecast` of `acme:weather/forecast@1.0.0`.

@@ -24,6 +24,7 @@ pub(crate) struct Facts {
     manifest: Option<String>,
     uses_files: bool,
     counts: Counts,
+    names: u64,
     notes: Vec<Found>,
 }
 
@@ -89,6 +90,7 @@ impl Facts {
             manifest: admissible.manifest.as_ref().map(|it| it.text.clone()),
             uses_files: admissible.uses_files,
             counts: admissible.counts,
+            names: admissible.names,
             notes: admissible.notes.iter().map(found).collect(),
         }
     }
@@ -131,6 +133,7 @@ impl Facts {
             manifest,
             uses_files: self.uses_files,
             counts: self.counts,
+            names: self.names,
             notes,
         })
     }

@@ -43,6 +43,7 @@ pub const CODES: &[&str] = &[
     "manifest_invalid",
     "memories_too_many",
     "memory_too_large",
+    "name_too_long",
     "nested_too_many",
     "schema_invalid",
     "table_too_large",
@@ -76,6 +77,9 @@ impl Rules {
     }
 }
 
+/// Bytes that the engine takes for each export of a module or instance, about. Measured: 100 to 500.
+const BYTES_PER_NAME: u64 = 512;
+
 /// A file that passed every check, as far as it can be judged without compiling it.
 #[derive(Debug, Clone)]
 pub struct Admissible {
@@ -89,15 +93,18 @@ pub struct Admissible {
     pub uses_files: bool,
     /// What one run instantiates.
     pub counts: Counts,
+    /// Exports of all modules and instances in the file.
+    pub names: u64,
     /// What the gate admits but a reader should know.
     pub notes: Vec<Violation>,
 }
 
 impl Admissible {
-    /// Bytes that what the seller wrote takes in memory, about. Its text can stand for seventy times its length.
+    /// Bytes that what the seller wrote takes in memory, about, beside its code. Its text can stand for seventy times its
+    /// length.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let manifest = self.manifest.as_ref().map_or(0, Manifest::memory_bytes);
-        manifest + self.interface.memory_bytes()
+        manifest + self.interface.memory_bytes() + self.names * BYTES_PER_NAME
     }
 }
 
@@ -147,6 +154,7 @@ pub fn admit(bytes: &[u8], rules: &Rules) -> Result<Admissible, Vec<Violation>> 
                 manifest,
                 uses_files,
                 counts,
+                names: survey.names,
                 notes,
             })
         }

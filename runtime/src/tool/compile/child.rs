@@ -36,7 +36,7 @@ pub fn compile_child() -> ExitCode {
 pub fn confine_as_compile_child() -> io::Result<()> {
     confine::close_inherited();
     let limits = CompileLimits::default();
-    confine::limit(&limits, limits.cpu)?;
+    confine::limit(&limits, limits.cpu, limits.code_bytes)?;
     confine::become_unprivileged();
     confine::give_up()
 }
@@ -46,7 +46,8 @@ type Ended = (ChildEnd, String);
 fn work() -> Result<(), Ended> {
     confine::close_inherited();
     let request = Request::read(io::stdin()).map_err(unable("the order was not read"))?;
-    confine::limit(&request.limits, request.cpu()).map_err(unable("its limits were not set"))?;
+    confine::limit(&request.limits, request.cpu(), request.answer_bytes())
+        .map_err(unable("its limits were not set"))?;
     confine::become_unprivileged();
     end_with(request.parent).map_err(unable("it is an orphan"))?;
     let wasm = wasm(request.wasm_bytes).map_err(unable("the tool was not read"))?;

@@ -46,10 +46,10 @@ pub(super) fn close_inherited() {
 }
 
 /// Sets the limits, of this process and so of its threads to come.
-pub(super) fn limit(limits: &CompileLimits, cpu: Duration) -> io::Result<()> {
+pub(super) fn limit(limits: &CompileLimits, cpu: Duration, answer_bytes: u64) -> io::Result<()> {
     most(Resource::Core, 0)?;
     most(Resource::As, limits.address_space_bytes)?;
-    most(Resource::Fsize, limits.code_bytes)?;
+    most(Resource::Fsize, answer_bytes)?;
     most(Resource::Nofile, FILES_MAX)?;
     // The soft limit sends SIGXCPU, which names the reason. The hard limit sends SIGKILL.
     let seconds = cpu.as_secs().max(1);

@@ -33,6 +33,9 @@ impl Default for CompileLimits {
     }
 }
 
+/// The most bytes of a verdict, which the host reads: types have at most some MiB of names.
+pub(super) const VERDICT_BYTES_MAX: u64 = 32 << 20;
+
 /// What a child does with a tool.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Task {
@@ -60,6 +63,14 @@ impl Request {
         match self.task {
             Task::Judge(_) => self.limits.checks_cpu,
             Task::Compile(_) => self.limits.cpu,
+        }
+    }
+
+    /// The most bytes of its answer.
+    pub(super) fn answer_bytes(&self) -> u64 {
+        match self.task {
+            Task::Judge(_) => self.limits.code_bytes.min(VERDICT_BYTES_MAX),
+            Task::Compile(_) => self.limits.code_bytes,
         }
     }
 }

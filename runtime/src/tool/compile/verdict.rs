@@ -1,7 +1,7 @@
 //! A file judged by a child: its verdict, or what its end says of the file.
 
 use super::end::Spent;
-use super::request::Task;
+use super::request::{Task, VERDICT_BYTES_MAX};
 use super::{CompileChild, CompileFailure, host};
 use crate::tool::checks::{Admissible, Rules, Verdict, read, sized};
 use crate::violation::Violation;
@@ -61,7 +61,7 @@ fn said(failure: &CompileFailure) -> Violation {
         ),
         Spent::Code => format!(
             "what the checks found of the tool takes more than {} MiB; {FEWER}",
-            limits.code_bytes / MIB
+            limits.code_bytes.min(VERDICT_BYTES_MAX) / MIB
         ),
     };
     Violation::new("check_budget", message)

@@ -2,8 +2,8 @@
 
 use super::kinds::{component_kind, core_kind};
 use super::{
-    Counts, CustomSection, DEPTH_READ_MAX, ENTRIES_READ_MAX, Export, Import, Memory, Survey, Table,
-    Unreadable, type_depth,
+    Counts, CustomSection, DEPTH_READ_MAX, ENTRIES_READ_MAX, Export, Import, Memory,
+    NAMES_READ_MAX, Survey, Table, Unreadable, type_depth,
 };
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
@@ -28,6 +28,7 @@ impl<'a> Survey<'a> {
         open: &mut Vec<Definition>,
     ) -> Result<(), Unreadable> {
         self.count_entries(&payload, open.len() == 1)?;
+        self.count_names(&payload)?;
         match payload {
             Payload::Version {
                 encoding, range, ..
@@ -82,6 +83,24 @@ impl<'a> Survey<'a> {
         };
         self.entries += u64::from(count);
         match self.entries > ENTRIES_READ_MAX {
+            true => Err(Unreadable::TooMany { offset }),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts names that an engine keeps, before they are read.
+    fn count_names(&mut self, payload: &Payload<'a>) -> Result<(), Unreadable> {
+        let (count, offset) = match payload {
+            Payload::ExportSection(it) => (it.count(), it.range().start),
+            Payload::ComponentExportSection(it) => (it.count(), it.range().start),
+            _ => return Ok(()),
+        };
+        self.add_names(u64::from(count), offset)
+    }
+
+    fn add_names(&mut self, count: u64, offset: usize) -> Result<(), Unreadable> {
+        self.names = self.names.saturating_add(count);
+        match self.names > NAMES_READ_MAX {
             true => Err(Unreadable::TooMany { offset }),
             false => Ok(()),
         }
@@ -180,10 +199,15 @@ impl<'a> Survey<'a> {
         match payload {
             Payload::InstanceSection(section) => {
                 self.instantiations += u64::from(section.count());
-                for instance in section {
-                    if let Instance::Instantiate { module_index, .. } = instance? {
-                        let counts = entry(&component.modules, module_index);
-                        component.counts.add(counts);
+                for instance in section.into_iter_with_offsets() {
+                    match instance? {
+                        (_, Instance::Instantiate { module_index, .. }) => {
+                            let counts = entry(&component.modules, module_index);
+                            component.counts.add(counts);
+                        }
+                        (offset, Instance::FromExports(exports)) => {
+                            self.add_names(exports.len() as u64, offset)?;
+                        }
                     }
                 }
             }
@@ -191,7 +215,7 @@ impl<'a> Survey<'a> {
                 self.instantiations += u64::from(section.count());
                 for instance in section.into_iter_with_offsets() {
                     let (offset, instance) = instance?;
-                    self.instantiate(instance, offset, component);
+                    self.instantiate(instance, offset, component)?;
                 }
             }
             Payload::ComponentAliasSection(section) => {
@@ -202,7 +226,8 @@ impl<'a> Survey<'a> {
             }
             Payload::ComponentTypeSection(section) => {
                 let range = section.range();
-                type_depth::check(&self.bytes[range.clone()], range.start)?;
+                let declared = type_depth::check(&self.bytes[range.clone()], range.start)?;
+                self.add_names(declared, range.start)?;
                 for ty in section {
                     self.component_types += types_in(&ty?);
                 }
@@ -275,7 +300,7 @@ impl<'a> Survey<'a> {
         instance: ComponentInstance<'a>,
         offset: usize,
         innermost: &mut Definition,
-    ) {
+    ) -> Result<(), Unreadable> {
         match instance {
             ComponentInstance::Instantiate {
                 component_index,
@@ -289,11 +314,13 @@ impl<'a> Survey<'a> {
                     .add(entry(&innermost.components, component_index));
             }
             ComponentInstance::FromExports(exports) => {
+                self.add_names(exports.len() as u64, offset)?;
                 for export in &exports {
                     self.note_passed(export.kind, offset, "bundles");
                 }
             }
         }
+        Ok(())
     }
 
     fn alias(

@@ -45,6 +45,8 @@ pub struct Survey<'a> {
     pub passed: Option<(usize, &'static str)>,
     /// Custom sections of the file itself.
     pub custom_sections: Vec<CustomSection<'a>>,
+    /// Exports of all modules and instances in the file: the engine keeps each by its name.
+    pub names: u64,
     /// What places are kept for above.
     entries: u64,
 }
@@ -144,6 +146,10 @@ impl Counts {
 /// time for each level. Honest tools have three or four.
 const DEPTH_READ_MAX: usize = 100;
 
+/// Exports of modules and instances, wherever they are, and declarations of types: more are not read. Interpreters have
+/// some ten thousand.
+const NAMES_READ_MAX: u64 = 200_000;
+
 /// Imports, exports, memories, tables, aliases, definitions and custom sections: more are not read, since each takes a
 /// place in memory that is many times its three bytes in the file. Honest tools have some hundreds.
 const ENTRIES_READ_MAX: u64 = 100_000;
@@ -188,6 +194,7 @@ pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, Unreadable> {
         component_depth: 0,
         passed: None,
         custom_sections: Vec::new(),
+        names: 0,
         entries: 0,
     };
     // The innermost definition being read is last.

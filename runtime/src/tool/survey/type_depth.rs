@@ -1,7 +1,7 @@
 //! How deep the types of a section nest, found without recursion: the parser's own reader recurses for each level,
 //! and a file of 2 KiB would take the whole process's stack with it.
 
-use super::{DEPTH_READ_MAX, Unreadable};
+use super::{DEPTH_READ_MAX, NAMES_READ_MAX, Unreadable};
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType,
     ComponentTypeRef, CoreType,
@@ -10,8 +10,9 @@ use wasmparser::{
 const COMPONENT_TYPE: u8 = 0x41;
 const INSTANCE_TYPE: u8 = 0x42;
 
-/// Walks a component type section, which begins at `offset` of the file.
-pub(super) fn check(section: &[u8], offset: usize) -> Result<(), Unreadable> {
+/// Walks a component type section, which begins at `offset` of the file. Returns how many declarations its types have.
+pub(super) fn check(section: &[u8], offset: usize) -> Result<u64, Unreadable> {
+    let mut declarations: u64 = 0;
     let mut reader = BinaryReader::new(section, offset);
     // Entries left at each level: of the section itself first, of the innermost type last.
     let mut left = vec![reader.read_var_u32()?];
@@ -31,12 +32,18 @@ pub(super) fn check(section: &[u8], offset: usize) -> Result<(), Unreadable> {
                     return Err(Unreadable::TooDeep { offset });
                 }
                 reader.read_u8()?;
-                left.push(reader.read_var_u32()?);
+                let inner = reader.read_var_u32()?;
+                declarations = declarations.saturating_add(inner.into());
+                if declarations > NAMES_READ_MAX {
+                    let offset = reader.original_position();
+                    return Err(Unreadable::TooMany { offset });
+                }
+                left.push(inner);
             }
             _ => reader.read::<ComponentType<'_>>().map(drop)?,
         }
     }
-    Ok(())
+    Ok(declarations)
 }
 
 /// Reads a declaration inside a type, unless it is a type itself: of that only the first byte.
