@@ -2,8 +2,9 @@
 
 use crate::run::credentials::Missing;
 use crate::violation::Violation;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
+use tokio::sync::SetOnce;
 
 /// A run that did not start: nothing of the tool has run (or, at capacity, nothing that counts).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,12 +44,17 @@ fn names(missing: &[Missing]) -> String {
 
 /// When a run's guest started, for whoever keeps its record. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Started(Arc<OnceLock<SystemTime>>);
+pub struct Started(Arc<SetOnce<SystemTime>>);
 
 impl Started {
     /// By the machine's clock; `None` while the run waits for its turn or is being loaded.
     pub fn at(&self) -> Option<SystemTime> {
         self.0.get().copied()
+    }
+
+    /// Waits for the start. A run that ends without one never starts.
+    pub async fn wait(&self) -> SystemTime {
+        *self.0.wait().await
     }
 
     pub(crate) fn mark(&self) {

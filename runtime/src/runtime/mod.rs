@@ -145,7 +145,7 @@ impl Runtime {
     }
 
     /// Counts the run's input among those whose runs have not started: values take many times the bytes of
-    /// their JSON. [`Tool::prepare`] does so for a run that was not held; a caller that has to wait for something
+    /// their JSON. [`Tool::prepare`](crate::Tool::prepare) does so for a run that was not held; a caller that has to wait for something
     /// between reading an input and that does it first.
     ///
     /// An owner's may take half of [`ProcessLimits::host_buffer_bytes`](crate::ProcessLimits) and all of them together

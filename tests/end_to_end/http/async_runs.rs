@@ -1,9 +1,13 @@
 //! Runs that are not waited for: queued, polled, cancelled, listed; and failures as their seller sees them.
 
+use super::rows::RUN_NOT_RUNNING;
+use super::small::{manifest, published};
+use crate::compiling::Seen;
 use serde_json::{Value, json};
-use std::time::Duration;
-use tollgate_tests::holds_within;
+use std::fs;
+use std::time::{Duration, Instant};
 use tollgate_tests::server::{Answer, Caller, JSON, Server};
+use tollgate_tests::{holds_within, packed};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -98,6 +102,49 @@ fn a_run_is_cancelled_while_it_runs_or_waits() {
         let body = answer.expect_problem(409, "run_cancelled", "Run was cancelled");
         assert_eq!((&body["run_id"], &body["charged"]), (&run, &json!(0)));
     });
+}
+
+/// A run that was queued before a restart, of a tool that takes seconds to compile and is no longer kept compiled.
+#[test]
+fn a_run_is_cancelled_while_its_tool_is_loaded() {
+    const LOOPS: usize = 8_000;
+    let server = Server::start_with(&[("TOLLGATE_ASYNC_RUNS", "1")]);
+    let caller = server.org("impatient");
+    let text = format!(
+        r#"(module (memory (export "memory") 1) (func (export "_start") {}{}))"#,
+        "loop ".repeat(LOOPS),
+        "end ".repeat(LOOPS)
+    );
+    let began = Instant::now();
+    let slow = published(&caller, &packed(&text, &manifest("slow", "1.0.0")));
+    let compiling = began.elapsed();
+    let asleep = queue(
+        &caller,
+        &caller.published("sleep-hour"),
+        &json!({"input": null}),
+    );
+    once(&caller, &asleep, "RUNNING");
+    let run = queue(&caller, &slow, &json!({"input": null}));
+    let (key, compiled) = (caller.key.clone(), server.data().join("compiled"));
+    let folder = server.kill();
+    fs::remove_dir_all(compiled).expect("compiled tools");
+    let server = Server::start_in(folder, &[]);
+    let caller = server.caller(&key);
+    Seen::below(server.id());
+    // It is taken out of the queue at once, and shown as queued until its guest starts.
+    std::thread::sleep(Duration::from_millis(500));
+    once(&caller, &run, "QUEUED");
+    let asked = Instant::now();
+    let cancelled = cancel(&caller, &run).expect(200);
+    let took = asked.elapsed();
+    assert!(took < compiling / 2, "{took:?} of {compiling:?}");
+    assert_eq!(
+        (&cancelled["status"], &cancelled["charged"]),
+        (&json!("CANCELLED"), &json!(0))
+    );
+    assert!(cancelled["started_at"].is_null(), "{cancelled}");
+    once(&caller, &run, "CANCELLED");
+    RUN_NOT_RUNNING.is("again", cancel(&caller, &run));
 }
 
 #[test]

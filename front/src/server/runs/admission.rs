@@ -1,7 +1,7 @@
 //! A run, from request to answer, in the contract's order: the first step that does not hold answers.
 
 use super::jobs;
-use super::life::{Durable, Running, Start, start};
+use super::life::{Durable, Known, Running, Start, start};
 use super::prepare;
 use super::recall;
 use super::request::{Preference, RunRequest, traceparent};
@@ -280,7 +280,7 @@ fn place(server: &Server) -> Result<(), Problem> {
 /// Starts a run, durably where its answer is kept, and waits for its end.
 async fn begun(server: &Shared, begin: Start, first: Option<First>) -> Result<Response, Problem> {
     let running = match first {
-        None => start(server, begin),
+        None => go(server, begin),
         Some(first) => {
             // In a task: a caller that leaves here must not leave a row that nobody ends.
             let beginning = Box::pin(begin_durably(Arc::clone(server), begin, first));
@@ -308,5 +308,10 @@ async fn begin_durably(server: Shared, begin: Start, first: First) -> Result<Run
     };
     let slot = Some((first.slot, kept));
     server.store.begin_run(begin.run.clone(), slot).await?;
-    Ok(start(&server, begin))
+    Ok(go(&server, begin))
+}
+
+fn go(server: &Shared, begin: Start) -> Running {
+    let known = Known::new(server, begin.run.clone(), begin.durable);
+    start(known, begin)
 }

@@ -20,7 +20,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use std::time::Duration;
 use tollgate_store::{ArtifactId, FoundRun, OrgId, ProjectId, RunFilter, RunId, RunRecord, Scope};
 use utoipa::{IntoParams, ToSchema};
 
@@ -89,9 +88,8 @@ pub(crate) struct RunsQuery {
     cursor: Option<String>,
 }
 
-/// How often, and how many times, a run is looked for whose tool is being loaded.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
-pub(crate) const LOOKS: u32 = 200;
+/// How many times a run is cancelled that goes back to the queue at that moment.
+const CANCELLED_IN: usize = 3;
 
 const STATUSES: [&str; 6] = [
     "QUEUED",
@@ -236,39 +234,37 @@ pub(crate) async fn cancel_run(
 ) -> Result<Json<RunView>, Problem> {
     let found = find(&server, &caller, &run).await?;
     caller.needs(Scope::Run)?;
-    let not_running = || Problem::of(Kind::RunNotRunning).with_run(found.run.id);
-    if let Some(live) = under_way(&server, &found).await {
-        live.cancel();
-        return match live.ended().await {
-            RunEnd::Recorded(record) if record.status == "CANCELLED" => {
-                Ok(Json(view(RunRecord::clone(&record))))
+    let id = found.run.id;
+    let not_running = || Problem::of(Kind::RunNotRunning).with_run(id);
+    for _ in 0..CANCELLED_IN {
+        let live = match server.live.get(id) {
+            Some(live) => live,
+            None if server.store.cancel_queued(caller.owner(), id).await? => {
+                return Ok(Json(view(find(&server, &caller, &run).await?)));
             }
-            RunEnd::Recorded(_) => Err(not_running()),
-            RunEnd::Refused(problem) => Err(*problem),
+            None => under_way(&server, id).await.ok_or_else(not_running)?,
         };
+        live.cancel();
+        match live.ended().await {
+            RunEnd::Recorded(record) if record.status == "CANCELLED" => {
+                return Ok(Json(view(RunRecord::clone(&record))));
+            }
+            RunEnd::Recorded(_) => return Err(not_running()),
+            // It was going back to the queue.
+            RunEnd::Refused(problem) if problem.kind() == Kind::AtCapacity => {}
+            RunEnd::Refused(problem) => return Err(*problem),
+        }
     }
-    if !server
-        .store
-        .cancel_queued(caller.owner(), found.run.id)
-        .await?
-    {
-        return Err(not_running());
-    }
-    Ok(Json(view(find(&server, &caller, &run).await?)))
+    Err(Problem::of(Kind::AtCapacity).with_run(id))
 }
 
-/// The run, where it is under way. One that was taken out of the queue is, once its tool is loaded.
-async fn under_way(server: &Server, found: &RunRecord) -> Option<Arc<LiveRun>> {
-    let looks = if found.status == "RUNNING" { LOOKS } else { 1 };
-    for look in 0..looks {
-        if look > 0 {
-            tokio::time::sleep(LOOK).await;
-        }
-        if let Some(live) = server.live.get(found.run.id) {
-            return Some(live);
-        }
+/// The run, where it is under way: one that is being taken out of the queue is in a moment.
+pub(crate) async fn under_way(server: &Server, id: RunId) -> Option<Arc<LiveRun>> {
+    if let Some(live) = server.live.get(id) {
+        return Some(live);
     }
-    None
+    let _claiming = server.jobs.claiming.lock().await;
+    server.live.get(id)
 }
 
 /// A line that a tool wrote for people.

@@ -1,15 +1,15 @@
 //! Async runs: durable before they are answered, started from their rows, so that they survive a restart.
 
 use super::handlers::whole;
-use super::life::{self, Durable, Start};
+use super::life::{self, Durable, Known, Start};
 use super::prepare;
 use super::run_view::{answer, view};
 use crate::problem::answer::Accepted;
 use crate::problem::{Kind, Problem};
 use crate::server::edge::turns::{self, Length};
 use crate::server::edge::unsent::showing::Shown;
+use crate::server::state::Shared;
 use crate::server::state::slots::First;
-use crate::server::state::{Server, Shared};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -113,9 +113,9 @@ fn queued(run: NewRun) -> RunRecord {
 pub(crate) async fn work(server: Shared) {
     while !server.is_draining() {
         match claim(&server).await {
-            Ok(Some(claimed)) => {
+            Ok(Some((claimed, known))) => {
                 let server = Arc::clone(&server);
-                tokio::spawn(async move { run(&server, claimed).await });
+                tokio::spawn(async move { run(&server, claimed, known).await });
             }
             Ok(None) => {
                 let _ = tokio::time::timeout(LOOK, server.jobs.queued.notified()).await;
@@ -128,15 +128,18 @@ pub(crate) async fn work(server: Shared) {
     }
 }
 
-async fn claim(server: &Server) -> Result<Option<Claimed>, Problem> {
+async fn claim(server: &Shared) -> Result<Option<(Claimed, Known)>, Problem> {
     let Some(passed_over) = server.jobs.passed_over() else {
         return Ok(None);
     };
+    let _claiming = server.jobs.claiming.lock().await;
     let claimed = server.store.claim_run(&passed_over).await?;
-    if let Some(claimed) = &claimed {
+    Ok(claimed.map(|claimed| {
         server.jobs.take(claimed.run.owner.0);
-    }
-    Ok(claimed)
+        let durable = Durable::Claimed(claimed.attempt);
+        let known = Known::new(server, claimed.run.clone(), durable);
+        (claimed, known)
+    }))
 }
 
 async fn held(server: &Shared, run: &NewRun, text: String) -> Result<Run, Problem> {
@@ -153,22 +156,30 @@ async fn held(server: &Shared, run: &NewRun, text: String) -> Result<Run, Proble
         .await?
 }
 
-async fn run(server: &Shared, claimed: Claimed) {
+async fn run(server: &Shared, claimed: Claimed, known: Known) {
     let _slot = server.jobs.taken(claimed.run.owner.0);
     let durable = Durable::Claimed(claimed.attempt);
     let (run, text) = (claimed.run, claimed.input);
     let hold = server.store.take_up_hold(&run);
     let queued = Time::now().since(run.created_at);
-    let prepared = match server.store.is_suspended(&run).await {
-        Ok(false) => match held(server, &run, text).await {
-            Ok(held) => prepare::prepare(server, &run, held).await,
-            Err(problem) => Err(problem),
-        },
-        Ok(true) => Err(Problem::of(Kind::Suspended)),
-        Err(error) => Err(error.into()),
+    let preparing = async {
+        if server.store.is_suspended(&run).await? {
+            return Err(Problem::of(Kind::Suspended));
+        }
+        let held = held(server, &run, text).await?;
+        prepare::prepare(server, &run, held).await
     };
-    match prepared {
-        Ok((prepared, load)) => {
+    let prepared = tokio::select! {
+        biased;
+        _ = known.live.stopped() => None,
+        prepared = preparing => Some(prepared),
+    };
+    match prepared.filter(|_| known.live.is_stopped().is_none()) {
+        None => {
+            let end = life::cancel(server, run, hold, durable).await;
+            known.live.end(end);
+        }
+        Some(Ok((prepared, load))) => {
             let start = Start {
                 run,
                 prepared,
@@ -178,13 +189,14 @@ async fn run(server: &Shared, claimed: Claimed) {
                 durable,
                 under_way: None,
             };
-            life::start(server, start).await;
+            life::start(known, start).await;
         }
-        Err(problem) => {
+        Some(Err(problem)) => {
             if problem.kind() == Kind::AtCapacity {
                 tokio::time::sleep(LOOK).await;
             }
-            life::take_back(server, run, hold, durable, problem).await;
+            let end = life::take_back(server, run, hold, durable, problem).await;
+            known.live.end(end);
         }
     }
 }

@@ -52,23 +52,42 @@ fn lost() -> RunEnd {
     RunEnd::Refused(Box::new(Problem::of(Kind::Internal)))
 }
 
-/// Makes a run ready to go, which it does as far as it is polled: it is found by its id from here on.
-pub(crate) fn start(server: &Shared, start: Start) -> Running {
-    let live = Arc::new(LiveRun::new(
-        start.run.clone(),
-        start.prepared.started(),
-        start.durable != Durable::No,
-    ));
-    server.live.insert(Arc::clone(&live));
-    let (server, running) = (Arc::clone(server), Arc::clone(&live));
-    let going = Box::pin(async move {
+/// A run that is found by its id, until this is dropped. Whoever waits for its end is told then, at the latest.
+pub(crate) struct Known {
+    server: Shared,
+    pub(crate) live: Arc<LiveRun>,
+}
+
+impl Known {
+    pub(crate) fn new(server: &Shared, run: NewRun, durable: Durable) -> Self {
+        let live = Arc::new(LiveRun::new(run, durable != Durable::No));
+        server.live.insert(Arc::clone(&live));
+        Self {
+            server: Arc::clone(server),
+            live,
+        }
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
         // A fault of ours must not leave callers waiting for ever.
-        let end = AssertUnwindSafe(run(&server, &running, start))
+        self.live.end(lost());
+        self.server.live.remove(self.live.run.id);
+    }
+}
+
+/// Makes a run ready to go, which it does as far as it is polled.
+pub(crate) fn start(known: Known, start: Start) -> Running {
+    let live = Arc::clone(&known.live);
+    live.prepared(start.prepared.started());
+    let going = Box::pin(async move {
+        let Known { server, live } = &known;
+        let end = AssertUnwindSafe(run(server, live, start))
             .catch_unwind()
             .await;
         let end = end.unwrap_or_else(|_| lost());
-        running.end(end.clone());
-        server.live.remove(running.run.id);
+        live.end(end.clone());
         end
     });
     Running {
@@ -231,6 +250,13 @@ async fn record_later(server: Shared, mut settlement: Box<Settlement>) {
             Ok(_) => return,
         }
     }
+}
+
+/// Ends a run with a row that was cancelled while its tool was loaded.
+pub(crate) async fn cancel(server: &Shared, run: NewRun, hold: Hold, durable: Durable) -> RunEnd {
+    let finish = cancelled(None);
+    count(&server.live.counted, &finish);
+    settle(server, run, hold, durable, finish).await
 }
 
 /// Leaves no record of a run that was not started. A queued one is put back where it may be started later.

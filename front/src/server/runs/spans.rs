@@ -1,6 +1,6 @@
 //! A run's spans: what it spent its time on, what it asked of other machines, and what callers added while it ran.
 
-use super::handlers::{LOOK, LOOKS, find};
+use super::handlers::{find, under_way};
 use super::uploaded_span::{SPAN_BYTES_MAX, SpansUpload, checked};
 use crate::problem::answer::Created;
 use crate::problem::{Kind, Problem};
@@ -23,11 +23,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tollgate_runtime::value::strict;
 use tollgate_runtime::{VIOLATIONS_MAX, Violation};
-use tollgate_store::{RunRecord, Scope, StoreError};
+use tollgate_store::{RunId, RunRecord, Scope, StoreError};
 use utoipa::ToSchema;
 
 /// Bytes of one span as it is written, with its blanks.
 const SPAN_TEXT_BYTES_MAX: usize = 4 * SPAN_BYTES_MAX;
+/// How long spans wait for their run to start.
+const STARTED_WITHIN: Duration = Duration::from_secs(10);
 /// The span that requests are in.
 const CALL: &str = "call";
 /// Bytes of a request that adds spans: those of all there may be, and what is around them.
@@ -128,7 +130,7 @@ pub(crate) async fn add_spans(
     let record = find(&server, &caller, &run).await?;
     caller.needs(Scope::Run)?;
     let not_running = || Problem::of(Kind::RunNotRunning).with_run(record.run.id);
-    let live = running(&server, &caller, &record).await?;
+    let live = running(&server, record.run.id).await;
     let live = live.ok_or_else(not_running)?;
     let org = caller.key.org;
     let read = |headers: &HeaderMap, bytes: &[u8]| {
@@ -162,26 +164,12 @@ pub(crate) async fn add_spans(
     })
 }
 
-/// The run, where its guest runs. One that was taken out of the queue is on record as running, and is waited for while
-/// its tool is loaded and it has no place.
-async fn running(
-    server: &Server,
-    caller: &Caller,
-    found: &RunRecord,
-) -> Result<Option<Arc<LiveRun>>, Problem> {
-    let is_taken_up = found.status == "RUNNING" || server.live.get(found.run.id).is_some();
-    for _ in 0..if is_taken_up { LOOKS } else { 1 } {
-        let live = server.live.get(found.run.id);
-        if let Some(live) = live.filter(|live| live.has_started()) {
-            return Ok(Some(live));
-        }
-        let now = find(server, caller, &found.run.id.to_string()).await?;
-        if !is_taken_up || now.finished_at.is_some() {
-            break;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-    Ok(None)
+/// The run, once its guest runs. One that was taken out of the queue is waited for while its tool is loaded and it has no
+/// place.
+async fn running(server: &Server, id: RunId) -> Option<Arc<LiveRun>> {
+    let live = under_way(server, id).await?;
+    let started = tokio::time::timeout(STARTED_WITHIN, live.started()).await;
+    started.unwrap_or(false).then_some(live)
 }
 
 /// The spans of a request as they are kept, each with its id. Each is read by itself: as values a whole request would take

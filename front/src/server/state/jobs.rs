@@ -12,6 +12,8 @@ pub(crate) struct Jobs {
     pub(crate) queued: Notify,
     /// Signalled when an async run has ended.
     pub(crate) ended: Notify,
+    /// Held from before a run is taken out of the queue until it is found among the [live](super::live::Live) ones.
+    pub(crate) claiming: tokio::sync::Mutex<()>,
     running: Mutex<HashMap<OrgId, usize>>,
 }
 
@@ -21,6 +23,7 @@ impl Jobs {
             runs_max,
             queued: Notify::new(),
             ended: Notify::new(),
+            claiming: tokio::sync::Mutex::default(),
             running: Mutex::new(HashMap::new()),
         }
     }

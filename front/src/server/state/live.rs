@@ -23,7 +23,8 @@ pub(crate) struct Live {
 /// A run in progress.
 pub(crate) struct LiveRun {
     pub(crate) run: NewRun,
-    started: Started,
+    /// Set once the tool is loaded and nothing speaks against the run.
+    prepared: SetOnce<Started>,
     /// True if the store has a row for the run.
     pub(crate) is_durable: bool,
     pub(crate) spans: AddedSpans,
@@ -75,16 +76,27 @@ impl Live {
 }
 
 impl LiveRun {
-    pub(crate) fn new(run: NewRun, started: Started, is_durable: bool) -> Self {
+    /// A run whose tool is not loaded yet.
+    pub(crate) fn new(run: NewRun, is_durable: bool) -> Self {
         Self {
             run,
-            started,
+            prepared: SetOnce::new(),
             is_durable,
             spans: AddedSpans::default(),
             waiting: AtomicUsize::new(0),
             stop: SetOnce::new(),
             end: SetOnce::new(),
         }
+    }
+
+    /// Notes that the run can start. `started` tells when its guest does.
+    pub(crate) fn prepared(&self, started: Started) {
+        let _ = self.prepared.set(started);
+    }
+
+    /// The reason for which the run was stopped, if it was.
+    pub(crate) fn is_stopped(&self) -> Option<Stop> {
+        self.stop.get().copied()
     }
 
     /// Resolves when the run is stopped. The first reason wins.
@@ -99,7 +111,17 @@ impl LiveRun {
 
     /// The time when the guest started.
     pub(crate) fn started_at(&self) -> Option<Time> {
-        self.started.at().map(Time::from)
+        self.prepared.get()?.at().map(Time::from)
+    }
+
+    /// Waits until the guest has started. False if the run ends without that.
+    pub(crate) async fn started(&self) -> bool {
+        let starting = async { self.prepared.wait().await.wait().await };
+        tokio::select! {
+            biased;
+            _ = starting => true,
+            _ = self.end.wait() => self.has_started(),
+        }
     }
 
     /// Counts a caller that waits for the answer, until the guard is dropped. When the last one leaves before the guest has
@@ -127,7 +149,7 @@ impl LiveRun {
 
     /// True once the guest has started.
     pub(crate) fn has_started(&self) -> bool {
-        self.started.at().is_some()
+        self.started_at().is_some()
     }
 
     /// The record of a run that is still in progress.
@@ -165,7 +187,7 @@ impl<'r> Waiting<'r> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let was_last = self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1;
-        if was_last && self.0.started.at().is_none() {
+        if was_last && !self.0.has_started() {
             let _ = self.0.stop.set(Stop::Abandoned);
         }
     }
