@@ -8,6 +8,7 @@ use crate::files::Digest;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
 use crate::number::unsigned;
 use crate::page::{LOOKED_AT_MAX, Page, SHORT_BYTES, one_more, parsed};
+use crate::run_status::{FinishStatus, RunStatus};
 use crate::run_usage::RunUsage;
 use crate::statements;
 use crate::time::Time;
@@ -95,38 +96,13 @@ pub struct Finish {
     pub finished_at: Time,
 }
 
-/// How a run ended, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinishStatus {
-    /// There is an output.
-    Succeeded,
-    /// There is none.
-    Failed,
-    /// It was not done within its limit.
-    TimedOut,
-    /// Its caller cancelled it.
-    Cancelled,
-}
-
-impl FinishStatus {
-    /// As in answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            FinishStatus::Succeeded => "SUCCEEDED",
-            FinishStatus::Failed => "FAILED",
-            FinishStatus::TimedOut => "TIMED_OUT",
-            FinishStatus::Cancelled => "CANCELLED",
-        }
-    }
-}
-
 /// A run as recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRecord {
     /// What was asked for.
     pub run: NewRun,
-    /// `QUEUED`, `RUNNING` or an end.
-    pub status: String,
+    /// Whether it waits, is under way, or how it ended.
+    pub status: RunStatus,
     /// Why there is no output.
     pub failure: Option<Value>,
     /// What it used.
@@ -160,7 +136,7 @@ pub struct RunFilter {
     /// Of this artifact.
     pub artifact: Option<ArtifactId>,
     /// With this status.
-    pub status: Option<String>,
+    pub status: Option<RunStatus>,
     /// With this name of the caller's.
     pub external_id: Option<String>,
     /// Asked for in this session.
@@ -261,7 +237,7 @@ impl Store {
             .bind(before)
             .bind(reach.unwrap_or_else(RunId::none))
             .bind(filter.artifact)
-            .bind(filter.status)
+            .bind(filter.status.map(RunStatus::name))
             .bind(one_more(limit))
             .bind(filter.external_id)
             .bind(filter.session);
@@ -339,7 +315,7 @@ pub(crate) fn new_in(row: &SqliteRow) -> Result<NewRun, sqlx::Error> {
 fn record_in(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
     Ok(RunRecord {
         run: new_in(row)?,
-        status: row.try_get("status")?,
+        status: status_in(row)?,
         failure: read_in(row, "failure")?,
         usage: read_in(row, "usage")?,
         charged: unsigned(row.try_get("charged")?),
@@ -348,6 +324,12 @@ fn record_in(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
     })
+}
+
+fn status_in(row: &SqliteRow) -> Result<RunStatus, sqlx::Error> {
+    let name: &str = row.try_get("status")?;
+    let status = name.parse::<RunStatus>();
+    status.map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 fn cut_in(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {

@@ -154,7 +154,7 @@ async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
     assert!(logs.is_some_and(|text| text.contains("\"cut\":true")));
     let (record, _) = settled(1000).await;
     assert_eq!(record.cut, ["output", "logs"]);
-    assert_eq!((record.status.as_str(), record.output), ("SUCCEEDED", None));
+    assert_eq!((record.status.name(), record.output), ("SUCCEEDED", None));
     let full = store.check_kept_bytes(caller.org).await;
     is_full(full, "bytes of outputs, logs, spans and answers", 1000);
     store

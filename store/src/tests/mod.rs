@@ -556,7 +556,7 @@ async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
         .expect("read")
         .expect("there");
     assert_eq!(
-        (record.status.as_str(), record.output.as_deref()),
+        (record.status.name(), record.output.as_deref()),
         ("SUCCEEDED", Some("2"))
     );
     assert!(
@@ -618,7 +618,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
         .expect("there");
     assert_eq!(
         (
-            lost.status.as_str(),
+            lost.status.name(),
             &lost.failure.expect("a failure")["kind"]
         ),
         ("FAILED", &"lost".into())

@@ -136,7 +136,7 @@ async fn of_many_runs_the_one_that_is_asked_for_is_found_in_pages() {
     let (org, project) = (OrgId::new(), ProjectId::new());
     insert_runs(&store, (org, project), RUNS).await;
     let with = |status: Option<&str>| RunFilter {
-        status: status.map(str::to_owned),
+        status: status.map(|name| name.parse().expect("a status")),
         ..RunFilter::default()
     };
     let owner = (org, project);

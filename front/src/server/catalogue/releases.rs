@@ -8,6 +8,7 @@ use crate::server::access::caller::Caller;
 use crate::server::access::visible;
 use crate::server::edge::body::Sent;
 use crate::server::edge::params::{List, Paging, Params, Segment, Segments, id};
+use crate::server::edge::unsent::showing::Shown;
 use crate::server::money::offer::admitted;
 use crate::server::money::offer::not_suspended;
 use crate::server::state::Shared;
@@ -90,15 +91,17 @@ pub(crate) async fn list_releases(
     caller: Caller,
     Segment(id): Segment,
     Params(paging): Params<Paging>,
-) -> Result<Json<List<ReleaseView>>, Problem> {
+) -> Result<Shown<Json<List<ReleaseView>>>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
     let (before, limit) = (paging.before()?, paging.limit()?);
+    let showing = Some(server.showing(caller.whose()).await?);
     let page = server
         .store
         .releases((caller.key.org, artifact.id), before, limit)
         .await?;
-    Ok(Json(List::of(page, |it| artifact_view::release(&it))))
+    let body = Json(List::of(page, |it| artifact_view::release(&it)));
+    Ok(Shown { body, showing })
 }
 
 /// How a release was judged, line by line.

@@ -5,7 +5,7 @@ use crate::server::edge::counters::Runs;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tollgate_runtime::{Attribute, LogLine, LogStream, Outcome, Span, Status, Usage};
-use tollgate_store::{Finish, FinishStatus, NewRun, RunRecord, RunUsage, Time};
+use tollgate_store::{Finish, FinishStatus, NewRun, RunRecord, RunStatus, RunUsage, Time};
 
 /// Of a run whose guest came to an end. Where its answer is kept its output is, too.
 pub(crate) fn ended(
@@ -124,7 +124,7 @@ pub(crate) fn not_started(problem: &Problem) -> Finish {
 pub(crate) fn record_of(run: NewRun, finish: Finish) -> RunRecord {
     RunRecord {
         run,
-        status: finish.status.name().to_owned(),
+        status: RunStatus::Ended(finish.status),
         failure: finish.failure,
         usage: finish.usage,
         charged: finish.charged,

@@ -20,7 +20,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use tollgate_store::{ArtifactId, FoundRun, OrgId, ProjectId, RunFilter, RunId, RunRecord, Scope};
+use tollgate_store::{
+    ArtifactId, FinishStatus, FoundRun, OrgId, ProjectId, RunFilter, RunId, RunRecord, RunStatus,
+    Scope,
+};
 use utoipa::{IntoParams, ToSchema};
 
 /// Runs an artifact's active release. With `Prefer: respond-async` the answer is 202 and the run is polled; with an
@@ -91,15 +94,6 @@ pub(crate) struct RunsQuery {
 /// How many times a run is cancelled that goes back to the queue at that moment.
 const CANCELLED_IN: usize = 3;
 
-const STATUSES: [&str; 6] = [
-    "QUEUED",
-    "RUNNING",
-    "SUCCEEDED",
-    "FAILED",
-    "TIMED_OUT",
-    "CANCELLED",
-];
-
 /// Lists the project's recorded runs, newest first; with a session's token, the session's. A run that is neither async nor has an idempotency key is
 /// recorded when it ends; until then it is found by its id.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunsQuery),
@@ -112,16 +106,11 @@ pub(crate) async fn list_runs(
     caller.may_read_runs()?;
     let paging = Paging::new(query.limit, query.cursor);
     let (before, limit) = (paging.before()?, paging.limit()?);
-    if query
-        .status
-        .as_ref()
-        .is_some_and(|status| !STATUSES.contains(&status.as_str()))
-    {
-        return Err(bad_query(format!(
-            "status must be one of {}",
-            STATUSES.join(", ")
-        )));
-    }
+    let status = query.status.as_deref().map(str::parse::<RunStatus>);
+    let status = status.transpose().map_err(|_| {
+        let names = RunStatus::ALL.map(RunStatus::name);
+        bad_query(format!("status must be one of {}", names.join(", ")))
+    })?;
     let artifact = query
         .artifact_id
         .as_deref()
@@ -129,7 +118,7 @@ pub(crate) async fn list_runs(
         .transpose();
     let filter = RunFilter {
         artifact: artifact.map_err(|_| bad_query("artifact_id is not an artifact's id"))?,
-        status: query.status,
+        status,
         external_id: query.external_id,
         session: caller.session_id(),
     };
@@ -246,7 +235,9 @@ pub(crate) async fn cancel_run(
         };
         live.cancel();
         match live.ended().await {
-            RunEnd::Recorded(record) if record.status == "CANCELLED" => {
+            RunEnd::Recorded(record)
+                if record.status == RunStatus::Ended(FinishStatus::Cancelled) =>
+            {
                 return Ok(Json(view(RunRecord::clone(&record))));
             }
             RunEnd::Recorded(_) => return Err(not_running()),

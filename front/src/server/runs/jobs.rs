@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tollgate_runtime::Run;
-use tollgate_store::{Claimed, Hold, KeptAnswer, KeptBody, NewRun, RunRecord, Time};
+use tollgate_store::{Claimed, Hold, KeptAnswer, KeptBody, NewRun, RunRecord, RunStatus, Time};
 
 /// How often the queue is looked at where nobody says that something was queued.
 const LOOK: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ async fn queue_durably(
 fn queued(run: NewRun) -> RunRecord {
     RunRecord {
         run,
-        status: "QUEUED".to_owned(),
+        status: RunStatus::Queued,
         failure: None,
         usage: None,
         charged: 0,

@@ -42,8 +42,7 @@ pub(crate) async fn answer(
 }
 
 fn is_long(record: &RunRecord) -> bool {
-    record
-        .output
-        .as_ref()
-        .is_some_and(|output| Length::of_json(output.len()) == Length::Long)
+    let output = record.output.as_ref().map_or(0, String::len);
+    let failure = record.failure.as_ref().map_or(0, |it| it.to_string().len());
+    Length::of_json(output + failure) == Length::Long
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tollgate_runtime::FailureKind;
-use tollgate_store::{RunRecord, RunUsage};
+use tollgate_store::{FinishStatus, RunRecord, RunStatus, RunUsage};
 use utoipa::ToSchema;
 
 /// A run.
@@ -29,7 +29,7 @@ pub(crate) struct RunView {
     external_id: Option<String>,
     /// `QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `CANCELLED`.
     #[schema(example = "SUCCEEDED")]
-    status: String,
+    status: &'static str,
     /// Of async and idempotent runs, for a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value, required = false)]
@@ -95,7 +95,7 @@ pub(crate) fn view(record: RunRecord) -> RunView {
         release_id: record.run.release.map(|it| it.to_string()),
         function: record.run.function,
         external_id: record.run.external_id,
-        status: record.status,
+        status: record.status.name(),
         output: record
             .output
             .and_then(|text| RawValue::from_string(text).ok()),
@@ -125,8 +125,8 @@ pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
     if let (false, Some(fields)) = (record.run.share_diagnostics, failure.as_object_mut()) {
         fields.shift_remove("diagnostics");
         fields.shift_remove("error");
-        let is_ours = fields["kind"].as_str().is_some_and(has_our_message);
-        if !is_ours {
+        let kind = fields["kind"].as_str().and_then(RecordedKind::named);
+        if !kind.is_some_and(RecordedKind::has_our_message) {
             fields.insert("message".to_owned(), json!(NOT_SHARED));
         }
     }
@@ -146,34 +146,81 @@ pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
 /// What stands in the place of words that the caller does not share.
 const NOT_SHARED: &str = "the caller does not share what the tool said";
 
-/// True for kinds of failure whose message is chosen by us, without anything that the guest chose. A kind that is not
-/// known here is treated as the guest's.
-fn has_our_message(kind: &str) -> bool {
-    let ours = [
-        FailureKind::Trap,
-        FailureKind::Exit,
-        FailureKind::Error,
-        FailureKind::MemoryLimit,
-        FailureKind::HostLimit,
-        FailureKind::OutputLimit,
-        FailureKind::OutputInvalid,
-        FailureKind::Timeout,
-        FailureKind::Internal,
-    ];
-    ours.iter().any(|it| it.name() == kind) || matches!(kind, "lost" | "expired")
+/// The kind of a recorded failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RecordedKind {
+    /// As the runtime told it.
+    Told(FailureKind),
+    /// The server died during the run.
+    Lost,
+    /// The run waited too long for its turn.
+    Expired,
+}
+
+impl RecordedKind {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "lost" => Some(Self::Lost),
+            "expired" => Some(Self::Expired),
+            name => FailureKind::named(name).map(Self::Told),
+        }
+    }
+
+    /// True if the message is chosen by us, without anything that the guest chose.
+    fn has_our_message(self) -> bool {
+        match self {
+            Self::Lost | Self::Expired => true,
+            Self::Told(kind) => match kind {
+                FailureKind::Abi => false,
+                FailureKind::Trap
+                | FailureKind::Exit
+                | FailureKind::Error
+                | FailureKind::MemoryLimit
+                | FailureKind::HostLimit
+                | FailureKind::OutputLimit
+                | FailureKind::OutputInvalid
+                | FailureKind::Timeout
+                | FailureKind::Internal => true,
+            },
+        }
+    }
+
+    /// What its caller is told.
+    fn problem(self) -> Problem {
+        match self {
+            // The run is over: asking again gets the same answer.
+            Self::Lost | Self::Expired => Problem::of(Kind::Internal).retryable(false).with_hint(
+                "The run this request started did not come to its end; send it with another `Idempotency-Key`.",
+            ),
+            Self::Told(kind) => Problem::of(match kind {
+                FailureKind::Timeout => Kind::ToolTimedOut,
+                FailureKind::Internal => Kind::Internal,
+                FailureKind::Trap
+                | FailureKind::Exit
+                | FailureKind::Error
+                | FailureKind::Abi
+                | FailureKind::MemoryLimit
+                | FailureKind::HostLimit
+                | FailureKind::OutputLimit
+                | FailureKind::OutputInvalid => Kind::ToolFailed,
+            }),
+        }
+    }
 }
 
 /// The answer of a run that has ended: 200, 409, 500, 502 or 504.
 pub(crate) fn answer(record: &RunRecord) -> Response {
-    match record.status.as_str() {
-        "SUCCEEDED" => succeeded(record),
-        "CANCELLED" => Problem::of(Kind::RunCancelled)
+    match record.status {
+        RunStatus::Ended(FinishStatus::Succeeded) => succeeded(record),
+        RunStatus::Ended(FinishStatus::Cancelled) => Problem::of(Kind::RunCancelled)
             .with_run(record.run.id)
             .with_charged(0)
             .into_response(),
-        "FAILED" | "TIMED_OUT" => failed(record).into_response(),
+        RunStatus::Ended(FinishStatus::Failed | FinishStatus::TimedOut) => {
+            failed(record).into_response()
+        }
         // Its end could not be recorded, and nobody is at it any more.
-        _ => Problem::of(Kind::Internal)
+        RunStatus::Queued | RunStatus::Running => Problem::of(Kind::Internal)
             .with_run(record.run.id)
             .retryable(false)
             .into_response(),
@@ -185,7 +232,7 @@ fn succeeded(record: &RunRecord) -> Response {
     let Some(output) = &record.output else {
         // Only of a repeated request, after the output was forgotten and before its answer was.
         return Json(
-            json!({"run_id": record.run.id, "status": record.status, "output": null,
+            json!({"run_id": record.run.id, "status": record.status.name(), "output": null,
             "charged": record.charged, "usage": record.usage}),
         )
         .into_response();
@@ -203,15 +250,15 @@ fn succeeded(record: &RunRecord) -> Response {
 
 fn failed(record: &RunRecord) -> Problem {
     let failure = record.failure.clone().unwrap_or_else(|| json!({}));
-    let problem = match failure["kind"].as_str() {
-        Some("timeout") => Problem::of(Kind::ToolTimedOut),
-        Some("internal") => Problem::of(Kind::Internal),
-        // The run is over: asking again gets the same answer.
-        Some("lost" | "expired") => Problem::of(Kind::Internal).retryable(false).with_hint(
-            "The run this request started did not come to its end; send it with another `Idempotency-Key`.",
-        ),
-        _ => Problem::of(Kind::ToolFailed),
-    };
+    let kind = failure["kind"].as_str().and_then(RecordedKind::named);
+    let problem = kind.map_or_else(
+        || {
+            // Blames nobody.
+            tracing::error!(run_id = %record.run.id, "a record has a failure of no known kind");
+            Problem::of(Kind::Internal).retryable(false)
+        },
+        RecordedKind::problem,
+    );
     problem
         .with_run(record.run.id)
         .with_charged(0)

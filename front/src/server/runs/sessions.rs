@@ -8,6 +8,7 @@ use crate::server::access::caller::{Caller, KeyOrSession};
 use crate::server::access::visible;
 use crate::server::edge::body::Sent;
 use crate::server::edge::params::{List, Paging, Params, Segment, id};
+use crate::server::edge::unsent::showing::Shown;
 use crate::server::money::wallet::TOKENS_MAX;
 use crate::server::state::{Server, Shared};
 use axum::Json;
@@ -169,7 +170,7 @@ pub(crate) async fn session_runs(
     KeyOrSession(caller): KeyOrSession,
     Segment(session): Segment,
     Params(paging): Params<Paging>,
-) -> Result<Json<List<RunView>>, Problem> {
+) -> Result<Shown<Json<List<RunView>>>, Problem> {
     // A token learns of no session but its own, not even that there is none.
     let session: Result<SessionId, _> = id(&session, Kind::SessionNotFound);
     if caller.session_id() != session.as_ref().ok().copied() {
@@ -183,8 +184,10 @@ pub(crate) async fn session_runs(
         session: Some(session),
         ..RunFilter::default()
     };
+    let showing = Some(server.showing(caller.whose()).await?);
     let page = server.store.runs(caller.owner(), filter, before, limit);
-    Ok(Json(List::of(page.await?, run_view)))
+    let body = Json(List::of(page.await?, run_view));
+    Ok(Shown { body, showing })
 }
 
 /// Takes a session back: the next call with its token is refused. What it queued runs on, it was let in.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::SetOnce;
 use tollgate_runtime::Started;
-use tollgate_store::{NewRun, RunId, RunRecord, Time};
+use tollgate_store::{NewRun, RunId, RunRecord, RunStatus, Time};
 
 /// The runs in progress, by id.
 #[derive(Default)]
@@ -158,12 +158,10 @@ impl LiveRun {
         RunRecord {
             run: self.run.clone(),
             cut: Vec::new(),
-            status: if started_at.is_some() {
-                "RUNNING"
-            } else {
-                "QUEUED"
-            }
-            .to_owned(),
+            status: match started_at {
+                Some(_) => RunStatus::Running,
+                None => RunStatus::Queued,
+            },
             failure: None,
             usage: None,
             charged: 0,

@@ -158,6 +158,25 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::Trap,
+        Self::Exit,
+        Self::Error,
+        Self::Abi,
+        Self::MemoryLimit,
+        Self::HostLimit,
+        Self::OutputLimit,
+        Self::OutputInvalid,
+        Self::Timeout,
+        Self::Internal,
+    ];
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The kind's name as it stands in answers and records.
     pub fn name(self) -> &'static str {
         match self {
