@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use tollgate_runtime::Allow;
+use tollgate_store::{CredentialTerms, Terms};
 use utoipa::ToSchema;
 
 /// One term that asks more of a subscriber than before.
@@ -22,93 +23,91 @@ pub(crate) struct Widening {
     to: Value,
 }
 
-/// What the terms of `to` ask beyond those of `from`, each as the catalogue shows a tool.
-pub(crate) fn widens(from: &Value, to: &Value) -> Vec<Widening> {
+/// What `to` asks beyond `from`.
+pub(crate) fn widens(from: &Terms, to: &Terms) -> Vec<Widening> {
     let mut widens = Vec::new();
-    let price = |about: &Value| about["price"].as_u64().unwrap_or(0);
-    if price(to) > price(from) {
-        widens.push(Widening::new("price", None, price(from), price(to)));
+    if to.price > from.price {
+        widens.push(Widening::new("price", None, from.price, to.price));
     }
-    let (before, now) = (&from["egress"], &to["egress"]);
-    let rules: Vec<_> = items(before).filter_map(rule).collect();
+    let rules: Vec<_> = from.egress.iter().filter_map(|it| rule(it)).collect();
     // An unreadable rule counts as new.
-    let is_covered = |now: &Value| {
+    let is_covered = |now: &String| {
         let now = rule(now);
         now.is_some_and(|now| rules.iter().any(|before| before.covers(&now)))
     };
-    if !items(now).all(is_covered) {
-        widens.push(Widening::new("egress", None, before.clone(), now.clone()));
+    if !to.egress.iter().all(is_covered) {
+        let (from, to) = (from.egress.clone(), to.egress.clone());
+        widens.push(Widening::new("egress", None, from, to));
     }
-    for credential in items(&to["credentials"]) {
-        let mut all = items(&from["credentials"]);
-        let before = all.find(|before| before["name"] == credential["name"]);
+    for credential in &to.credentials {
+        let mut all = from.credentials.iter();
+        let before = all.find(|before| before.name == credential.name);
         widens.extend(credential_widens(before, credential));
     }
     widens
 }
 
 /// The same as it is kept with a release.
-pub(crate) fn widens_as_json(from: &Value, to: &Value) -> Value {
+pub(crate) fn widens_as_json(from: &Terms, to: &Terms) -> Value {
     json!(widens(from, to))
 }
 
 impl Widening {
     fn new(
         what: &'static str,
-        name: Option<&Value>,
+        name: Option<&str>,
         from: impl Into<Value>,
         to: impl Into<Value>,
     ) -> Self {
         Self {
             what,
-            name: name.and_then(Value::as_str).map(str::to_owned),
+            name: name.map(str::to_owned),
             from: from.into(),
             to: to.into(),
         }
     }
 }
 
-fn credential_widens(before: Option<&Value>, now: &Value) -> Vec<Widening> {
-    let name = Some(&now["name"]);
+fn credential_widens(before: Option<&CredentialTerms>, now: &CredentialTerms) -> Vec<Widening> {
+    let name = Some(now.name.as_str());
+    let hosts = now.hosts.clone();
     let Some(before) = before else {
-        return vec![Widening::new(
-            "credential",
-            name,
-            Value::Null,
-            now["hosts"].clone(),
-        )];
+        return vec![Widening::new("credential", name, Value::Null, hosts)];
     };
     let mut widens = Vec::new();
-    let known: HashSet<_> = items(&before["hosts"]).map(Value::as_str).collect();
-    let is_known = |host: &Value| known.contains(&host.as_str());
-    if !items(&now["hosts"]).all(is_known) {
-        let (from, to) = (before["hosts"].clone(), now["hosts"].clone());
-        widens.push(Widening::new("hosts", name, from, to));
+    let known: HashSet<_> = before.hosts.iter().collect();
+    if !now.hosts.iter().all(|host| known.contains(host)) {
+        widens.push(Widening::new("hosts", name, before.hosts.clone(), hosts));
     }
-    let is_exposed = |credential: &Value| credential["expose"].as_bool().unwrap_or(false);
-    if is_exposed(now) && !is_exposed(before) {
+    if now.expose && !before.expose {
         widens.push(Widening::new("expose", name, false, true));
     }
     widens
 }
 
-fn rule(text: &Value) -> Option<Allow> {
-    text.as_str()?.parse().ok()
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
+fn rule(text: &str) -> Option<Allow> {
+    text.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn about(price: u64, egress: &[&str], credentials: Value) -> Value {
-        json!({"price": price, "egress": egress, "credentials": credentials})
+    /// Of credentials what is not said is nothing.
+    fn about(price: u64, egress: &[&str], credentials: Value) -> Terms {
+        let credentials = credentials.as_array().expect("a list").iter().map(|it| {
+            let mut credential = json!({"hosts": [], "expose": false});
+            for (name, value) in it.as_object().expect("an object") {
+                credential[name] = value.clone();
+            }
+            credential
+        });
+        let about = json!({"price": price, "subscription_price": 0, "egress": egress,
+            "credentials": credentials.collect::<Vec<_>>()});
+        Terms::of(&about).expect("terms")
     }
 
-    fn what(from: &Value, to: &Value) -> Vec<&'static str> {
+    fn what(from: &Terms, to: &Terms) -> Vec<&'static str> {
         widens(from, to).into_iter().map(|it| it.what).collect()
     }
 

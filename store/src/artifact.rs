@@ -13,6 +13,7 @@ use crate::time::Time;
 use crate::writer::Transaction;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::sync::Arc;
@@ -36,6 +37,17 @@ pub struct Artifact {
     pub active: Option<Arc<Release>>,
     /// Whether the operator has stopped it, or its org.
     pub is_suspended: bool,
+}
+
+/// An artifact with all that it says of itself, which can be megabytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DescribedArtifact {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// What its active release says of itself; without one what its draft does, where that is admitted.
+    pub about: Option<Value>,
+    /// JSON array: what its active release asks of subscribers beyond the one before it.
+    pub widens: Option<Value>,
 }
 
 /// How making an artifact ended.
@@ -77,6 +89,18 @@ impl Store {
         self.remembered.artifacts.get(id, read).await
     }
 
+    /// An artifact with all that it says of itself, whoever made it. `org` asks.
+    pub async fn described_artifact(
+        &self,
+        org: OrgId,
+        id: ArtifactId,
+    ) -> Result<Option<DescribedArtifact>, StoreError> {
+        let query = sqlx::query(statements::DESCRIBED_ARTIFACT).bind(id);
+        let mut reader = self.list_readers.acquire(org).await?;
+        let row = query.fetch_optional(reader.connection()?).await?;
+        Ok(parsed(row.into_iter().collect(), described).await?.pop())
+    }
+
     async fn read_artifact(&self, id: ArtifactId) -> Result<Option<Arc<Artifact>>, StoreError> {
         let row = sqlx::query(statements::ARTIFACT)
             .bind(id)
@@ -115,7 +139,7 @@ impl Store {
         text: &str,
         before: Option<ArtifactId>,
         limit: usize,
-    ) -> Result<Page<Artifact, ArtifactId>, StoreError> {
+    ) -> Result<Page<DescribedArtifact, ArtifactId>, StoreError> {
         let statement = match only_mine {
             true => statements::MY_ARTIFACTS_SQLITE,
             false => statements::ARTIFACTS_SQLITE,
@@ -139,7 +163,10 @@ impl Store {
             .bind(text.to_lowercase())
             .bind(one_more(limit))
             .bind(reach.unwrap_or_else(ArtifactId::none));
-        let page = Page::read(query, reader.connection()?, limit, artifact, |it| it.id).await?;
+        let page = Page::read(query, reader.connection()?, limit, described, |it| {
+            it.artifact.id
+        })
+        .await?;
         Ok(page.or_from(reach))
     }
 
@@ -197,6 +224,18 @@ async fn insert_artifact(
         .await?;
     insert_draft(transaction, (org, id), draft).await?;
     Ok(Upload::Made(id))
+}
+
+fn described(row: &SqliteRow) -> Result<DescribedArtifact, sqlx::Error> {
+    let json = |column: &str| {
+        let text: Option<&str> = row.try_get(column)?;
+        text.map(json_in).transpose()
+    };
+    Ok(DescribedArtifact {
+        artifact: artifact(row)?,
+        about: json("about")?,
+        widens: json("widens")?,
+    })
 }
 
 fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {

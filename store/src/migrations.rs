@@ -55,6 +55,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "bounded reads",
         include_str!("migrations/0019_bounded_reads.sql"),
     ),
+    (20, "terms", include_str!("migrations/0020_terms.sql")),
 ];
 
 pub(crate) async fn migrate(database: &SqliteConnectOptions) -> Result<(), OpenError> {

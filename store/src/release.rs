@@ -10,6 +10,7 @@ use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ReleaseId};
 use crate::page::{Page, one_more};
 use crate::statements;
+use crate::terms::Terms;
 use crate::time::Time;
 use crate::words::words;
 use crate::writer::Transaction;
@@ -29,23 +30,31 @@ pub struct Release {
     pub version: String,
     /// Its bytes.
     pub digest: Digest,
-    /// What it says of itself.
-    pub about: Value,
-    /// The length of `about` as text, in bytes.
-    pub about_bytes: usize,
+    /// What its subscribers agree to.
+    pub terms: Terms,
     /// When it was published.
     pub created_at: Time,
     /// Whether it is the one that runs.
     pub active: bool,
+}
+
+/// A release as it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownRelease {
+    /// The release.
+    pub release: Release,
     /// JSON array: what it asks of subscribers beyond the release that was active before it.
     pub widens: Value,
 }
+
+/// What terms ask beyond others, as JSON.
+pub type Widens = fn(&Terms, &Terms) -> Value;
 
 /// How publishing a draft ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Published {
     /// It runs now.
-    Made(Release),
+    Made(ShownRelease),
     /// There is no draft.
     NoDraft,
     /// The gate has not admitted it.
@@ -58,12 +67,12 @@ pub enum Published {
 
 impl Store {
     /// Makes a release of an artifact's draft, active and listed from now. `cover` becomes its cover where there is
-    /// none. What it `widens` is told from what the active release and the draft say of themselves.
+    /// none. What it `widens` is told from the terms of the active release and of the draft.
     pub async fn publish(
         &self,
         (org, id): (OrgId, ArtifactId),
         cover: Option<String>,
-        widens: fn(&Value, &Value) -> Value,
+        widens: Widens,
     ) -> Result<Published, StoreError> {
         let caps = self.caps;
         self.change_artifact(id, move |transaction| {
@@ -78,14 +87,17 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
         before: Option<ReleaseId>,
         limit: usize,
-    ) -> Result<Page<Release, ReleaseId>, StoreError> {
+    ) -> Result<Page<ShownRelease, ReleaseId>, StoreError> {
         let query = sqlx::query(statements::RELEASES)
             .bind(org)
             .bind(id)
             .bind(before.unwrap_or_else(ReleaseId::last))
             .bind(one_more(limit));
         let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, reader.connection()?, limit, release, |it| it.id).await
+        Page::read(query, reader.connection()?, limit, shown, |it| {
+            it.release.id
+        })
+        .await
     }
 
     /// How a release was judged.
@@ -139,7 +151,7 @@ impl Store {
         &self,
         (org, id): (OrgId, ArtifactId),
         release: Option<ReleaseId>,
-    ) -> Result<Option<Release>, StoreError> {
+    ) -> Result<Option<ShownRelease>, StoreError> {
         self.change_artifact(id, move |transaction| {
             Box::pin(activate(transaction, org, id, release))
         })
@@ -152,7 +164,7 @@ async fn publish(
     org: OrgId,
     id: ArtifactId,
     cover: Option<String>,
-    widens: fn(&Value, &Value) -> Value,
+    widens: Widens,
     caps: Caps,
 ) -> Result<Published, StoreError> {
     caps.check(transaction, org, Rows::Releases(id)).await?;
@@ -189,22 +201,22 @@ async fn publish(
     if !has_cover(transaction, (org, id), cover).await? {
         return Ok(Published::NoCover);
     }
-    let widens = match active_about(transaction, org, id).await? {
-        Some(before) => widens(&before, &about),
+    let terms = Terms::of(&about).map_err(|error| StoreError::Failed(error.into()))?;
+    let widens = match active_terms(transaction, org, id).await? {
+        Some(before) => widens(&before, &terms),
         None => Value::Array(Vec::new()),
     };
     let release = Release {
         id: ReleaseId::new(),
         version,
         digest: digest_in(draft.try_get("digest")?)?,
-        about_bytes: about.to_string().len(),
-        about,
+        terms,
         created_at: Time::now(),
         active: true,
-        widens,
     };
+    let release = ShownRelease { release, widens };
     let kept = (draft.try_get("log")?, draft.try_get("size_bytes")?);
-    insert(transaction, (org, id), &release, kept).await?;
+    insert(transaction, (org, id), (&release, &about), kept).await?;
     for statement in [statements::LIST, statements::DELETE_DRAFT] {
         sqlx::query(statement)
             .bind(org)
@@ -212,41 +224,44 @@ async fn publish(
             .execute(&mut *transaction)
             .await?;
     }
-    set_active(transaction, (org, id), &release).await?;
+    set_active(transaction, (org, id), release.release.id, &about).await?;
     Ok(Published::Made(release))
 }
 
-/// What the active release says of itself, where there is one.
-async fn active_about(
+/// The terms of the active release, where there is one.
+async fn active_terms(
     transaction: &mut Transaction,
     org: OrgId,
     id: ArtifactId,
-) -> Result<Option<Value>, StoreError> {
-    let about: Option<String> = sqlx::query_scalar(statements::ACTIVE_ABOUT)
+) -> Result<Option<Terms>, StoreError> {
+    let terms: Option<String> = sqlx::query_scalar(statements::ACTIVE_TERMS)
         .bind(org)
         .bind(id)
         .fetch_optional(transaction)
         .await?;
-    Ok(about.as_deref().map(json_in).transpose()?)
+    Ok(terms.as_deref().map(json_in).transpose()?)
 }
 
 async fn insert(
     transaction: &mut Transaction,
     (org, id): (OrgId, ArtifactId),
-    release: &Release,
+    (ShownRelease { release, widens }, about): (&ShownRelease, &Value),
     (log, size_bytes): (String, i64),
 ) -> Result<(), StoreError> {
+    let terms = serde_json::to_string(&release.terms);
+    let terms = terms.map_err(|error| StoreError::Failed(error.into()))?;
     sqlx::query(statements::INSERT_RELEASE)
         .bind(org)
         .bind(id)
         .bind(release.id)
         .bind(&release.version)
         .bind(release.digest.as_bytes())
-        .bind(release.about.to_string())
+        .bind(about.to_string())
         .bind(log)
         .bind(release.created_at)
-        .bind(release.widens.to_string())
+        .bind(widens.to_string())
         .bind(size_bytes)
+        .bind(terms)
         .execute(transaction)
         .await?;
     Ok(())
@@ -269,7 +284,7 @@ async fn activate(
     org: OrgId,
     id: ArtifactId,
     asked: Option<ReleaseId>,
-) -> Result<Option<Release>, StoreError> {
+) -> Result<Option<ShownRelease>, StoreError> {
     let asked = match asked {
         Some(asked) => Some(asked),
         None => {
@@ -288,41 +303,43 @@ async fn activate(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let release = release_in(&row, true)?;
-    set_active(transaction, (org, id), &release).await?;
-    Ok(Some(release))
+    let (release, widens) = (release_in(&row, true)?, json_in(row.try_get("widens")?)?);
+    let about: Value = json_in(row.try_get("about")?)?;
+    set_active(transaction, (org, id), release.id, &about).await?;
+    Ok(Some(ShownRelease { release, widens }))
 }
 
 async fn set_active(
     transaction: &mut Transaction,
     (org, id): (OrgId, ArtifactId),
-    release: &Release,
+    release: ReleaseId,
+    about: &Value,
 ) -> Result<(), StoreError> {
     sqlx::query(statements::ACTIVATE)
         .bind(org)
         .bind(id)
-        .bind(release.id)
-        .bind(words(&release.about))
+        .bind(release)
+        .bind(words(about))
         .execute(transaction)
         .await?;
     Ok(())
 }
 
-fn release(row: &SqliteRow) -> Result<Release, sqlx::Error> {
+fn shown(row: &SqliteRow) -> Result<ShownRelease, sqlx::Error> {
     let active: Option<i64> = row.try_get("active")?;
-    release_in(row, active == Some(1))
+    Ok(ShownRelease {
+        release: release_in(row, active == Some(1))?,
+        widens: json_in(row.try_get("widens")?)?,
+    })
 }
 
 pub(crate) fn release_in(row: &SqliteRow, active: bool) -> Result<Release, sqlx::Error> {
-    let about: &str = row.try_get("about")?;
     Ok(Release {
         id: row.try_get("release_id")?,
         version: row.try_get("version")?,
         digest: digest_in(row.try_get("digest")?)?,
-        about: json_in(about)?,
-        about_bytes: about.len(),
+        terms: json_in(row.try_get("terms")?)?,
         created_at: row.try_get("released_at")?,
         active,
-        widens: json_in(row.try_get("widens")?)?,
     })
 }

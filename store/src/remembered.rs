@@ -9,7 +9,7 @@ use crate::subscription::Subscription;
 use moka::sync::Cache;
 use serde_json::Value;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const KEYS: u64 = 65_536;
@@ -25,6 +25,9 @@ const FIELDS_MIN: usize = 4;
 const ALLOCATION_BYTES: usize = 16;
 /// What one takes beside what it says of itself.
 const ARTIFACT_BYTES_LEAST: usize = 1024;
+
+/// Questions that are read at once.
+const READING: usize = 64;
 
 /// What admission asks for.
 #[derive(Debug)]
@@ -56,6 +59,9 @@ pub(crate) struct Answers<Q, A> {
     answers: Cache<Q, A>,
     /// How often something was forgotten: an answer that was read meanwhile may be the old one.
     forgotten: Mutex<u64>,
+    /// One for some questions each: an answer is read once, however many ask.
+    reading: [tokio::sync::Mutex<()>; READING],
+    hasher: RandomState,
 }
 
 impl<Q, A> Answers<Q, A>
@@ -67,6 +73,8 @@ where
         Self {
             answers,
             forgotten: Mutex::new(0),
+            reading: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            hasher: RandomState::new(),
         }
     }
 
@@ -79,6 +87,11 @@ where
     where
         R: Future<Output = Result<Option<A>, StoreError>>,
     {
+        if let Some(answer) = self.answers.get(&question) {
+            return Ok(Some(answer));
+        }
+        let place = self.hasher.hash_one(&question) as usize % READING;
+        let _reading = self.reading[place].lock().await;
         if let Some(answer) = self.answers.get(&question) {
             return Ok(Some(answer));
         }
@@ -128,10 +141,12 @@ fn weight(artifact: &Artifact) -> u32 {
         .as_ref()
         .and_then(|draft| draft.verdict.as_ref());
     let of_verdict = verdict.map(|it| [Some(&it.violations), Some(&it.notes), it.about.as_ref()]);
-    let of_release = artifact.active.as_ref().map(|it| [&it.about, &it.widens]);
     let values = of_verdict.into_iter().flatten().flatten();
-    let values = values.chain(of_release.into_iter().flatten());
-    let bytes = values.map(json_bytes).sum::<usize>() + ARTIFACT_BYTES_LEAST;
+    let terms = artifact
+        .active
+        .as_ref()
+        .map_or(0, |it| it.terms.memory_bytes());
+    let bytes = values.map(json_bytes).sum::<usize>() + terms + ARTIFACT_BYTES_LEAST;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 

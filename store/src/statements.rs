@@ -105,15 +105,17 @@ pub(crate) const EXPIRE_KEY_TEXTS: &str = "UPDATE key_texts SET expires_at = $4
 pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND revoked_at IS NULL";
 
-/// Artifacts, each with its draft and its active release, and which of them.
+/// Artifacts, each with its draft and its active release, what more is told of them, and which of them.
 macro_rules! artifacts {
-    ($which:literal) => {
+    ($more:literal, $which:literal) => {
         concat!(
             "SELECT a.org_id, a.project_id, a.artifact_id, a.name, a.listed, a.created_at,
         EXISTS (SELECT 1 FROM suspensions s WHERE s.target_id IN (a.org_id, a.artifact_id)) AS is_suspended,
-        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, d.about AS draft_about,
+        d.digest AS draft_digest, d.size_bytes, d.verdict, d.violations, d.notes, NULL AS draft_about,
         d.version AS draft_version,
-        r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
+        r.release_id, r.version, r.digest, r.terms, r.created_at AS released_at",
+            $more,
+            "
     FROM artifacts a
     LEFT JOIN drafts d ON d.org_id = a.org_id AND d.artifact_id = a.artifact_id
     LEFT JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id
@@ -128,14 +130,21 @@ macro_rules! artifacts {
 pub(crate) const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (org_id, project_id, artifact_id, name, created_at) VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
-pub(crate) const ARTIFACT: &str = artifacts!("a.artifact_id = $1");
+pub(crate) const ARTIFACT: &str = artifacts!("", "a.artifact_id = $1");
+/// With all that it says of itself, or would with its draft.
+pub(crate) const DESCRIBED_ARTIFACT: &str = artifacts!(
+    ", COALESCE(r.about, d.about) AS about, r.widens",
+    "a.artifact_id = $1"
+);
 pub(crate) const ARTIFACTS_SQLITE: &str = artifacts!(
+    ", COALESCE(r.about, d.about) AS about, r.widens",
     "a.artifact_id < $3 AND a.artifact_id >= $6
         AND ((a.org_id = $1 AND a.project_id = $2) OR a.listed = 1)
         AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
 );
 pub(crate) const MY_ARTIFACTS_SQLITE: &str = artifacts!(
+    ", COALESCE(r.about, d.about) AS about, r.widens",
     "a.org_id = $1 AND a.project_id = $2 AND a.artifact_id < $3 AND a.artifact_id >= $6
         AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
@@ -181,39 +190,39 @@ pub(crate) const DRAFT_TO_PUBLISH: &str =
 pub(crate) const VERSIONS: &str =
     "SELECT version FROM releases WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const INSERT_RELEASE: &str =
-    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens, size_bytes)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    "INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens, size_bytes, terms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 pub(crate) const UNMEASURED: &str = "SELECT DISTINCT digest FROM releases WHERE size_bytes = 0";
 pub(crate) const MEASURE: &str = "UPDATE releases SET size_bytes = $2 WHERE digest = $1";
 pub(crate) const ACTIVATE: &str = "UPDATE artifacts SET active_release_id = $3, words = $4 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const LIST: &str =
     "UPDATE artifacts SET listed = 1 WHERE org_id = $1 AND artifact_id = $2";
 pub(crate) const RELEASES: &str =
-    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at,
+    "SELECT r.release_id, r.version, r.digest, r.terms, r.widens, r.created_at AS released_at,
         (a.active_release_id = r.release_id) AS active
     FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id < $3
     ORDER BY r.release_id DESC LIMIT $4";
 pub(crate) const RELEASE: &str =
-    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at,
+    "SELECT r.release_id, r.version, r.digest, r.terms, r.about, r.widens, r.created_at AS released_at,
         (a.active_release_id = r.release_id) AS active
     FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = $1 AND r.artifact_id = $2 AND r.release_id = $3";
 pub(crate) const RELEASE_OF_ARTIFACT: &str =
-    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
+    "SELECT r.release_id, r.version, r.digest, r.terms, r.created_at AS released_at
     FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = $2
     WHERE a.artifact_id = $1";
 pub(crate) const RELEASES_BEFORE: &str =
-    "SELECT r.release_id, r.version, r.digest, r.about, r.widens, r.created_at AS released_at
+    "SELECT r.release_id, r.version, r.digest, r.terms, r.created_at AS released_at
     FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id < $2
     WHERE a.artifact_id = $1
     ORDER BY r.release_id DESC LIMIT $3";
 /// What is active beside a draft that is to be published.
-pub(crate) const ACTIVE_ABOUT: &str = "SELECT r.about FROM artifacts a
+pub(crate) const ACTIVE_TERMS: &str = "SELECT r.terms FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
     WHERE a.org_id = $1 AND a.artifact_id = $2";
 macro_rules! is_active {

@@ -60,7 +60,7 @@ pub const VIOLATIONS: &[Entry] = &[
     ),
     entry(
         "entries_too_many",
-        "The file lists more than 100,000 imports, exports, memories, tables, aliases and sections.",
+        "The file lists more than 100,000 memories, tables, aliases, components, sections, imports and exports of its own, or more than 200,000 imports, exports and declarations of types in all.",
         "Link it so that it exports and imports only what it uses; strip its custom sections.",
     ),
     entry(

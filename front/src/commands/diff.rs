@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tollgate_runtime::{NetworkConfig, Rejected, checks, pointer_part};
+use tollgate_store::Terms;
 
 /// Parts of one schema that are shown.
 const PARTS_SHOWN: usize = 20;
@@ -38,7 +39,7 @@ pub(crate) async fn diff(options: DiffOptions) -> anyhow::Result<End> {
     ) else {
         return Ok(End::ToolFailed);
     };
-    let changes = changes(&old, &new);
+    let changes = changes(&old, &new)?;
     if options.json {
         terminal::result(json!({"changes": changes}));
     } else {
@@ -78,7 +79,7 @@ async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> 
 }
 
 /// In the order in which they matter to a buyer.
-fn changes(old: &Value, new: &Value) -> Vec<Change> {
+fn changes(old: &Value, new: &Value) -> serde_json::Result<Vec<Change>> {
     let mut changes = Vec::new();
     for what in ["name", "description", "price", "subscription_price"] {
         changes.extend(Change::of(what, None, &old[what], &new[what]));
@@ -116,13 +117,13 @@ fn changes(old: &Value, new: &Value) -> Vec<Change> {
             Change::new("import", import, from, to)
         }));
     }
-    for widening in widens(old, new) {
+    for widening in widens(&Terms::of(old)?, &Terms::of(new)?) {
         let is_it = |it: &&mut Change| it.what == widening.what && it.name == widening.name;
         if let Some(change) = changes.iter_mut().find(is_it) {
             change.widens = true;
         }
     }
-    changes
+    Ok(changes)
 }
 
 fn of_function(name: &str, old: &Value, new: &Value) -> Vec<Change> {
@@ -386,9 +387,13 @@ mod tests {
 
     fn tool(price: u64, input: Value, imports: &[&str]) -> Value {
         json!({
-            "price": price, "egress": [], "credentials": [], "imports": imports, "limits": [],
+            "price": price, "subscription_price": 0, "egress": [], "credentials": [], "imports": imports, "limits": [],
             "functions": [{"name": "f", "input_schema": input, "output_schema": true}],
         })
+    }
+
+    fn compared(old: &Value, new: &Value) -> Vec<Change> {
+        changes(old, new).expect("terms")
     }
 
     #[test]
@@ -398,14 +403,14 @@ mod tests {
             json!({"properties": {"a": {"type": "string"}}}),
             &["wasi:io/poll"],
         );
-        assert_eq!(changes(&old, &old), []);
+        assert_eq!(compared(&old, &old), []);
         let mut new = tool(
             6,
             json!({"properties": {"a": {"type": "integer"}, "b": true}}),
             &["wasi:http/types"],
         );
         new["credentials"] = json!([{"name": "KEY", "hosts": ["a.example"], "expose": false}]);
-        let lines: Vec<_> = changes(&old, &new)
+        let lines: Vec<_> = compared(&old, &new)
             .iter()
             .map(|it| {
                 let (name, at) = (
@@ -426,7 +431,7 @@ mod tests {
                 "+ import wasi:http/types - false",
             ]
         );
-        let back: Vec<_> = changes(&new, &old)
+        let back: Vec<_> = compared(&new, &old)
             .into_iter()
             .filter(|it| it.widens)
             .collect();
@@ -467,7 +472,7 @@ mod tests {
         new["name"] = json!("insulter");
         new["description"] = json!("Insults everybody");
         new["examples"] = json!([{"function": "f", "input": 1}]);
-        let changes = changes(&old, &new);
+        let changes = compared(&old, &new);
         let whats: Vec<_> = changes.iter().map(|it| (it.what, it.widens)).collect();
         assert_eq!(
             whats,
@@ -480,7 +485,7 @@ mod tests {
         let old = tool(0, json!({}), &[]);
         let mut new = old.clone();
         new["functions"][0]["name"] = json!("g");
-        let signs: Vec<_> = changes(&old, &new).iter().map(Change::sign).collect();
+        let signs: Vec<_> = compared(&old, &new).iter().map(Change::sign).collect();
         assert_eq!(signs, ['-', '+']);
     }
 }

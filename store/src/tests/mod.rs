@@ -116,7 +116,7 @@ async fn publish(store: &Store, place: (OrgId, ArtifactId), bytes: &[u8], about:
         status: VerdictStatus::Admitted,
         violations: json!([]),
         notes: json!([]),
-        about: Some(about.clone()),
+        about: Some(with_terms(about)),
         version: None,
     };
     assert!(store.ask_validation(place).await.expect("written"));
@@ -127,7 +127,17 @@ async fn publish(store: &Store, place: (OrgId, ArtifactId), bytes: &[u8], about:
     assert!(matches!(published, Published::Made(_)), "{published:?}");
 }
 
-fn nothing_wider(_: &serde_json::Value, _: &serde_json::Value) -> serde_json::Value {
+/// The same of a tool that asks for nothing.
+fn with_terms(about: &Value) -> Value {
+    let mut about = about.clone();
+    about["price"] = 0.into();
+    about["subscription_price"] = 0.into();
+    about["egress"] = json!([]);
+    about["credentials"] = json!([]);
+    about
+}
+
+fn nothing_wider(_: &Terms, _: &Terms) -> serde_json::Value {
     serde_json::json!([])
 }
 
@@ -360,7 +370,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
         status: VerdictStatus::Admitted,
         violations: serde_json::json!([]),
         notes: serde_json::json!([]),
-        about: Some(serde_json::json!({"description": "a tool"})),
+        about: Some(with_terms(&serde_json::json!({"description": "a tool"}))),
         version: version.map(str::to_owned),
     };
     let mut versions = Vec::new();
@@ -385,7 +395,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
             .await
             .expect("written")
         {
-            Published::Made(release) => versions.push(release.version),
+            Published::Made(shown) => versions.push(shown.release.version),
             other => assert_eq!(other, Published::VersionExists("1.0.0".to_owned())),
         }
     }
@@ -395,7 +405,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
         .await
         .expect("written")
         .expect("one before");
-    assert_eq!(back.version, "1.0.0");
+    assert_eq!(back.release.version, "1.0.0");
     let active = store
         .artifact(id)
         .await
@@ -404,7 +414,10 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
         .active
         .clone()
         .expect("active");
-    assert_eq!((active.id, active.version.as_str()), (back.id, "1.0.0"));
+    assert_eq!(
+        (active.id, active.version.as_str()),
+        (back.release.id, "1.0.0")
+    );
     assert!(
         store
             .activate(place, None)

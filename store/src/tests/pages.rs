@@ -32,7 +32,7 @@ async fn are_short_where_items_are_large_and_miss_none() {
         let page = store.artifacts(owner, false, "", before, 100).await;
         let page = page.expect("read");
         pages.push(page.items.len());
-        seen.extend(page.items.iter().map(|it| it.id));
+        seen.extend(page.items.iter().map(|it| it.artifact.id));
         before = page.next;
         if before.is_none() {
             break;
@@ -41,7 +41,7 @@ async fn are_short_where_items_are_large_and_miss_none() {
     assert_eq!(seen, ids);
     assert_eq!(pages, [2, 2, 1]);
 
-    // One that is larger than a page is a page.
+    // One that is larger than a page is a page, and its releases are listed without what they say of themselves.
     let place = (made.org, ids[0]);
     let huge = json!({"examples": "x".repeat(3 * LARGE)});
     for bytes in [b"second", b"third!"] {
@@ -49,15 +49,38 @@ async fn are_short_where_items_are_large_and_miss_none() {
         assert_eq!(drafted.expect("written"), Drafted::Made);
         publish(store, place, bytes, &huge).await;
     }
-    let first = store.releases(place, None, 100).await.expect("read");
-    let second = store.releases(place, first.next, 100).await.expect("read");
-    let third = store.releases(place, second.next, 100).await.expect("read");
-    let versions = [&first, &second, &third].map(|page| {
-        let versions = page.items.iter().map(|it| it.version.as_str());
-        versions.collect::<Vec<_>>()
-    });
-    assert_eq!(versions, [["0.0.3"], ["0.0.2"], ["0.0.1"]]);
-    assert_eq!(third.next, None);
+    let owner = (made.org, made.project);
+    let first = store.artifacts(owner, false, "", None, 100).await;
+    let first = first.expect("read");
+    assert_eq!((first.items.len(), first.next), (1, Some(ids[0])));
+    let releases = store.releases(place, None, 100).await.expect("read");
+    let versions: Vec<_> = releases
+        .items
+        .iter()
+        .map(|it| it.release.version.as_str())
+        .collect();
+    assert_eq!(versions, ["0.0.3", "0.0.2", "0.0.1"]);
+    let described = store.described_artifact(made.org, ids[0]).await;
+    let described = described.expect("read").expect("there");
+    assert_eq!(described.about, Some(with_terms(&huge)));
+}
+
+/// What every run asks for is small, whatever a tool says of itself, and unreadable terms are an error.
+#[tokio::test]
+async fn terms_are_read_without_the_rest_and_never_guessed() {
+    let opened = open().await;
+    let store = &opened.store;
+    let made = org(store).await;
+    let about = json!({"examples": "x".repeat(LARGE)});
+    let id = published(store, &made, "large", &about).await;
+    let artifact = store.artifact(id).await.expect("read").expect("there");
+    let active = artifact.active.as_ref().expect("published");
+    assert_eq!(active.terms, Terms::default());
+    execute(store, "UPDATE releases SET terms = '{\"price\": \"free\"}'")
+        .await
+        .expect("written");
+    store.remembered.artifacts.forget(&id);
+    assert!(store.artifact(id).await.is_err());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::server::access::caller::Caller;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tollgate_store::{Artifact, Draft, Release, VerdictRecord};
+use tollgate_store::{DescribedArtifact, Draft, Release, ShownRelease, VerdictRecord};
 use utoipa::ToSchema;
 
 /// An entry of the catalogue.
@@ -106,13 +106,22 @@ pub(crate) struct ReleaseView {
 }
 
 /// An artifact as a caller sees it: its draft is its own project's.
-pub(crate) fn artifact(artifact: &Artifact, caller: &Caller) -> ArtifactView {
+pub(crate) fn artifact(described: &DescribedArtifact, caller: &Caller) -> ArtifactView {
+    let DescribedArtifact {
+        artifact,
+        about,
+        widens,
+    } = described;
     let draft = artifact.draft.as_ref();
     let draft = draft.filter(|_| artifact.owner == caller.owner());
-    let of_draft = draft.and_then(|draft| draft.verdict.as_ref()?.about.as_ref());
-    let of_release = artifact.active.as_ref().map(|release| &release.about);
-    let about = of_release.or(of_draft).unwrap_or(&Value::Null);
+    // Without a release it is the draft's.
+    let is_seen = artifact.active.is_some() || draft.is_some();
+    let about = about.as_ref().filter(|_| is_seen).unwrap_or(&Value::Null);
     let list = |name: &str| about[name].as_array().into_iter().flatten();
+    let active_release = artifact.active.as_deref().map(|active| {
+        let widens = widens.as_ref().unwrap_or(&Value::Null);
+        release(active, widens)
+    });
     ArtifactView {
         id: artifact.id.to_string(),
         name: artifact.name.clone(),
@@ -125,7 +134,7 @@ pub(crate) fn artifact(artifact: &Artifact, caller: &Caller) -> ArtifactView {
         egress: texts(&about["egress"]),
         examples: list("examples").cloned().collect(),
         draft: draft.map(self::draft),
-        active_release: artifact.active.as_deref().map(release),
+        active_release,
     }
 }
 
@@ -181,20 +190,27 @@ pub(crate) fn pending() -> VerdictView {
     }
 }
 
-pub(crate) fn release(release: &Release) -> ReleaseView {
+pub(crate) fn shown_release(shown: &ShownRelease) -> ReleaseView {
+    release(&shown.release, &shown.widens)
+}
+
+fn release(release: &Release, widens: &Value) -> ReleaseView {
     ReleaseView {
         id: release.id.to_string(),
         version: release.version.clone(),
         digest: release.digest.to_string(),
         created_at: release.created_at.to_string(),
         active: release.active,
-        widens: release.widens.clone(),
+        widens: widens.clone(),
     }
 }
 
 /// The hosts a release declares for a credential, where it declares the credential.
 pub(crate) fn declared_hosts(release: &Release, name: &str) -> Option<Vec<String>> {
-    let credentials = release.about["credentials"].as_array()?;
-    let declared = credentials.iter().find(|it| it["name"] == name)?;
-    Some(texts(&declared["hosts"]))
+    let declared = release
+        .terms
+        .credentials
+        .iter()
+        .find(|it| it.name == name)?;
+    Some(declared.hosts.clone())
 }

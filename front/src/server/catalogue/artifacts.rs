@@ -19,7 +19,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tollgate_runtime::{Violation, quoted};
-use tollgate_store::{Artifact, Drafted, OrgId, Scope, Upload};
+use tollgate_store::{Artifact, ArtifactId, DescribedArtifact, Drafted, OrgId, Scope, Upload};
 use tollgate_validator::is_tool_name;
 use utoipa::{IntoParams, ToSchema};
 
@@ -48,6 +48,12 @@ pub(crate) async fn create_artifact(
     {
         Upload::Made(id) => {
             let made = visible::own(&server, &caller, &id.to_string()).await?;
+            // Nobody has judged it yet.
+            let made = DescribedArtifact {
+                artifact: Artifact::clone(&made),
+                about: None,
+                widens: None,
+            };
             Ok(Created {
                 location: format!("/v1/artifacts/{id}"),
                 body: artifact_view::artifact(&made, &caller),
@@ -117,7 +123,7 @@ pub(crate) async fn list_artifacts(
         .await?;
     let org = caller.key.org;
     let view = move || List::of(page, |artifact| artifact_view::artifact(&artifact, &caller));
-    let body = shown(&server, (org, Length::Long), view).await?;
+    let body = shown(&server, org, view).await?;
     Ok(Shown { body, showing })
 }
 
@@ -129,32 +135,39 @@ pub(crate) async fn get_artifact(
     caller: Caller,
     Segment(id): Segment,
 ) -> Result<Shown<Response>, Problem> {
-    let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
-    let length = match &artifact.active {
-        Some(active) => Length::of_json(active.about_bytes),
-        None => Length::Long,
+    let id = {
+        let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
+        artifact.id
     };
-    let showing = match length {
-        Length::Short => None,
-        Length::Long => Some(server.showing(caller.whose()).await?),
-    };
-    let org = caller.key.org;
-    let view = move || artifact_view::artifact(&artifact, &caller);
-    let body = shown(&server, (org, length), view).await?;
-    Ok(Shown { body, showing })
+    described(&server, caller, id).await
 }
 
-/// Sends artifacts as JSON. Sellers wrote most of it, so long ones are written in the caller's turn.
+/// An artifact with all that it says of itself, read and written in the org's turn for long answers.
+async fn described(
+    server: &Server,
+    caller: Caller,
+    id: ArtifactId,
+) -> Result<Shown<Response>, Problem> {
+    let (org, showing) = (caller.key.org, server.showing(caller.whose()).await?);
+    let described = server.store.described_artifact(org, id).await?;
+    let described = described.ok_or_else(|| Problem::of(Kind::ArtifactNotFound))?;
+    let view = move || artifact_view::artifact(&described, &caller);
+    Ok(Shown {
+        body: shown(server, org, view).await?,
+        showing: Some(showing),
+    })
+}
+
+/// Sends artifacts as JSON. Sellers wrote most of it, so it is written in the caller's turn.
 async fn shown<T: Serialize>(
     server: &Server,
-    (org, length): (OrgId, Length),
+    org: OrgId,
     view: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Response, Problem> {
+    let turn = (org, turns::Kind::Read);
     let written = server
         .turns
-        .work((org, turns::Kind::Read), length, move || {
-            serde_json::to_vec(&view())
-        });
+        .work(turn, Length::Long, move || serde_json::to_vec(&view()));
     let body = written.await?.map_err(|_| Problem::of(Kind::Internal))?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
@@ -175,7 +188,7 @@ pub(crate) async fn change_artifact(
     caller: Caller,
     Segment(id): Segment,
     sent: Sent,
-) -> Result<Json<ArtifactView>, Problem> {
+) -> Result<Shown<Response>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
     let change: ArtifactChange = sent.json(&server.bodies, caller.key.org).await?;
@@ -183,8 +196,7 @@ pub(crate) async fn change_artifact(
     if !server.store.set_listed(place, change.listed).await? {
         return Err(Problem::of(Kind::NoActiveRelease));
     }
-    let changed = visible::own(&server, &caller, &id).await?;
-    Ok(Json(artifact_view::artifact(&changed, &caller)))
+    described(&server, caller, place.1).await
 }
 
 /// Uploads an artifact's next draft.

@@ -67,7 +67,7 @@ pub(crate) async fn publish(
     match server.store.publish(place, cover, widens_as_json).await? {
         Published::Made(release) => Ok(Created {
             location: format!("/v1/artifacts/{}/releases", artifact.id),
-            body: artifact_view::release(&release),
+            body: artifact_view::shown_release(&release),
         }),
         Published::NoDraft => Err(Problem::of(Kind::DraftNotFound)),
         Published::NoCover => Err(Problem::of(Kind::CoverMissing)),
@@ -100,7 +100,7 @@ pub(crate) async fn list_releases(
         .store
         .releases((caller.key.org, artifact.id), before, limit)
         .await?;
-    let body = Json(List::of(page, |it| artifact_view::release(&it)));
+    let body = Json(List::of(page, |it| artifact_view::shown_release(&it)));
     Ok(Shown { body, showing })
 }
 
@@ -155,5 +155,5 @@ pub(crate) async fn rollback(
         .activate((caller.key.org, artifact.id), release)
         .await?;
     let active = active.ok_or_else(|| Problem::of(missing))?;
-    Ok(Json(artifact_view::release(&active)))
+    Ok(Json(artifact_view::shown_release(&active)))
 }

@@ -6,7 +6,7 @@ use crate::server::edge::turns;
 use crate::server::state::Server;
 use crate::server::state::offer::Offer;
 use crate::terms::widens;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use tollgate_runtime::Violation;
 use tollgate_store::{Artifact, OrgId, Release, Subscription, VerdictRecord, VerdictStatus};
@@ -171,7 +171,7 @@ async fn look_back(
     seller: OrgId,
 ) -> Result<Offer, Problem> {
     let accepted = accepted(server, subscription).await?;
-    let is_within = |release: &Release| widens(&accepted.about, &release.about).is_empty();
+    let is_within = |release: &Release| widens(&accepted.terms, &release.terms).is_empty();
     if is_within(active) {
         return Ok(priced(active, seller));
     }
@@ -195,7 +195,7 @@ async fn look_back(
 
 /// A release as it is run by others.
 fn priced(release: &Release, seller: OrgId) -> Offer {
-    let price = price(release);
+    let price = release.terms.price;
     Offer {
         release: Some(release.id),
         digest: release.digest,
@@ -226,20 +226,6 @@ fn draft(artifact: &Artifact) -> Result<Offer, Problem> {
         price: 0,
         seller: None,
     })
-}
-
-/// Tokens of a successful run.
-pub(crate) fn price(release: &Release) -> u64 {
-    tokens(&release.about["price"])
-}
-
-/// Tokens of a subscription.
-pub(crate) fn subscription_price(release: &Release) -> u64 {
-    tokens(&release.about["subscription_price"])
-}
-
-fn tokens(value: &Value) -> u64 {
-    value.as_u64().unwrap_or(0)
 }
 
 /// Refuses a draft that no verdict admits, with the verdict's violations.

@@ -1,6 +1,6 @@
 //! Subscriptions: a project takes an artifact's terms, pays once where that has a price, and may run it from then on.
 
-use super::offer::{accepted, not_suspended, subscription_price};
+use super::offer::{accepted, not_suspended};
 use super::wallet;
 use crate::problem::answer::{Created, NoContent};
 use crate::problem::{Kind, Problem};
@@ -92,7 +92,7 @@ pub(crate) async fn subscribe(
     if is_subscribed.await?.is_some() {
         return Err(Problem::of(Kind::AlreadySubscribed));
     }
-    let price = subscription_price(release);
+    let price = release.terms.subscription_price;
     let names_another = asked
         .release_id
         .is_some_and(|it| it != release.id.to_string());
@@ -236,7 +236,7 @@ async fn widened(
         return Ok(widens);
     }
     let accepted = accepted(server, subscription).await?;
-    let widens = Arc::new(widens(&accepted.about, &active.about));
+    let widens = Arc::new(widens(&accepted.terms, &active.terms));
     server.widenings.insert(both, Arc::clone(&widens));
     Ok(widens)
 }

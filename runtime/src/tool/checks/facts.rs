@@ -24,7 +24,7 @@ pub(crate) struct Facts {
     manifest: Option<String>,
     uses_files: bool,
     counts: Counts,
-    names: u64,
+    name_bytes: u64,
     notes: Vec<Found>,
 }
 
@@ -90,7 +90,7 @@ impl Facts {
             manifest: admissible.manifest.as_ref().map(|it| it.text.clone()),
             uses_files: admissible.uses_files,
             counts: admissible.counts,
-            names: admissible.names,
+            name_bytes: admissible.name_bytes,
             notes: admissible.notes.iter().map(found).collect(),
         }
     }
@@ -133,7 +133,7 @@ impl Facts {
             manifest,
             uses_files: self.uses_files,
             counts: self.counts,
-            names: self.names,
+            name_bytes: self.name_bytes,
             notes,
         })
     }

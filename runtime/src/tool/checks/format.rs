@@ -52,7 +52,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Survey<'_>, Vec<Violation>> {
                 Violation::new("nested_too_many", message).at(offset)
             }
             Unreadable::TooMany { offset } => {
-                let message = "the file lists more imports, exports, memories, tables and sections than are read";
+                let message = "the file lists more than is read: 100,000 memories, tables, aliases, components, sections, imports and exports of its own, or 200,000 imports, exports and declarations of types in all";
                 Violation::new("entries_too_many", message).at(offset)
             }
         }]

@@ -77,9 +77,6 @@ impl Rules {
     }
 }
 
-/// Bytes that the engine takes for each export of a module or instance, about. Measured: 100 to 500.
-const BYTES_PER_NAME: u64 = 512;
-
 /// A file that passed every check, as far as it can be judged without compiling it.
 #[derive(Debug, Clone)]
 pub struct Admissible {
@@ -93,8 +90,8 @@ pub struct Admissible {
     pub uses_files: bool,
     /// What one run instantiates.
     pub counts: Counts,
-    /// Exports of all modules and instances in the file.
-    pub names: u64,
+    /// Bytes that the engine keeps for the names in the file, about.
+    pub name_bytes: u64,
     /// What the gate admits but a reader should know.
     pub notes: Vec<Violation>,
 }
@@ -104,7 +101,7 @@ impl Admissible {
     /// length.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let manifest = self.manifest.as_ref().map_or(0, Manifest::memory_bytes);
-        manifest + self.interface.memory_bytes() + self.names * BYTES_PER_NAME
+        manifest + self.interface.memory_bytes() + self.name_bytes
     }
 }
 
@@ -154,7 +151,7 @@ pub fn admit(bytes: &[u8], rules: &Rules) -> Result<Admissible, Vec<Violation>> 
                 manifest,
                 uses_files,
                 counts,
-                names: survey.names,
+                name_bytes: survey.name_bytes,
                 notes,
             })
         }

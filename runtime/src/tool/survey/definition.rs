@@ -2,8 +2,8 @@
 
 use super::kinds::{component_kind, core_kind};
 use super::{
-    Counts, CustomSection, DEPTH_READ_MAX, ENTRIES_READ_MAX, Export, Import, Memory,
-    NAMES_READ_MAX, Survey, Table, Unreadable, type_depth,
+    CORE_NAME_BYTES, Counts, CustomSection, DEPTH_READ_MAX, ENTRIES_READ_MAX, Export, Import,
+    Memory, NAME_BYTES, NAMES_READ_MAX, Survey, Table, Unreadable, type_depth,
 };
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
@@ -90,16 +90,19 @@ impl<'a> Survey<'a> {
 
     /// Counts names that an engine keeps, before they are read.
     fn count_names(&mut self, payload: &Payload<'a>) -> Result<(), Unreadable> {
-        let (count, offset) = match payload {
-            Payload::ExportSection(it) => (it.count(), it.range().start),
-            Payload::ComponentExportSection(it) => (it.count(), it.range().start),
+        let (count, bytes, offset) = match payload {
+            Payload::ImportSection(it) => (it.count(), CORE_NAME_BYTES, it.range().start),
+            Payload::ExportSection(it) => (it.count(), CORE_NAME_BYTES, it.range().start),
+            Payload::ComponentExportSection(it) => (it.count(), NAME_BYTES, it.range().start),
             _ => return Ok(()),
         };
-        self.add_names(u64::from(count), offset)
+        self.add_names(count.into(), bytes, offset)
     }
 
-    fn add_names(&mut self, count: u64, offset: usize) -> Result<(), Unreadable> {
+    /// Counts names of so many bytes each.
+    fn add_names(&mut self, count: u64, bytes: u64, offset: usize) -> Result<(), Unreadable> {
         self.names = self.names.saturating_add(count);
+        self.name_bytes = self.name_bytes.saturating_add(count.saturating_mul(bytes));
         match self.names > NAMES_READ_MAX {
             true => Err(Unreadable::TooMany { offset }),
             false => Ok(()),
@@ -206,7 +209,7 @@ impl<'a> Survey<'a> {
                             component.counts.add(counts);
                         }
                         (offset, Instance::FromExports(exports)) => {
-                            self.add_names(exports.len() as u64, offset)?;
+                            self.add_names(exports.len() as u64, CORE_NAME_BYTES, offset)?;
                         }
                     }
                 }
@@ -227,7 +230,7 @@ impl<'a> Survey<'a> {
             Payload::ComponentTypeSection(section) => {
                 let range = section.range();
                 let declared = type_depth::check(&self.bytes[range.clone()], range.start)?;
-                self.add_names(declared, range.start)?;
+                self.add_names(declared, NAME_BYTES, range.start)?;
                 for ty in section {
                     self.component_types += types_in(&ty?);
                 }
@@ -314,7 +317,7 @@ impl<'a> Survey<'a> {
                     .add(entry(&innermost.components, component_index));
             }
             ComponentInstance::FromExports(exports) => {
-                self.add_names(exports.len() as u64, offset)?;
+                self.add_names(exports.len() as u64, NAME_BYTES, offset)?;
                 for export in &exports {
                     self.note_passed(export.kind, offset, "bundles");
                 }

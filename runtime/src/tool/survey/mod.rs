@@ -45,8 +45,10 @@ pub struct Survey<'a> {
     pub passed: Option<(usize, &'static str)>,
     /// Custom sections of the file itself.
     pub custom_sections: Vec<CustomSection<'a>>,
-    /// Exports of all modules and instances in the file: the engine keeps each by its name.
-    pub names: u64,
+    /// Bytes that the engine keeps for the names in the file, about.
+    pub name_bytes: u64,
+    /// Imports and exports of all modules and instances, and declarations of types.
+    names: u64,
     /// What places are kept for above.
     entries: u64,
 }
@@ -146,9 +148,13 @@ impl Counts {
 /// time for each level. Honest tools have three or four.
 const DEPTH_READ_MAX: usize = 100;
 
-/// Exports of modules and instances, wherever they are, and declarations of types: more are not read. Interpreters have
-/// some ten thousand.
+/// Imports and exports of modules and instances, wherever they are, and declarations of types: more are not read.
+/// Interpreters have some ten thousand.
 const NAMES_READ_MAX: u64 = 200_000;
+/// Bytes that the engine keeps for each import or export of a core module, about. Measured: 100 to 125.
+const CORE_NAME_BYTES: u64 = 192;
+/// The same for each export of a component's instance. Measured: up to 500.
+const NAME_BYTES: u64 = 512;
 
 /// Imports, exports, memories, tables, aliases, definitions and custom sections: more are not read, since each takes a
 /// place in memory that is many times its three bytes in the file. Honest tools have some hundreds.
@@ -194,6 +200,7 @@ pub fn survey(bytes: &[u8]) -> Result<Survey<'_>, Unreadable> {
         component_depth: 0,
         passed: None,
         custom_sections: Vec::new(),
+        name_bytes: 0,
         names: 0,
         entries: 0,
     };
@@ -264,6 +271,24 @@ mod tests {
         assert!(survey(&module(ENTRIES_READ_MAX - 1)).is_ok());
         let one_more = module(ENTRIES_READ_MAX);
         assert!(matches!(survey(&one_more), Err(Unreadable::TooMany { .. })));
+    }
+
+    /// The engine keeps them for as long as the tool is loaded, also of a module that nobody instantiates.
+    #[test]
+    fn names_are_weighed_wherever_they_are() {
+        let bytes = |text: &str| {
+            let bytes = wat::parse_str(text).expect("valid text");
+            survey(&bytes).expect("well-formed").name_bytes
+        };
+        let import = r#"(import "a" "b" (global i32)) (import "a" "c" (global i32))"#;
+        let nested = format!(r#"(component (component (core module {import})))"#);
+        assert_eq!(bytes(&nested), 2 * CORE_NAME_BYTES);
+        assert_eq!(
+            bytes(r#"(module (func (export "f")) (func (export "g")))"#),
+            2 * CORE_NAME_BYTES
+        );
+        let bundle = r#"(component (import "f" (func $f)) (instance (export "a" (func $f))))"#;
+        assert_eq!(bytes(bundle), NAME_BYTES);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Long answers, of which one org asks for many at once.
 
+use crate::guests::command;
 use crate::http::bodies::raw::head;
-use crate::http::small::{published, sleeper, text};
+use crate::http::small::{admitted, published, quick, sleeper, text};
 use serde_json::json;
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
-use tollgate_tests::holds_within;
 use tollgate_tests::server::{Caller, JSON, Server};
+use tollgate_tests::{holds_within, packed};
 
 /// What all answers may take that their clients have not read, and one org half of.
 const UNREAD_BYTES: u64 = 64 << 20;
@@ -25,12 +26,41 @@ fn that_nobody_reads_take_no_more_than_the_org_s_share() {
     let server = Server::start_with(&[("TOLLGATE_PROCESS__HOST_BUFFER_BYTES", unread.as_str())]);
     let (noisy, quiet) = (server.org("noisy"), server.org("quiet"));
     let run = run_with_spans(&noisy);
-    let other = published(&quiet, &crate::http::small::quick("quick", "1.0.0"));
-    let before = resident_bytes(&server);
+    let other = published(&quiet, &quick("quick", "1.0.0"));
     let path = format!("/v1/runs/{run}/spans");
-    let request = head("GET", &path, &noisy, "application/json") + "\r\n";
+    are_bounded(&server, (&noisy, &[path]), (&quiet, &other));
+}
+
+/// Manifests of 250 KB that are 10 MB as values, more of them than are remembered.
+#[test]
+fn of_what_tools_say_take_no_more_than_the_org_s_share() {
+    let _machine = crate::MACHINE.blocking_lock();
+    let unread = UNREAD_BYTES.to_string();
+    let server = Server::start_with(&[("TOLLGATE_PROCESS__HOST_BUFFER_BYTES", unread.as_str())]);
+    let (noisy, quiet) = (server.org("noisy"), server.org("quiet"));
+    let other = published(&quiet, &quick("quick", "1.0.0"));
+    let paths: Vec<_> = (0..20)
+        .map(|at| {
+            let zeros = "0,".repeat(120_000);
+            let about = format!("name = \"t{at}\"\n[[examples]]\ninput = {{ a = [{zeros}] }}\n");
+            let tool = admitted(&noisy, &packed(&command(""), &about));
+            format!("/v1/artifacts/{tool}")
+        })
+        .collect();
+    are_bounded(&server, (&noisy, &paths), (&quiet, &other));
+}
+
+/// One org asks for these again and again and reads nothing, while another runs a tool.
+fn are_bounded(
+    server: &Server,
+    (noisy, paths): (&Caller, &[String]),
+    (quiet, tool): (&Caller, &str),
+) {
+    let before = resident_bytes(server);
     let held: Vec<_> = (0..ASKED)
-        .map(|_| {
+        .map(|at| {
+            let path = &paths[at % paths.len()];
+            let request = head("GET", path, noisy, "application/json") + "\r\n";
             let mut stream = TcpStream::connect(server.address).expect("a connection");
             stream.write_all(request.as_bytes()).expect("sent");
             stream
@@ -39,14 +69,14 @@ fn that_nobody_reads_take_no_more_than_the_org_s_share() {
     let (began, mut most) = (Instant::now(), 0);
     while began.elapsed() < Duration::from_secs(10) {
         let asked = Instant::now();
-        quiet.run(&other, &json!({"input": null})).expect(200);
+        quiet.run(tool, &json!({"input": null})).expect(200);
         assert!(asked.elapsed() < Duration::from_secs(5));
-        most = most.max(resident_bytes(&server));
+        most = most.max(resident_bytes(server));
     }
     drop(held);
     let growth = most.saturating_sub(before);
     assert!(growth < GROWTH_BYTES_MAX, "{} MiB", growth >> 20);
-    let is_given_again = || noisy.get(&path).status == 200;
+    let is_given_again = || noisy.get(&paths[0]).status == 200;
     assert!(holds_within(PATIENCE, is_given_again));
 }
 
