@@ -23,7 +23,7 @@ pub(crate) struct Widening {
     to: Value,
 }
 
-/// What `to` asks beyond `from`.
+/// The terms of `to` that ask for more than `from`.
 pub(crate) fn widens(from: &Terms, to: &Terms) -> Vec<Widening> {
     let mut widens = Vec::new();
     if to.price > from.price {
@@ -53,6 +53,15 @@ pub(crate) fn widens_as_json(from: &Terms, to: &Terms) -> Value {
 }
 
 impl Widening {
+    /// Its length as JSON, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let lengths = [&self.from, &self.to].map(|value| match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::len).sum(),
+            _ => 0,
+        });
+        lengths.iter().sum()
+    }
+
     fn new(
         what: &'static str,
         name: Option<&str>,
@@ -93,7 +102,7 @@ fn rule(text: &str) -> Option<Allow> {
 mod tests {
     use super::*;
 
-    /// Of credentials what is not said is nothing.
+    /// Fields of a credential that are left out are empty.
     fn about(price: u64, egress: &[&str], credentials: Value) -> Terms {
         let credentials = credentials.as_array().expect("a list").iter().map(|it| {
             let mut credential = json!({"hosts": [], "expose": false});

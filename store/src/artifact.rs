@@ -44,7 +44,7 @@ pub struct Artifact {
 pub struct DescribedArtifact {
     /// The artifact.
     pub artifact: Artifact,
-    /// What its active release says of itself; without one what its draft does, where that is admitted.
+    /// The description of its active release, or without one, of its admitted draft.
     pub about: Option<Value>,
     /// JSON array: what its active release asks of subscribers beyond the one before it.
     pub widens: Option<Value>,
@@ -154,7 +154,7 @@ impl Store {
             true => None,
             false => reach.fetch_optional(reader.connection()?).await?,
         };
-        // The cursor shows nobody the artifact that happens to be there.
+        // The cursor must not reveal another org's artifact id.
         let reach = reach.map(|it| it.first_of_its_time());
         let query = sqlx::query(statement)
             .bind(org)

@@ -48,7 +48,7 @@ impl StoreError {
 
 /// SQLite's primary result codes that mean "not now": busy, locked, out of memory, read-only, I/O, full, cannot open.
 const REFUSING: &[i32] = &[5, 6, 7, 8, 10, 13, 14];
-/// The one for a statement that was interrupted.
+/// SQLite's result code for an interrupted statement.
 const INTERRUPTED: i32 = 9;
 
 impl From<sqlx::Error> for StoreError {

@@ -80,7 +80,7 @@ impl<K> Id<K> {
         Self::from_bytes([0; 16])
     }
 
-    /// Sorts before all that were made in the same millisecond, and says no more of this one than that.
+    /// The smallest id of the same millisecond. It reveals nothing else of this id.
     pub(crate) fn first_of_its_time(&self) -> Self {
         let mut bytes = self.bytes;
         bytes[6..].fill(0);

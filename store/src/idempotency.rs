@@ -75,7 +75,7 @@ pub struct KeptAnswer {
     pub status: Option<u16>,
     /// Its `Location`.
     pub location: Option<String>,
-    /// Its body, where it had one that was not left out.
+    /// Its body. The text is empty if [`is_long`](Self::is_long) is true.
     pub body: Option<KeptBody>,
     /// True if its body is longer than 16 KiB and was left out. [`Store::kept_body`] reads it.
     pub is_long: bool,
@@ -163,7 +163,7 @@ fn scope_in(row: &SqliteRow) -> Result<Option<Scope>, sqlx::Error> {
 fn body_in(row: &SqliteRow) -> Result<Option<KeptBody>, sqlx::Error> {
     let (content_type, text): (Option<String>, Option<String>) =
         (row.try_get("content_type")?, row.try_get("body")?);
-    // A body that was left out still has its type.
+    // An omitted body still has a content type.
     let body = content_type.map(|content_type| KeptBody {
         content_type,
         text: text.unwrap_or_default(),

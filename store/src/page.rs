@@ -10,7 +10,7 @@ use sqlx::{Column, Row, Sqlite, TypeInfo, ValueRef};
 const BYTES_MAX: usize = 2 << 20;
 /// The rows that a filtered list looks at for one page, so that it takes tens of milliseconds however few it finds.
 pub(crate) const LOOKED_AT_MAX: i64 = 10_000;
-/// Bytes of text that is read and parsed in well under a millisecond.
+/// The length of text that is read and parsed in well under a millisecond.
 pub(crate) const SHORT_BYTES: usize = 16 * 1024;
 
 /// Items, and where the next page begins.
@@ -35,7 +35,7 @@ impl<T, C> Page<T, C> {
         }
     }
 
-    /// The same page, where the list looked no further than `reach`: the next page begins there.
+    /// The same page. If it is the last one, the next page begins at `reach`.
     pub(crate) fn or_from(mut self, reach: Option<C>) -> Self {
         self.next = self.next.or(reach);
         self

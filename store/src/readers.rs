@@ -14,9 +14,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit};
 
 /// The most orgs whose turns are kept.
 const ORGS: u64 = 65_536;
-/// The longest that one reader reads. Then its statement fails.
+/// The longest time that a list reads. After it, the statement fails.
 const TIME_MAX: Duration = Duration::from_secs(5);
-/// The longest that one reads on while the writer asks for all shares. Then its statement fails, too.
+/// The longest time that a list reads while the writer asks for all shares. After it, the statement fails.
 const WAY_MADE_AFTER: Duration = Duration::from_secs(1);
 /// Instructions of SQLite's machine between two looks at the time. A row can have megabytes, so they are few.
 const LOOK_AFTER: i32 = 200;

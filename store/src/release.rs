@@ -30,7 +30,7 @@ pub struct Release {
     pub version: String,
     /// Its bytes.
     pub digest: Digest,
-    /// What its subscribers agree to.
+    /// The terms that its subscribers agree to.
     pub terms: Terms,
     /// When it was published.
     pub created_at: Time,
@@ -47,7 +47,7 @@ pub struct ShownRelease {
     pub widens: Value,
 }
 
-/// What terms ask beyond others, as JSON.
+/// Compares terms. The result is the JSON of everything that the second terms ask beyond the first.
 pub type Widens = fn(&Terms, &Terms) -> Value;
 
 /// How publishing a draft ended.

@@ -26,7 +26,7 @@ const ALLOCATION_BYTES: usize = 16;
 /// What one takes beside what it says of itself.
 const ARTIFACT_BYTES_LEAST: usize = 1024;
 
-/// Questions that are read at once.
+/// The number of locks for reading answers.
 const READING: usize = 64;
 
 /// What admission asks for.
@@ -59,7 +59,7 @@ pub(crate) struct Answers<Q, A> {
     answers: Cache<Q, A>,
     /// How often something was forgotten: an answer that was read meanwhile may be the old one.
     forgotten: Mutex<u64>,
-    /// One for some questions each: an answer is read once, however many ask.
+    /// Locks by question, so that concurrent requests read an answer once.
     reading: [tokio::sync::Mutex<()>; READING],
     hasher: RandomState,
 }

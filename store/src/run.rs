@@ -101,7 +101,7 @@ pub struct Finish {
 pub struct RunRecord {
     /// What was asked for.
     pub run: NewRun,
-    /// Whether it waits, is under way, or how it ended.
+    /// Its status.
     pub status: RunStatus,
     /// Why there is no output.
     pub failure: Option<Value>,
@@ -146,7 +146,7 @@ pub struct RunFilter {
 /// A run that was looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundRun {
-    /// Its record. Where the run is long, without its failure or output.
+    /// Its record, without failure and output if the run is long.
     pub record: RunRecord,
     /// True if its failure or output is longer than 16 KiB. [`Store::whole_run`] reads it.
     pub is_long: bool,

@@ -1,4 +1,4 @@
-//! Where a run is between its request and its end.
+//! The status of a run.
 
 use std::str::FromStr;
 
@@ -15,18 +15,18 @@ pub enum FinishStatus {
     Cancelled,
 }
 
-/// What a run's record says of it.
+/// The status in a run's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunStatus {
-    /// It waits for its turn.
+    /// The run waits for its turn.
     Queued,
-    /// It is under way.
+    /// The run is in progress.
     Running,
-    /// It has ended.
+    /// The run has ended.
     Ended(FinishStatus),
 }
 
-/// A text that is no status.
+/// An unknown status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a run's status")]
 pub struct UnknownStatus;
@@ -39,7 +39,7 @@ impl FinishStatus {
 }
 
 impl RunStatus {
-    /// Every status, in the order of a run's life.
+    /// All statuses, in the order of a run's life.
     pub const ALL: [Self; 6] = [
         Self::Queued,
         Self::Running,

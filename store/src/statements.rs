@@ -105,7 +105,7 @@ pub(crate) const EXPIRE_KEY_TEXTS: &str = "UPDATE key_texts SET expires_at = $4
 pub(crate) const REVOKE_KEY: &str = "UPDATE keys SET revoked_at = $4
     WHERE org_id = $1 AND project_id = $2 AND key_id = $3 AND revoked_at IS NULL";
 
-/// Artifacts, each with its draft and its active release, what more is told of them, and which of them.
+/// Artifacts, each with its draft and its active release: further columns, and a condition.
 macro_rules! artifacts {
     ($more:literal, $which:literal) => {
         concat!(
@@ -131,7 +131,7 @@ pub(crate) const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (org_id, project
 pub(crate) const ARTIFACT_NAMED: &str =
     "SELECT artifact_id FROM artifacts WHERE org_id = $1 AND project_id = $2 AND name = $3";
 pub(crate) const ARTIFACT: &str = artifacts!("", "a.artifact_id = $1");
-/// With all that it says of itself, or would with its draft.
+/// Includes the description of the release or draft.
 pub(crate) const DESCRIBED_ARTIFACT: &str = artifacts!(
     ", COALESCE(r.about, d.about) AS about, r.widens",
     "a.artifact_id = $1"
@@ -149,7 +149,7 @@ pub(crate) const MY_ARTIFACTS_SQLITE: &str = artifacts!(
         AND ($4 = '' OR INSTR(a.name, $4) > 0 OR INSTR(a.words, $4) > 0)
     ORDER BY a.artifact_id DESC LIMIT $5"
 );
-/// The last artifact that a page of these looks at: `$2` artifacts after the first, whosoever they are.
+/// The last artifact that such a page looks at: `$2` artifacts of any org after the first.
 pub(crate) const REACH_OF_ARTIFACTS: &str =
     "SELECT artifact_id FROM artifacts WHERE artifact_id < $1
     ORDER BY artifact_id DESC LIMIT 1 OFFSET $2";
@@ -376,7 +376,7 @@ pub(crate) const RUN: &str = one_run!(
         CASE WHEN OCTET_LENGTH(r.failure) > $4 OR OCTET_LENGTH(o.output) > $4 THEN 1 ELSE 0 END AS is_long"
 );
 pub(crate) const WHOLE_RUN: &str = one_run!("r.failure, o.output");
-/// A page of a project's runs before `$3`, not before `$4`, and of which of them.
+/// A page of a project's runs: before `$3`, from `$4` on, and filtered further.
 macro_rules! runs {
     ($which:literal) => {
         concat!(

@@ -1,4 +1,4 @@
-//! What a subscriber agrees to.
+//! The terms that a subscriber agrees to.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,9 +10,9 @@ pub struct Terms {
     pub price: u64,
     /// Tokens of a subscription.
     pub subscription_price: u64,
-    /// Where its requests may go, as the manifest says it: `GET https://api.example.com/v1`.
+    /// The allowed requests, as in the manifest: `GET https://api.example.com/v1`.
     pub egress: Vec<String>,
-    /// The secrets it asks for.
+    /// Its credentials.
     pub credentials: Vec<CredentialTerms>,
 }
 
@@ -23,7 +23,7 @@ pub struct CredentialTerms {
     pub name: String,
     /// The hosts it is for.
     pub hosts: Vec<String>,
-    /// Whether the tool may see it.
+    /// True if the tool may see its value.
     pub expose: bool,
 }
 

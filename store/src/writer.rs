@@ -35,7 +35,7 @@ enum Command {
     Work(Work),
     /// A run's end. Those of a transaction are written together: they are what there is most of.
     Settle(Settling, oneshot::Sender<Result<Settled, NotSettled>>),
-    /// No list reads: the log is started over.
+    /// Restarts the log while no list reads.
     StartOver(All),
 }
 
@@ -180,7 +180,7 @@ async fn work(
     let look = |log: &mut Log| {
         let again = again.clone();
         log.look(&tokio, |all| async move {
-            // A writer that ends needs no shares.
+            // The writer has ended and needs no shares.
             if let Some(queue) = again.upgrade() {
                 let _ = queue.send(Command::StartOver(all)).await;
             }
@@ -226,7 +226,7 @@ struct Batch {
     settling: Vec<Settling>,
     /// Who waits for each of those.
     waiting: Vec<oneshot::Sender<Result<Settled, NotSettled>>>,
-    /// All shares in the log, which is started over before anything else.
+    /// All shares in the log. The writer restarts the log before it does anything else.
     all: Option<All>,
 }
 

@@ -58,7 +58,7 @@ fn every_code_has_its_entry_and_every_entry_is_used() {
     }
 }
 
-/// What a child found is taken only where its code is known.
+/// A violation of a child is accepted only with a known code.
 #[test]
 fn the_checks_know_each_code_that_they_say() {
     let known = tollgate_runtime::checks::CODES;

@@ -11,6 +11,7 @@ mod names;
 mod platform;
 mod program;
 mod raw;
+mod rules;
 mod services;
 mod sockets;
 mod theft;

@@ -1,4 +1,4 @@
-//! Where in a manifest a violation is.
+//! Violations with a place in the manifest.
 
 use tollgate_runtime::Violation;
 

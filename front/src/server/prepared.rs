@@ -1,4 +1,4 @@
-//! What is done before there are threads.
+//! Prepares the server before it starts threads.
 
 use crate::config::{Config, Flags};
 use crate::hardening::{Hardening, forget_secrets, harden};

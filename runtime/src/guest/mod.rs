@@ -1,4 +1,4 @@
-//! What the host keeps beside a guest.
+//! The host's state of a running guest.
 
 pub(crate) mod lifted;
 pub(crate) mod limiter;

@@ -1,4 +1,4 @@
-//! A tool as its host has it: loaded, ready to be run any number of times.
+//! The handle of a loaded tool, which can be run any number of times.
 
 use crate::run::shared::Shared;
 use crate::tool::Compiled;

@@ -1,4 +1,4 @@
-//! What is made of a run's request: all that its guest is called with.
+//! A job: everything that a guest is called with.
 
 use crate::limits::Limits;
 use crate::run::refused::Started;

@@ -1,4 +1,4 @@
-//! One run, from what a caller asks for to how it ended.
+//! A run, from its request to its outcome.
 
 pub(crate) mod admission;
 pub(crate) mod credentials;

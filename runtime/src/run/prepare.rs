@@ -1,4 +1,4 @@
-//! From a request to a run that nothing speaks against, and to its outcome.
+//! Prepares a run, which makes every check that can refuse it, and then runs it.
 
 use crate::limits::{DEPTH_MAX, Limits};
 use crate::run::admission::{Demand, Full};

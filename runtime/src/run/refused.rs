@@ -1,4 +1,4 @@
-//! Why a run did not start, and when one did.
+//! The reasons for which a run does not start, and the time when one does.
 
 use crate::run::credentials::Missing;
 use crate::violation::Violation;

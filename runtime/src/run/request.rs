@@ -1,4 +1,4 @@
-//! What a caller asks for.
+//! A request to run a tool.
 
 use crate::limits::Limits;
 use crate::run::credentials::Credentials;

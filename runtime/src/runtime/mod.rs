@@ -1,4 +1,4 @@
-//! What all runs of a process share.
+//! The state that all runs of a process share.
 
 mod load;
 

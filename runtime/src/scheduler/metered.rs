@@ -1,4 +1,4 @@
-//! A guest's future under its deadline.
+//! Runs a guest's future until its deadline and measures it.
 
 use super::meter::{Meter, Spent};
 use super::{Alarm, Scheduler};

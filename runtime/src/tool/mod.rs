@@ -1,4 +1,4 @@
-//! A tool's code with what was found of it, judged, compiled and linked.
+//! A linked tool: its code and the results of its checks.
 
 pub(crate) mod artifacts;
 pub mod checks;
@@ -70,9 +70,14 @@ impl Compiled {
             |it| it.apply(&setup.rules.limits),
         );
         let declared = admissible.manifest.as_ref().map(|it| &it.egress.allow);
-        // The gate names a rule that is none; here it allows nothing.
         let rules = declared.into_iter().flatten();
-        let allow = rules.filter_map(|rule| rule.parse().ok()).collect();
+        let allow = rules.map(|rule| {
+            let invalid = |reason| format!("`{}`: {reason}", quoted(rule));
+            let invalid = |reason| Violation::new("manifest_invalid", invalid(reason));
+            rule.parse()
+                .map_err(|reason| invalid(reason).at_pointer("/egress/allow"))
+        });
+        let allow = allow.collect::<Result<_, _>>()?;
         Ok(Self {
             allow,
             weight: code_bytes + admissible.memory_bytes(),

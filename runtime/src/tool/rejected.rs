@@ -1,4 +1,4 @@
-//! A file that is no tool, and why.
+//! A rejected file, with the reasons.
 
 use crate::violation::Violation;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The engine with its linkers and rules.
+//! The engine, its linkers and the rules for tools.
 
 use crate::engine::engine;
 use crate::guest::RunState;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tollgate_host_api::{Guest, add_to_component_linker, add_to_module_linker};
 use wasmtime::{Engine, component};
 
-/// What tools are judged by and linked with.
+/// The parts that tools are judged by and linked with.
 pub(crate) struct Setup {
     pub(crate) engine: Engine,
     pub(crate) component_linker: component::Linker<Guest<RunState>>,

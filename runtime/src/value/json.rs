@@ -1,4 +1,4 @@
-//! What can be said of JSON without making its text.
+//! Measures JSON without writing its text.
 
 use serde_json::Value;
 use std::io::Write;

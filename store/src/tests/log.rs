@@ -78,7 +78,7 @@ async fn long_lists_that_overlap_make_way_for_the_writer() {
     is_started_over.expect("started over");
 }
 
-/// Writes until the log was long and is short again.
+/// Writes until the log has been long and is short again.
 async fn is_started_over(store: &Store, log: impl Fn() -> u64) -> Result<(), String> {
     let write = "INSERT INTO meta (name, value) VALUES ('large', randomblob(1048576))
         ON CONFLICT (name) DO UPDATE SET value = randomblob(1048576)";

@@ -41,7 +41,7 @@ async fn are_short_where_items_are_large_and_miss_none() {
     assert_eq!(seen, ids);
     assert_eq!(pages, [2, 2, 1]);
 
-    // One that is larger than a page is a page, and its releases are listed without what they say of themselves.
+    // An item that is larger than a page makes a page of its own. Releases are listed without their descriptions.
     let place = (made.org, ids[0]);
     let huge = json!({"examples": "x".repeat(3 * LARGE)});
     for bytes in [b"second", b"third!"] {
@@ -65,7 +65,7 @@ async fn are_short_where_items_are_large_and_miss_none() {
     assert_eq!(described.about, Some(with_terms(&huge)));
 }
 
-/// What every run asks for is small, whatever a tool says of itself, and unreadable terms are an error.
+/// Reading an artifact does not read its description. Invalid terms are an error.
 #[tokio::test]
 async fn terms_are_read_without_the_rest_and_never_guessed() {
     let opened = open().await;
@@ -183,7 +183,7 @@ async fn of_many_runs_the_one_that_is_asked_for_is_found_in_pages() {
     );
 }
 
-/// So many runs, the oldest of them FAILED, the others SUCCEEDED.
+/// Inserts runs. The oldest has FAILED, the others have SUCCEEDED.
 async fn insert_runs(store: &Store, (org, project): (OrgId, ProjectId), runs: i64) {
     let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
         INSERT INTO runs (org_id, project_id, run_id, key_id, artifact_id, digest, is_own, share_diagnostics,

@@ -134,7 +134,7 @@ async fn a_limit_that_is_passed_is_named() {
     }
 }
 
-/// A file of some KiB takes the parser more than a minute.
+/// Without a limit, the parser needs more than a minute for this file of some KiB.
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_that_take_too_long_are_ended_and_named() {
     let limits = CompileLimits {

@@ -131,7 +131,7 @@ fn a_run_is_cancelled_while_its_tool_is_loaded() {
     let server = Server::start_in(folder, &[]);
     let caller = server.caller(&key);
     Seen::below(server.id());
-    // It is taken out of the queue at once, and shown as queued until its guest starts.
+    // The server claims the run at once and shows it as queued until its guest starts.
     std::thread::sleep(Duration::from_millis(500));
     once(&caller, &run, "QUEUED");
     let asked = Instant::now();

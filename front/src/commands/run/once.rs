@@ -1,4 +1,4 @@
-//! One run of a tool, built first where that is asked for.
+//! Runs a tool once, after building it on request.
 
 use super::{profile, spans};
 use crate::commands::new_file::NewFile;

@@ -125,7 +125,7 @@ impl Caller {
 }
 
 impl Caller {
-    /// The org, and whether a session of it asks.
+    /// The caller's org, and true if one of its sessions calls.
     pub(crate) fn whose(&self) -> (OrgId, bool) {
         (self.key.org, self.session.is_some())
     }

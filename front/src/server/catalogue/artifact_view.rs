@@ -114,7 +114,7 @@ pub(crate) fn artifact(described: &DescribedArtifact, caller: &Caller) -> Artifa
     } = described;
     let draft = artifact.draft.as_ref();
     let draft = draft.filter(|_| artifact.owner == caller.owner());
-    // Without a release it is the draft's.
+    // Without a release, the description is the draft's.
     let is_seen = artifact.active.is_some() || draft.is_some();
     let about = about.as_ref().filter(|_| is_seen).unwrap_or(&Value::Null);
     let list = |name: &str| about[name].as_array().into_iter().flatten();

@@ -48,7 +48,7 @@ pub(crate) async fn create_artifact(
     {
         Upload::Made(id) => {
             let made = visible::own(&server, &caller, &id.to_string()).await?;
-            // Nobody has judged it yet.
+            // The gate has not judged it yet.
             let made = DescribedArtifact {
                 artifact: Artifact::clone(&made),
                 about: None,
@@ -158,7 +158,7 @@ async fn described(
     })
 }
 
-/// Sends artifacts as JSON. Sellers wrote most of it, so it is written in the caller's turn.
+/// Sends artifacts as JSON. It can have megabytes, so it is written in the org's turn.
 async fn shown<T: Serialize>(
     server: &Server,
     org: OrgId,
@@ -174,7 +174,7 @@ async fn shown<T: Serialize>(
 
 /// What of an artifact is changed.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct ArtifactChange {
     /// Whether other projects see it.
     listed: bool,

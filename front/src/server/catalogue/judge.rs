@@ -185,7 +185,7 @@ async fn judge_one(server: &Server, org: OrgId, id: ArtifactId) -> Result<(), St
     let wasm = server.store.tool(&draft.digest).await?;
     let wasm_bytes = wasm.len();
     let verdict = validate_for(&server.runtime, &org.to_string(), wasm).await;
-    // What a tool says of itself can be megabytes, and is written as JSON.
+    // A tool's description can have megabytes of JSON.
     let recording = tokio::task::spawn_blocking(move || (record(&verdict), verdict));
     let recorded = recording.await;
     let (record, verdict) = recorded.map_err(|error| StoreError::Failed(error.into()))?;

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 /// How a draft is published.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct Publish {
     /// Whether a cover is made of name and digest where there is none. Default true.
     #[serde(default = "yes")]
@@ -125,7 +125,7 @@ pub(crate) async fn release_log(
 
 /// Where to roll back to.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct Rollback {
     /// The release that is to run; the one published before the active one where it is left out.
     release_id: Option<String>,

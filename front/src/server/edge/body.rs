@@ -234,17 +234,10 @@ fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-/// JSON of a known shape.
+/// JSON of a known shape. Its types say `expecting = "an object"`: the name of a type says nothing to a caller.
 pub(crate) fn shaped<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
-    serde_json::from_value(json).map_err(|error| {
-        let message = error.to_string();
-        // Names of our own types say nothing to a caller.
-        let message = match message.split_once("expected struct ") {
-            Some((found, _)) => format!("{found}expected an object"),
-            None => message,
-        };
-        unprocessable("body_invalid", quoted(&message), None)
-    })
+    serde_json::from_value(json)
+        .map_err(|error| unprocessable("body_invalid", quoted(&error.to_string()), None))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 /// A cap, or none.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct BudgetRequest {
     /// `project` or `key`.
     #[schema(example = "project")]

@@ -9,6 +9,7 @@ use crate::server::access::visible;
 use crate::server::edge::body::Sent;
 use crate::server::edge::params::{List, Paging, Params, Segment, id};
 use crate::server::edge::turns;
+use crate::server::edge::unsent::showing::Shown;
 use crate::server::state::{Server, Shared};
 use crate::terms::{Widening, widens};
 use axum::Json;
@@ -21,9 +22,12 @@ use tollgate_store::{
 };
 use utoipa::ToSchema;
 
+/// Bytes of widenings after which a page ends.
+const PAGE_BYTES: usize = 2 << 20;
+
 /// What to subscribe to.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct Subscribe {
     #[schema(example = "art_06bqk8m0000000000000000000")]
     artifact_id: String,
@@ -35,7 +39,7 @@ pub(crate) struct Subscribe {
 
 /// Whose terms to take.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct Accept {
     /// The release whose terms were read: the active one.
     #[schema(example = "rel_06bqk8m0000000000000000000")]
@@ -134,21 +138,35 @@ pub(crate) async fn list_subscriptions(
     State(server): State<Shared>,
     caller: Caller,
     Params(paging): Params<Paging>,
-) -> Result<Json<List<SubscriptionView>>, Problem> {
+) -> Result<Shown<Json<List<SubscriptionView>>>, Problem> {
     caller.needs(Scope::Run)?;
     let (before, limit) = (paging.before()?, paging.limit()?);
+    let showing = Some(server.showing(caller.whose()).await?);
     let page = server
         .store
         .subscriptions(caller.owner(), before, limit)
         .await?;
-    let mut items = Vec::with_capacity(page.items.len());
+    let (mut items, mut next, mut bytes) = (Vec::new(), page.next, 0);
     for subscription in page.items {
-        items.push(view(&server, caller.key.org, subscription).await?);
+        let id = subscription.id;
+        // Sellers wrote most of it: a page of large items is short.
+        if bytes > PAGE_BYTES {
+            next = items.last().map(|(id, _)| *id);
+            break;
+        }
+        let view = view(&server, caller.key.org, subscription).await?;
+        bytes += view
+            .pending_widens
+            .iter()
+            .map(Widening::bytes)
+            .sum::<usize>();
+        items.push((id, view));
     }
-    Ok(Json(List {
-        items,
-        next_cursor: page.next.map(|place| place.to_string()),
-    }))
+    let body = Json(List {
+        items: items.into_iter().map(|(_, view)| view).collect(),
+        next_cursor: next.map(|id| id.to_string()),
+    });
+    Ok(Shown { body, showing })
 }
 
 /// Ends a subscription, at once. What was paid for it stays paid.

@@ -52,7 +52,7 @@ pub(crate) struct LedgerEntryView {
 
 /// What is given to whom.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct CreditRequest {
     #[schema(example = "org_06bqk8m0000000000000000000")]
     org_id: String,

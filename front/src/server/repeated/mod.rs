@@ -167,7 +167,7 @@ async fn answer_once(
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
-/// A kept answer, sent again. A long one is read in the org's turn for long answers.
+/// Sends a kept answer again. A long answer is read in the org's turn for long answers.
 pub(crate) async fn replay(
     server: &Server,
     whose: (OrgId, bool),

@@ -91,7 +91,7 @@ pub(crate) struct RunsQuery {
     cursor: Option<String>,
 }
 
-/// How many times a run is cancelled that goes back to the queue at that moment.
+/// The number of attempts to cancel a run that goes back to the queue meanwhile.
 const CANCELLED_IN: usize = 3;
 
 /// Lists the project's recorded runs, newest first; with a session's token, the session's. A run that is neither async nor has an idempotency key is
@@ -160,7 +160,7 @@ pub(crate) async fn get_run(
     }
     let body = match showing {
         None => Json(view(record)).into_response(),
-        // Reading a mebibyte as JSON takes milliseconds.
+        // Parsing a mebibyte of JSON takes milliseconds.
         Some(_) => {
             let turn = (caller.key.org, turns::Kind::Read);
             let written = move || serde_json::to_vec(&view(record));
@@ -172,7 +172,7 @@ pub(crate) async fn get_run(
     Ok(Shown { body, showing })
 }
 
-/// A run that the caller asked for. A long one is found without its failure and output.
+/// A run that the caller may see. A long run comes without its failure and output.
 pub(crate) async fn find(
     server: &Server,
     caller: &Caller,
@@ -208,7 +208,7 @@ pub(crate) async fn whole(
     let showing = server.showing(whose).await?;
     let id = found.record.run.id;
     let record = server.store.whole_run(owner, id).await?;
-    // It may have been forgotten meanwhile.
+    // Retention may have deleted it meanwhile.
     let record = record.ok_or_else(|| Problem::of(Kind::RunNotFound))?;
     Ok((record, Some(showing)))
 }
@@ -241,7 +241,7 @@ pub(crate) async fn cancel_run(
                 return Ok(Json(view(RunRecord::clone(&record))));
             }
             RunEnd::Recorded(_) => return Err(not_running()),
-            // It was going back to the queue.
+            // The run was being put back into the queue.
             RunEnd::Refused(problem) if problem.kind() == Kind::AtCapacity => {}
             RunEnd::Refused(problem) => return Err(*problem),
         }
@@ -249,7 +249,7 @@ pub(crate) async fn cancel_run(
     Err(Problem::of(Kind::AtCapacity).with_run(id))
 }
 
-/// The run, where it is under way: one that is being taken out of the queue is in a moment.
+/// The run, if it is in progress. Waits for a claim that is in progress.
 pub(crate) async fn under_way(server: &Server, id: RunId) -> Option<Arc<LiveRun>> {
     if let Some(live) = server.live.get(id) {
         return Some(live);

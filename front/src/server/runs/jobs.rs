@@ -145,8 +145,12 @@ async fn claim(server: &Shared) -> Result<Option<(Claimed, Known)>, Problem> {
 async fn held(server: &Shared, run: &NewRun, text: String) -> Result<Run, Problem> {
     let (reading, org, function) = (Arc::clone(server), run.owner.0, run.function.clone());
     let text_bytes = text.len();
+    let id = run.id;
     let read = move || {
-        let input = serde_json::from_str(&text).unwrap_or_default();
+        let input = serde_json::from_str(&text).map_err(|error| {
+            tracing::error!(%error, run_id = %id, "a queued run's input cannot be read");
+            Problem::of(Kind::Internal)
+        })?;
         prepare::held(&reading, org, function.as_deref(), input)
     };
     let turn = (org, turns::Kind::Read);

@@ -52,7 +52,7 @@ fn lost() -> RunEnd {
     RunEnd::Refused(Box::new(Problem::of(Kind::Internal)))
 }
 
-/// A run that is found by its id, until this is dropped. Whoever waits for its end is told then, at the latest.
+/// Registers a run under its id until this is dropped. Dropping it also ends the run for everyone who still waits.
 pub(crate) struct Known {
     server: Shared,
     pub(crate) live: Arc<LiveRun>,
@@ -252,7 +252,7 @@ async fn record_later(server: Shared, mut settlement: Box<Settlement>) {
     }
 }
 
-/// Ends a run with a row that was cancelled while its tool was loaded.
+/// Ends a durable run that was cancelled while its tool was loading.
 pub(crate) async fn cancel(server: &Shared, run: NewRun, hold: Hold, durable: Durable) -> RunEnd {
     let finish = cancelled(None);
     count(&server.live.counted, &finish);

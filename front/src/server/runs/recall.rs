@@ -24,7 +24,7 @@ pub(crate) async fn answer(
     };
     if let Some(live) = server.live.get(id) {
         return Ok(match live.awaited().await {
-            // Each answer is a copy of the output.
+            // Each answer copies the output.
             RunEnd::Recorded(record) if is_long(&record) => {
                 let showing = Some(server.showing(caller.whose()).await?);
                 let body = replayed(run_view::answer(&record));

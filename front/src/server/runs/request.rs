@@ -14,7 +14,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A run's body.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct RunRequest {
     /// As the function's `input_schema` says.
     #[serde(deserialize_with = "present")]

@@ -149,7 +149,7 @@ const NOT_SHARED: &str = "the caller does not share what the tool said";
 /// The kind of a recorded failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RecordedKind {
-    /// As the runtime told it.
+    /// A failure of the runtime's.
     Told(FailureKind),
     /// The server died during the run.
     Lost,
@@ -185,7 +185,7 @@ impl RecordedKind {
         }
     }
 
-    /// What its caller is told.
+    /// The problem that the caller gets.
     fn problem(self) -> Problem {
         match self {
             // The run is over: asking again gets the same answer.
@@ -253,7 +253,7 @@ fn failed(record: &RunRecord) -> Problem {
     let kind = failure["kind"].as_str().and_then(RecordedKind::named);
     let problem = kind.map_or_else(
         || {
-            // Blames nobody.
+            // The kind is unknown, so neither the tool nor its caller is blamed.
             tracing::error!(run_id = %record.run.id, "a record has a failure of no known kind");
             Problem::of(Kind::Internal).retryable(false)
         },

@@ -28,7 +28,7 @@ const SECONDS: RangeInclusive<u64> = 1..=7 * 24 * 60 * 60;
 
 /// A session to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct SessionRequest {
     /// What it may run: 1 to 100 of the project's own artifacts, or of others' that were published.
     #[schema(min_items = 1, max_items = 100, example = json!(["art_06bqk8m0000000000000000000"]))]

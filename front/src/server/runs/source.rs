@@ -50,7 +50,8 @@ pub(crate) async fn resolve(
     Ok(())
 }
 
-/// Nothing of what could not be read. An org reads one tool at a time, so that one place is left for the others.
+/// Resolves the frames of one tool. Frames that cannot be resolved come back unchanged. An org reads one tool at a time, so that
+/// one place is left for other orgs.
 async fn resolved(
     server: &Server,
     org: OrgId,

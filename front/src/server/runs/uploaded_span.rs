@@ -21,7 +21,7 @@ const OWN_IDS: &str = "0000000000000";
 
 /// Spans to be added to a run.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct SpansUpload<'b> {
     /// A run has at most 200, each of at most 16 KiB.
     #[serde(borrow)]

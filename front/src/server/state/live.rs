@@ -23,7 +23,7 @@ pub(crate) struct Live {
 /// A run in progress.
 pub(crate) struct LiveRun {
     pub(crate) run: NewRun,
-    /// Set once the tool is loaded and nothing speaks against the run.
+    /// Set once the tool is loaded and the run has passed every check.
     prepared: SetOnce<Started>,
     /// True if the store has a row for the run.
     pub(crate) is_durable: bool,

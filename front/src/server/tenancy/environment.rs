@@ -26,7 +26,7 @@ const ENTRIES_MAX: u64 = 1000;
 
 /// A secret to be kept.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct EntryChange {
     /// 8 to 4,096 printable ASCII characters. It is never read back.
     #[serde(deserialize_with = "secret")]

@@ -21,7 +21,7 @@ const OVERLAP_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A key to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct KeyRequest {
     /// For people, 1 to 128 bytes.
     #[schema(min_length = 1, max_length = 128, example = "ci")]
@@ -132,7 +132,7 @@ pub(crate) async fn list_keys(
 
 /// How a key is rotated.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct Rotation {
     /// How long the old text is good beside the new one, in seconds, at most a week. Default 0.
     #[serde(default)]

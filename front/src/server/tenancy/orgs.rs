@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 /// What is to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct Named {
     /// For people, 1 to 128 bytes.
     #[schema(min_length = 1, max_length = 128, example = "weather")]

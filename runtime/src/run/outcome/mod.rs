@@ -158,7 +158,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 10] = [
         Self::Trap,
         Self::Exit,

@@ -1,4 +1,4 @@
-//! What the checks found, as text: it is kept with a tool's code, and it is how a child that judged a file answers.
+//! The results of the checks as JSON. They are kept with a tool's code, and a child that judges a file answers with them.
 
 use super::{Admissible, CODES, Kind};
 use crate::tool::command::CommandPlan;
@@ -57,7 +57,7 @@ impl Verdict {
         Self(facts.map_err(|violations| violations.iter().map(found).collect()))
     }
 
-    /// The verdict itself; nothing where another program wrote it.
+    /// The verdict. `None` if it has an unknown code.
     pub(crate) fn judged(self) -> Option<Result<Admissible, Vec<Violation>>> {
         Some(match self.0 {
             Ok(facts) => Ok(facts.admissible()?),
@@ -69,7 +69,7 @@ impl Verdict {
     }
 }
 
-/// Reads what was written by ourselves. Types nest as deep as the checks allow, which is more levels of JSON than is
+/// Parses JSON that this crate wrote. Types nest as deep as the checks allow, which is more levels of JSON than is
 /// read by default.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     let mut json = serde_json::Deserializer::from_slice(text);

@@ -23,7 +23,7 @@ pub use kind::Kind;
 use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 
-/// The codes of everything that the checks find, notes included.
+/// The codes of all violations and notes of the checks.
 pub const CODES: &[&str] = &[
     "component_passed",
     "entries_too_many",
@@ -105,7 +105,7 @@ impl Admissible {
     }
 }
 
-/// Checks a file's size, which is done before it is given to anybody.
+/// Checks a file's size. Call it before the file is given to a child.
 pub(crate) fn sized(bytes: &[u8]) -> Result<(), Vec<Violation>> {
     size::check(bytes)
 }

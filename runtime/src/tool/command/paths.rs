@@ -1,4 +1,4 @@
-//! Paths of a `[command]`.
+//! Checks the paths of a `[command]`.
 
 use super::VIOLATIONS_MAX;
 use crate::tool::manifest::DeclaredCommand;

@@ -1,4 +1,4 @@
-//! Texts of a `[command]` with fields of the input in them.
+//! Templates of a `[command]`: texts with fields of the input in them.
 
 use crate::tool::manifest::DeclaredCommand;
 use crate::violation::quoted;

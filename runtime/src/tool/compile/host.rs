@@ -1,4 +1,4 @@
-//! One child as its host sees it: started, fed, waited for, and told apart.
+//! Starts a child, feeds it, waits for it, and tells how it ended.
 
 use super::end::failure;
 use super::request::{Request, Task};

@@ -25,7 +25,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use wasmtime::Engine;
 
-/// Where tools are judged and compiled.
+/// The place where tools are judged and compiled.
 #[derive(Debug, Clone, Default)]
 pub enum Compiler {
     /// In this process, which has to bear what it costs.
@@ -42,7 +42,7 @@ pub struct CompileChild {
     pub program: PathBuf,
     /// What makes it call [`compile_child`].
     pub arguments: Vec<OsString>,
-    /// What one child may take.
+    /// The limits of one child.
     pub limits: CompileLimits,
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-/// What one child may take.
+/// The limits of one child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompileLimits {
     /// Bytes of address space. 2 GiB: an 18 MB Python tool takes less than half of it.
@@ -36,7 +36,7 @@ impl Default for CompileLimits {
 /// The most bytes of a verdict, which the host reads: types have at most some MiB of names.
 pub(super) const VERDICT_BYTES_MAX: u64 = 32 << 20;
 
-/// What a child does with a tool.
+/// The task of a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Task {
     /// Runs the checks that protect the host. The answer is a [`Verdict`](crate::tool::checks::Verdict).

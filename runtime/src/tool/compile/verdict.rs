@@ -1,4 +1,4 @@
-//! A file judged by a child: its verdict, or what its end says of the file.
+//! Judges a file in a child process. The result is the child's verdict, or a violation that tells how the child ended.
 
 use super::end::Spent;
 use super::request::{Task, VERDICT_BYTES_MAX};
@@ -34,7 +34,7 @@ fn verdict(mut answer: File) -> io::Result<Verdict> {
     Ok(read(&text)?)
 }
 
-/// What a seller is told of a child that came to no verdict.
+/// The violation for a child that ended without a verdict.
 fn said(failure: &CompileFailure) -> Violation {
     const FEWER: &str = "declare fewer and smaller types, and instantiate fewer components";
     const MIB: u64 = 1 << 20;

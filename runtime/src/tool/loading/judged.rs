@@ -1,4 +1,4 @@
-//! A tool on its way to be loaded.
+//! The steps of a tool before it is loaded.
 
 use crate::digest::ToolDigest;
 use crate::tool::checks::Admissible;

@@ -1,4 +1,4 @@
-//! Texts of a manifest that stand for a version, a duration or a number of bytes.
+//! Parses versions, durations and byte sizes of a manifest.
 
 use crate::violation::quoted;
 use serde::{Deserialize, Deserializer};

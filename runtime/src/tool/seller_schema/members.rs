@@ -1,4 +1,4 @@
-//! Keywords of items and of fields, of which several are one.
+//! Parses the keywords of items and fields. Several keywords become one.
 
 use super::fuel::STEP;
 use super::node::Keyword;

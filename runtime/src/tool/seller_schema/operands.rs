@@ -1,4 +1,4 @@
-//! What a keyword's value must be.
+//! Parses the values of keywords.
 
 use super::fuel::STEP;
 use super::node::Type;

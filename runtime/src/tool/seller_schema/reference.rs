@@ -1,4 +1,4 @@
-//! Where a `$ref` leads.
+//! Resolves `$ref`.
 
 use super::keywords::{Holds, holds};
 use serde_json::Value;

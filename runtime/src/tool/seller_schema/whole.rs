@@ -1,4 +1,4 @@
-//! What a subschema costs with all that is evaluated with it.
+//! The cost of a subschema, including everything that is evaluated with it.
 
 use super::fuel::{Bound, STEP};
 

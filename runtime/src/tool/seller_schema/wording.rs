@@ -1,4 +1,4 @@
-//! What is said of a value that does not fit, and where.
+//! Describes why a value is invalid, and where.
 
 use super::fuel::{Fuel, OutOfFuel};
 use crate::violation::pointer_part;

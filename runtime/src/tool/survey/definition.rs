@@ -88,7 +88,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Counts names that an engine keeps, before they are read.
+    /// Counts the names that the engine keeps. It only reads the length of each section.
     fn count_names(&mut self, payload: &Payload<'a>) -> Result<(), Unreadable> {
         let (count, bytes, offset) = match payload {
             Payload::ImportSection(it) => (it.count(), CORE_NAME_BYTES, it.range().start),

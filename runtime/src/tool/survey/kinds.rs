@@ -1,4 +1,4 @@
-//! What imports and exports are called in messages.
+//! Names the kinds of imports and exports in messages.
 
 use wasmparser::ComponentExternalKind;
 

@@ -122,7 +122,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What one run takes of the engine's pool.
+    /// The slots of the engine's pool that one run needs.
     pub(crate) fn slots(&self) -> Slots {
         let slots = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         Slots {

@@ -1,4 +1,4 @@
-//! Long answers, of which one org asks for many at once.
+//! One org asks for many long answers at once.
 
 use crate::guests::command;
 use crate::http::bodies::raw::head;
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use tollgate_tests::server::{Caller, JSON, Server};
 use tollgate_tests::{holds_within, packed};
 
-/// What all answers may take that their clients have not read, and one org half of.
+/// The budget for answers that clients have not read. One org may use half of it.
 const UNREAD_BYTES: u64 = 64 << 20;
-/// So many answers of three megabytes.
+/// The number of requests, each for three megabytes.
 const ASKED: usize = 400;
-/// What the server may take for that org's, with what it needs to make one answer and what its allocator keeps.
+/// The most memory for that org's answers, including one answer in the making and the allocator's reserve.
 const GROWTH_BYTES_MAX: u64 = 400 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,7 +31,7 @@ fn that_nobody_reads_take_no_more_than_the_org_s_share() {
     are_bounded(&server, (&noisy, &[path]), (&quiet, &other));
 }
 
-/// Manifests of 250 KB that are 10 MB as values, more of them than are remembered.
+/// Manifests of 250 KB that take 10 MB when they are parsed, and more of them than the cache holds.
 #[test]
 fn of_what_tools_say_take_no_more_than_the_org_s_share() {
     let _machine = crate::MACHINE.blocking_lock();
@@ -50,7 +50,7 @@ fn of_what_tools_say_take_no_more_than_the_org_s_share() {
     are_bounded(&server, (&noisy, &paths), (&quiet, &other));
 }
 
-/// One org asks for these again and again and reads nothing, while another runs a tool.
+/// One org requests these paths many times and reads no answer, while another org runs a tool.
 fn are_bounded(
     server: &Server,
     (noisy, paths): (&Caller, &[String]),

@@ -14,7 +14,7 @@ use tollgate_store::OrgId;
 /// The org's turn to be given a long answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Showing(
-    #[allow(dead_code, reason = "held until it is dropped")] Arc<OwnedMutexGuard<()>>,
+    #[expect(dead_code, reason = "held until it is dropped")] Arc<OwnedMutexGuard<()>>,
 );
 
 impl Showing {
