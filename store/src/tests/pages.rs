@@ -200,3 +200,22 @@ async fn insert_runs(store: &Store, (org, project): (OrgId, ProjectId), runs: i6
     });
     written.await.expect("written");
 }
+
+#[tokio::test]
+async fn a_record_with_an_unknown_status_is_an_error() {
+    let Opened {
+        store,
+        folder: _folder,
+    } = open().await;
+    let owner = (OrgId::new(), ProjectId::new());
+    insert_runs(&store, owner, 2).await;
+    let runs = async || store.runs(owner, RunFilter::default(), None, 20).await;
+    assert_eq!(runs().await.expect("read").items.len(), 2);
+    execute(
+        &store,
+        "UPDATE runs SET status = 'DONE' WHERE status = 'FAILED'",
+    )
+    .await
+    .expect("written");
+    assert!(runs().await.is_err());
+}
