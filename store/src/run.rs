@@ -204,7 +204,7 @@ impl Store {
         ))
     }
 
-    /// A project's runs, newest first. A page looks at some thousand runs at most, so it may be short, or empty, before the
+    /// A project's runs, newest first. A page looks at 10,000 runs at most, so it may be short or empty before the
     /// last.
     pub async fn runs(
         &self,

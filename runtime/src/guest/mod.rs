@@ -7,17 +7,17 @@ use crate::guest::lifted::Lifted;
 use crate::guest::limiter::Limiter;
 use std::sync::Arc;
 
-/// What the runtime keeps in a run's store. A host's own imports find whom they serve here.
+/// The runtime's state in a run's store. A host's own imports find the owner here.
 #[derive(Debug)]
 pub struct RunState {
     pub(crate) limiter: Limiter,
     pub(crate) owner: Arc<str>,
-    /// Of a call with values.
+    /// The values of a typed call.
     pub(crate) lifted: Option<Lifted>,
 }
 
 impl RunState {
-    /// Whom the run's turns are shared by.
+    /// The owner for fair scheduling.
     pub fn owner(&self) -> &str {
         &self.owner
     }

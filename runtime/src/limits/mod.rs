@@ -16,7 +16,7 @@ pub const TOOL_BYTES_MAX: usize = 20 * MIB as usize;
 /// The depth to which JSON and types may nest. Deeper ones cost stack on every walk and serve nobody.
 pub const DEPTH_MAX: usize = 64;
 
-/// The most tools that stay loaded: each takes memory mappings, of which a process may have only so many.
+/// The most loaded tools. Each takes memory mappings, and the kernel limits those of a process.
 pub(crate) const LOADED_MAX: u64 = 12_288;
 
 /// What one run may use. A manifest and a caller can only lower these.

@@ -28,17 +28,17 @@ impl Tool {
         &self.compiled.admissible.interface
     }
 
-    /// What it says of itself, if anything.
+    /// Its manifest, if it has one.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.compiled.admissible.manifest.as_ref()
     }
 
-    /// What one run instantiates.
+    /// The instances, memories and tables of one run.
     pub fn counts(&self) -> Counts {
         self.compiled.admissible.counts
     }
 
-    /// What a reader should know although the tool is admitted.
+    /// Notes of the checks, which do not keep the tool from being admitted.
     pub fn notes(&self) -> &[Violation] {
         &self.compiled.admissible.notes
     }

@@ -11,7 +11,7 @@ use tollgate_host_api::egress::recorded::Recording;
 use tollgate_host_api::exchange::RunSecret;
 use wasmtime::component::Val;
 
-/// What is made of a run's request.
+/// A prepared request.
 pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) environment: Vec<(String, String)>,
@@ -19,7 +19,7 @@ pub(crate) struct Job {
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<str>,
     pub(crate) started: Started,
-    /// What answers its requests in the place of hosts.
+    /// Recorded answers that replace hosts.
     pub(crate) recorded: Option<Arc<[Recording]>>,
     pub(crate) is_profiled: bool,
 }

@@ -42,7 +42,7 @@ fn names(missing: &[Missing]) -> String {
         .join(", ")
 }
 
-/// When a run's guest started, for whoever keeps its record. Clones share it.
+/// The time when a run's guest started. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Started(Arc<SetOnce<SystemTime>>);
 

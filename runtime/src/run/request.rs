@@ -9,10 +9,10 @@ use std::sync::Arc;
 use tollgate_host_api::budget::{Budget, Lease};
 use tollgate_host_api::egress::recorded::Recording;
 
-/// What an input may take before it is counted among those that wait: every call has as much.
+/// The size up to which a waiting input is not counted. Every call may have as much.
 pub(crate) const SMALL_BYTES: u64 = 16 * 1024;
 
-/// What a caller asks for.
+/// A request to run a tool.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub(crate) function: Option<String>,
@@ -50,7 +50,7 @@ impl Run {
         }
     }
 
-    /// Whom the run's turns are shared by.
+    /// The owner for fair scheduling.
     pub fn owner(mut self, owner: impl AsRef<str>) -> Self {
         self.owner = Arc::from(owner.as_ref());
         self

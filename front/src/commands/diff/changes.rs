@@ -10,7 +10,7 @@ use tollgate_store::Terms;
 /// Parts of one schema that are shown.
 pub(super) const PARTS_SHOWN: usize = 20;
 
-/// One thing that is not as it was. `null` is what was not there, or is not any more.
+/// One difference. `null` stands for a missing side.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Change {
     /// `price`, `function`, `input`, `import`, …
@@ -22,7 +22,7 @@ pub(super) struct Change {
     pub(super) at: Option<String>,
     pub(super) from: Value,
     pub(super) to: Value,
-    /// Whether subscribers must accept it first.
+    /// True if subscribers must accept it first.
     pub(super) widens: bool,
 }
 
@@ -134,7 +134,7 @@ impl Change {
         (from != to).then(|| Self::new(what, name, from.clone(), to.clone()))
     }
 
-    /// What stands behind it where subscribers must accept it first.
+    /// The mark of a change that subscribers must accept first, else nothing.
     pub(super) fn mark(&self) -> String {
         match self.widens {
             true => format!(" {}", terminal::bad("widens")),
@@ -142,7 +142,7 @@ impl Change {
         }
     }
 
-    /// What was not there before, what is not there any more, or what is another.
+    /// `+` for an addition, `-` for a removal, `~` for a change.
     pub(super) fn sign(&self) -> char {
         let is_nothing = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
         match (is_nothing(&self.from), is_nothing(&self.to)) {

@@ -32,7 +32,7 @@ pub(crate) async fn diff(options: DiffOptions) -> anyhow::Result<End> {
     Ok(End::Good)
 }
 
-/// A tool as `inspect` shows it, with its imports. `None` where it is none, which is said.
+/// Describes a tool as `inspect` does, with its imports. `None` if the tool is rejected; the reasons are printed.
 async fn described(tool: &Path, as_json: bool) -> anyhow::Result<Option<Value>> {
     let rejected = |violations: &[_]| {
         inspect::rejected(violations, tool, as_json);

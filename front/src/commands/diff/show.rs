@@ -67,7 +67,7 @@ fn show_fields(old: &Value, new: &Value, what: &str, name: Option<&str>) -> bool
     !lines.is_empty()
 }
 
-/// What becomes of the fields of a function's input or output, a line each.
+/// The changed fields of a function's input or output, one line each.
 pub(super) fn of_fields(old: &Value, new: &Value, what: &str, name: &str) -> Vec<String> {
     let of = |tool: &Value| {
         let function = items(&tool["functions"]).find(|it| it["name"] == name);

@@ -178,7 +178,7 @@ async fn run(server: &Shared, claimed: Claimed, known: Known) {
         _ = known.live.stopped() => None,
         prepared = preparing => Some(prepared),
     };
-    match prepared.filter(|_| known.live.is_stopped().is_none()) {
+    match prepared.filter(|_| known.live.stop_reason().is_none()) {
         None => {
             let end = life::cancel(server, run, hold, durable).await;
             known.live.end(end);

@@ -77,7 +77,7 @@ impl Drop for Known {
     }
 }
 
-/// Makes a run ready to go, which it does as far as it is polled.
+/// Starts a prepared run. It makes progress only while it is polled.
 pub(crate) fn start(known: Known, start: Start) -> Running {
     let live = Arc::clone(&known.live);
     live.prepared(start.prepared.started());

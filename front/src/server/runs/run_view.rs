@@ -192,18 +192,7 @@ impl RecordedKind {
             Self::Lost | Self::Expired => Problem::of(Kind::Internal).retryable(false).with_hint(
                 "The run this request started did not come to its end; send it with another `Idempotency-Key`.",
             ),
-            Self::Told(kind) => Problem::of(match kind {
-                FailureKind::Timeout => Kind::ToolTimedOut,
-                FailureKind::Internal => Kind::Internal,
-                FailureKind::Trap
-                | FailureKind::Exit
-                | FailureKind::Error
-                | FailureKind::Abi
-                | FailureKind::MemoryLimit
-                | FailureKind::HostLimit
-                | FailureKind::OutputLimit
-                | FailureKind::OutputInvalid => Kind::ToolFailed,
-            }),
+            Self::Told(kind) => Problem::of(kind.into()),
         }
     }
 }

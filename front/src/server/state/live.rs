@@ -94,8 +94,8 @@ impl LiveRun {
         let _ = self.prepared.set(started);
     }
 
-    /// The reason for which the run was stopped, if it was.
-    pub(crate) fn is_stopped(&self) -> Option<Stop> {
+    /// The reason for stopping the run, if it was stopped.
+    pub(crate) fn stop_reason(&self) -> Option<Stop> {
         self.stop.get().copied()
     }
 

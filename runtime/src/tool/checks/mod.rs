@@ -88,7 +88,7 @@ pub struct Admissible {
     pub manifest: Option<Manifest>,
     /// Whether it can see files, and so needs a `/scratch`.
     pub uses_files: bool,
-    /// What one run instantiates.
+    /// The instances, memories and tables of one run.
     pub counts: Counts,
     /// Bytes that the engine keeps for the names in the file, about.
     pub name_bytes: u64,

@@ -1,7 +1,7 @@
-//! Long answers: an org is given one at a time, from before its text is read until it is counted among the answers that
-//! their clients have not taken yet.
+//! Gives an org one long answer at a time. Its turn begins before the text is read, and ends when the answer is counted
+//! among the unread answers.
 //!
-//! Otherwise every request that waits for something would hold its text meanwhile, and nothing would count it.
+//! Without the turn, every waiting request would hold a text that no budget counts.
 
 use super::Unsent;
 use crate::problem::Problem;
@@ -11,14 +11,14 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use tollgate_store::OrgId;
 
-/// The org's turn to be given a long answer.
+/// An org's turn for a long answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Showing(
     #[expect(dead_code, reason = "held until it is dropped")] Arc<OwnedMutexGuard<()>>,
 );
 
 impl Showing {
-    /// Waits for the turn. Refused where the org has its share of answers that are not taken by then.
+    /// Waits for the turn. Fails if unread answers fill the org's share by then.
     pub(crate) async fn new(
         turns: &Turns,
         unsent: &Unsent,
@@ -30,7 +30,7 @@ impl Showing {
     }
 }
 
-/// An answer with the turn that it was made in.
+/// An answer and its turn.
 pub(crate) struct Shown<T> {
     pub(crate) body: T,
     /// `None` for a short one.
