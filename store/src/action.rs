@@ -5,12 +5,10 @@ use crate::artifact::json_in;
 use crate::error::StoreError;
 use crate::id::{ActionId, KeyId, OrgId, ProjectId};
 use crate::page::{Page, one_more};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::Time;
-use crate::writer::Transaction;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::fmt::Display;
 
 /// Who acts.
@@ -48,10 +46,13 @@ impl Store {
         before: Option<ActionId>,
         limit: usize,
     ) -> Result<Page<Action, ActionId>, StoreError> {
-        let rows = sqlx::query(statements::ACTIONS)
-            .bind(before.unwrap_or_else(ActionId::last))
-            .bind(one_more(limit))
-            .fetch_all(&self.readers)
+        let rows = self
+            .readers
+            .all(
+                sql::query(statements::ACTIONS)
+                    .bind(before.unwrap_or_else(ActionId::last))
+                    .bind(one_more(limit)),
+            )
             .await?;
         let actions = rows.iter().map(action_in).collect::<Result<_, _>>()?;
         Ok(Page::cut(actions, limit, |action: &Action| action.id))
@@ -59,14 +60,14 @@ impl Store {
 }
 
 /// Notes what is being done.
-pub(crate) async fn note(
-    transaction: &mut Transaction,
+pub(crate) fn note(
+    transaction: &mut Connection,
     actor: Actor,
     what: &str,
     target: impl Display,
     detail: Value,
 ) -> Result<(), StoreError> {
-    sqlx::query(statements::NOTE_ACTION)
+    sql::query(statements::NOTE_ACTION)
         .bind(ActionId::new())
         .bind(actor.owner.0)
         .bind(actor.key)
@@ -74,19 +75,18 @@ pub(crate) async fn note(
         .bind(target.to_string())
         .bind(detail.to_string())
         .bind(Time::now())
-        .execute(transaction)
-        .await?;
+        .execute(transaction)?;
     Ok(())
 }
 
-fn action_in(row: &SqliteRow) -> Result<Action, sqlx::Error> {
+fn action_in(row: &Row) -> Result<Action, SqlError> {
     Ok(Action {
-        id: row.try_get("action_id")?,
-        at: row.try_get("at")?,
-        org: row.try_get("org_id")?,
-        key: row.try_get("key_id")?,
-        what: row.try_get("action")?,
-        target: row.try_get("target")?,
-        detail: json_in(row.try_get("detail")?)?,
+        id: row.get("action_id")?,
+        at: row.get("at")?,
+        org: row.get("org_id")?,
+        key: row.get("key_id")?,
+        what: row.get("action")?,
+        target: row.get("target")?,
+        detail: json_in(row.get("detail")?)?,
     })
 }

@@ -3,19 +3,15 @@
 use crate::Store;
 use crate::draft::{Draft, NewDraft, draft_in, insert_draft};
 use crate::error::StoreError;
-use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ProjectId};
 use crate::page::{LOOKED_AT_MAX, Page, one_more, parsed};
 use crate::quota::{OverQuota, Quota, over_artifacts, over_bytes};
 use crate::release::{Release, release_in};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::Time;
-use crate::writer::Transaction;
-use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::sync::Arc;
 
 /// An entry of the catalogue, with what it offers now and what is being prepared.
@@ -72,13 +68,7 @@ impl Store {
     ) -> Result<Upload, StoreError> {
         self.writer
             .write(move |transaction| {
-                Box::pin(insert_artifact(
-                    transaction,
-                    (org, project),
-                    name,
-                    draft,
-                    quota,
-                ))
+                insert_artifact(transaction, (org, project), &name, draft, quota)
             })
             .await
     }
@@ -95,34 +85,29 @@ impl Store {
         org: OrgId,
         id: ArtifactId,
     ) -> Result<Option<DescribedArtifact>, StoreError> {
-        let query = sqlx::query(statements::DESCRIBED_ARTIFACT).bind(id);
-        let mut reader = self.list_readers.acquire(org).await?;
-        let row = query.fetch_optional(reader.connection()?).await?;
-        Ok(parsed(row.into_iter().collect(), described).await?.pop())
+        let query = sql::query(statements::DESCRIBED_ARTIFACT).bind(id);
+        let described = self.list_readers.read(org, move |connection| {
+            let row = query.optional(connection)?;
+            row.as_ref().map(described).transpose()
+        });
+        described.await
     }
 
     async fn read_artifact(&self, id: ArtifactId) -> Result<Option<Arc<Artifact>>, StoreError> {
-        let row = sqlx::query(statements::ARTIFACT)
-            .bind(id)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(sql::query(statements::ARTIFACT).bind(id))
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let artifact = parsed(vec![row], artifact).await?.pop();
-        Ok(artifact.map(Arc::new))
+        Ok(Some(Arc::new(parsed(row, artifact).await?)))
     }
 
     /// Changes an artifact.
-    pub(crate) async fn change_artifact<T, F>(
+    pub(crate) async fn change_artifact<T: Send + 'static>(
         &self,
         id: ArtifactId,
-        change: F,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, StoreError>>
-            + Send
-            + 'static,
-    {
+        change: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let remembered = Arc::clone(&self.remembered);
         let changed = self
             .writer
@@ -141,33 +126,33 @@ impl Store {
         limit: usize,
     ) -> Result<Page<DescribedArtifact, ArtifactId>, StoreError> {
         let statement = match only_mine {
-            true => statements::MY_ARTIFACTS_SQLITE,
-            false => statements::ARTIFACTS_SQLITE,
+            true => statements::MY_ARTIFACTS,
+            false => statements::ARTIFACTS,
         };
         let before = before.unwrap_or_else(ArtifactId::last);
-        let mut reader = self.list_readers.acquire(org).await?;
-        let reach = sqlx::query_scalar(statements::REACH_OF_ARTIFACTS)
+        let reach = sql::query(statements::REACH_OF_ARTIFACTS)
             .bind(before)
             .bind(LOOKED_AT_MAX);
-        // An org has few artifacts of its own.
-        let reach: Option<ArtifactId> = match only_mine {
-            true => None,
-            false => reach.fetch_optional(reader.connection()?).await?,
-        };
-        // The cursor must not reveal another org's artifact id.
-        let reach = reach.map(|it| it.first_of_its_time());
-        let query = sqlx::query(statement)
+        let query = sql::query(statement)
             .bind(org)
             .bind(project)
             .bind(before)
             .bind(text.to_lowercase())
-            .bind(one_more(limit))
-            .bind(reach.unwrap_or_else(ArtifactId::none));
-        let page = Page::read(query, reader.connection()?, limit, described, |it| {
-            it.artifact.id
-        })
-        .await?;
-        Ok(page.or_from(reach))
+            .bind(one_more(limit));
+        let page = self.list_readers.read(org, move |connection| {
+            // An org has few artifacts of its own.
+            let reach: Option<ArtifactId> = match only_mine {
+                true => None,
+                false => reach.optional_scalar(connection)?,
+            };
+            // The cursor must not reveal another org's artifact id.
+            let reach = reach.map(|artifact| artifact.first_of_its_time());
+            let query = query.bind(reach.unwrap_or_else(ArtifactId::none));
+            let place = |it: &DescribedArtifact| it.artifact.id;
+            let page = Page::read(&query, connection, limit, described, place)?;
+            Ok::<_, SqlError>(page.or_from(reach))
+        });
+        page.await
     }
 
     /// Shows an artifact to others, or no longer. `false` where it was never published.
@@ -177,58 +162,53 @@ impl Store {
         listed: bool,
     ) -> Result<bool, StoreError> {
         self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                let set = sqlx::query(statements::SET_LISTED)
-                    .bind(org)
-                    .bind(id)
-                    .bind(i64::from(listed))
-                    .execute(transaction)
-                    .await?;
-                Ok(set.rows_affected() == 1)
-            })
+            let set = sql::query(statements::SET_LISTED)
+                .bind(org)
+                .bind(id)
+                .bind(i64::from(listed))
+                .execute(transaction)?;
+            Ok(set == 1)
         })
         .await
     }
 }
 
-async fn insert_artifact(
-    transaction: &mut Transaction,
+pub(crate) fn insert_artifact(
+    transaction: &mut Connection,
     (org, project): (OrgId, ProjectId),
-    name: String,
+    name: &str,
     draft: NewDraft,
     quota: Quota,
 ) -> Result<Upload, StoreError> {
-    let taken = sqlx::query_scalar(statements::ARTIFACT_NAMED)
+    let taken = sql::query(statements::ARTIFACT_NAMED)
         .bind(org)
         .bind(project)
-        .bind(&name)
-        .fetch_optional(&mut *transaction)
-        .await?;
+        .bind(name)
+        .optional_scalar(transaction)?;
     if let Some(taken) = taken {
         return Ok(Upload::NameTaken(taken));
     }
-    if let Some(over) = over_artifacts(transaction, org, quota).await? {
+    if let Some(over) = over_artifacts(transaction, org, quota)? {
         return Ok(Upload::OverQuota(over));
     }
-    if let Some(over) = over_bytes(transaction, org, &draft, quota).await? {
+    if let Some(over) = over_bytes(transaction, org, &draft, quota)? {
         return Ok(Upload::OverQuota(over));
     }
     let id = ArtifactId::new();
-    sqlx::query(statements::INSERT_ARTIFACT)
+    sql::query(statements::INSERT_ARTIFACT)
         .bind(org)
         .bind(project)
         .bind(id)
-        .bind(&name)
+        .bind(name)
         .bind(Time::now())
-        .execute(&mut *transaction)
-        .await?;
-    insert_draft(transaction, (org, id), draft).await?;
+        .execute(transaction)?;
+    insert_draft(transaction, (org, id), draft)?;
     Ok(Upload::Made(id))
 }
 
-fn described(row: &SqliteRow) -> Result<DescribedArtifact, sqlx::Error> {
+fn described(row: &Row) -> Result<DescribedArtifact, SqlError> {
     let json = |column: &str| {
-        let text: Option<&str> = row.try_get(column)?;
+        let text: Option<&str> = row.get(column)?;
         text.map(json_in).transpose()
     };
     Ok(DescribedArtifact {
@@ -238,33 +218,28 @@ fn described(row: &SqliteRow) -> Result<DescribedArtifact, sqlx::Error> {
     })
 }
 
-fn artifact(row: &SqliteRow) -> Result<Artifact, sqlx::Error> {
-    let draft_digest: Option<Vec<u8>> = row.try_get("draft_digest")?;
-    let draft = match draft_digest {
-        Some(digest) => Some(draft_in(row, &digest)?),
+fn artifact(row: &Row) -> Result<Artifact, SqlError> {
+    let draft = match row.get("draft_digest")? {
+        Some(digest) => Some(draft_in(row, digest)?),
         None => None,
     };
-    let has_release: Option<Vec<u8>> = row.try_get("release_id")?;
+    let has_release: Option<Vec<u8>> = row.get("release_id")?;
     let active = match has_release {
         Some(_) => Some(Arc::new(release_in(row, true)?)),
         None => None,
     };
     Ok(Artifact {
-        id: row.try_get("artifact_id")?,
-        owner: (row.try_get("org_id")?, row.try_get("project_id")?),
-        name: row.try_get("name")?,
-        listed: row.try_get::<i64, _>("listed")? == 1,
-        created_at: row.try_get("created_at")?,
+        id: row.get("artifact_id")?,
+        owner: (row.get("org_id")?, row.get("project_id")?),
+        name: row.get("name")?,
+        listed: row.get("listed")?,
+        created_at: row.get("created_at")?,
         draft,
         active,
-        is_suspended: row.try_get("is_suspended")?,
+        is_suspended: row.get("is_suspended")?,
     })
 }
 
-pub(crate) fn json_in<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-pub(crate) fn digest_in(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
-    Digest::from_bytes(bytes).ok_or_else(|| sqlx::Error::Decode("a digest has 32 bytes".into()))
+pub(crate) fn json_in<T: DeserializeOwned>(text: &str) -> Result<T, SqlError> {
+    serde_json::from_str(text).map_err(SqlError::unreadable)
 }

@@ -3,25 +3,21 @@
 //! those whose drafts are discarded while the copy is made.
 
 use crate::Store;
-use crate::artifact::digest_in;
 use crate::database::{OpenError, assert_version};
 use crate::error::StoreError;
 use crate::files::{Digest, Files};
 use crate::folder::{DATABASE, Folder, FolderError, TOOLS, keys_in};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, SqlError, sqlite};
 use crate::vault::{CHECK_NAME, Vault};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use tokio::task::spawn_blocking;
 
 /// How the database is named until everything it needs is beside it.
 const UNFINISHED: &str = "tollgate.db.unfinished";
-/// How long a statement waits for a lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +64,7 @@ pub enum BackupError {
     Open(#[from] OpenError),
     /// The database cannot be read, or its copy not written.
     #[error("the database could not be copied: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] SqlError),
     /// The database is not what it was.
     #[error("the database is damaged: {0}")]
     Damaged(String),
@@ -98,8 +94,13 @@ impl Store {
         let copy = Copy::begin(to)?;
         step(BackupStep::Database);
         let database = to.join(UNFINISHED);
-        copy_database(&from.join(DATABASE), &database).await?;
-        let (digests, check) = look(&database).await?;
+        let source = from.join(DATABASE);
+        let (digests, check) = blocking(move || {
+            copy_database(&source, &database)?;
+            look(&database)
+        })
+        .await?;
+        let database = to.join(UNFINISHED);
         let mut bytes = size(&database)?;
         let mut tools = 0;
         if !digests.is_empty() {
@@ -117,13 +118,11 @@ impl Store {
 }
 
 /// All that was committed before now, without what was deleted.
-async fn copy_database(from: &Path, to: &Path) -> Result<(), BackupError> {
-    let mut database = open(from).await?;
-    sqlx::query(statements::VACUUM_INTO_SQLITE)
+fn copy_database(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let mut database = sqlite::open_read_only(from)?;
+    sql::query(statements::VACUUM_INTO)
         .bind(to.to_string_lossy().into_owned())
-        .execute(&mut database)
-        .await?;
-    database.close().await?;
+        .execute(&mut database)?;
     let private = Permissions::from_mode(0o600);
     std::fs::set_permissions(to, private)
         .and_then(|()| File::open(to)?.sync_all())
@@ -131,30 +130,23 @@ async fn copy_database(from: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 /// The tools that the copy names, and what tells its master key.
-async fn look(database: &Path) -> Result<(Vec<Digest>, Option<Vec<u8>>), BackupError> {
-    let mut database = open(database).await?;
-    let found: String = sqlx::query_scalar(statements::QUICK_CHECK_SQLITE)
-        .fetch_one(&mut database)
-        .await?;
+fn look(database: &Path) -> Result<(Vec<Digest>, Option<Vec<u8>>), BackupError> {
+    let mut database = sqlite::open_read_only(database)?;
+    let found: String = sql::query(statements::QUICK_CHECK).scalar(&mut database)?;
     if found != "ok" {
         return Err(BackupError::Damaged(found));
     }
-    let digests: Vec<Vec<u8>> = sqlx::query_scalar(statements::DIGESTS)
-        .fetch_all(&mut database)
-        .await?;
-    let check = sqlx::query_scalar(statements::META)
-        .bind(CHECK_NAME)
-        .fetch_optional(&mut database)
-        .await?;
-    database.close().await?;
-    let digests = digests.iter().map(|digest| digest_in(digest));
-    Ok((digests.collect::<Result<_, _>>()?, check))
+    let digests = sql::query(statements::DIGESTS).scalars(&mut database)?;
+    let check = sql::query(statements::META).bind(CHECK_NAME);
+    Ok((digests, check.optional_scalar(&mut database)?))
 }
 
-async fn open(database: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    let options = SqliteConnectOptions::new().filename(database);
-    let options = options.read_only(true).busy_timeout(BUSY_TIMEOUT);
-    options.connect().await
+/// Does work on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BackupError> + Send + 'static,
+) -> Result<T, BackupError> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(SqlError::unreadable(error).into()))
 }
 
 /// Copies tools, each compared with its digest. Says how many, and how many bytes they have.
@@ -188,12 +180,13 @@ async fn copy_tools(
 
 /// Whether a database still names a tool: its draft may have been discarded since it was copied.
 async fn is_named(database: &Path, tool: &Digest) -> Result<bool, BackupError> {
-    let mut database = open(database).await?;
-    let digests: Vec<Vec<u8>> = sqlx::query_scalar(statements::DIGESTS)
-        .fetch_all(&mut database)
-        .await?;
-    database.close().await?;
-    Ok(digests.iter().any(|it| it == tool.as_bytes()))
+    let (file, tool) = (database.to_owned(), *tool);
+    blocking(move || {
+        let mut database = sqlite::open_read_only(&file)?;
+        let digests: Vec<Digest> = sql::query(statements::DIGESTS).scalars(&mut database)?;
+        Ok(digests.contains(&tool))
+    })
+    .await
 }
 
 /// Copies the folder's own key that opens the copy. A rotation that was broken off leaves two, and `false` says that

@@ -3,7 +3,8 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::statements;
+use crate::sql;
+use crate::sql::statements;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
@@ -65,14 +66,11 @@ impl Store {
     /// Tries a write. Once it has succeeded, others are tried again. True if it has.
     pub async fn probe(&self) -> bool {
         let probing = self.writer.write_past_breaker(|transaction| {
-            Box::pin(async move {
-                sqlx::query(statements::REPLACE_META)
-                    .bind(PROBED)
-                    .bind(vec![1_u8; PROBE_BYTES])
-                    .execute(transaction)
-                    .await?;
-                Ok(())
-            })
+            sql::query(statements::REPLACE_META)
+                .bind(PROBED)
+                .bind(vec![1_u8; PROBE_BYTES])
+                .execute(transaction)?;
+            Ok(())
         });
         let probed = probing.await.is_ok();
         if probed {

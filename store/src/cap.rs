@@ -8,10 +8,9 @@ use crate::error::StoreError;
 use crate::id::{BudgetId, KeyId, OrgId, ProjectId};
 use crate::number::signed;
 use crate::page::Page;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::Time;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -49,8 +48,8 @@ impl Store {
         match self.wallets.knows(&payer) {
             true => Ok(self.wallets.budgets(owner.1)),
             false => {
-                let mut reader = self.list_readers.acquire(owner.0).await?;
-                let mut budgets = of_project(reader.connection()?, owner).await?;
+                let read = move |connection: &mut Connection| of_project(connection, owner);
+                let mut budgets = self.list_readers.read(owner.0, read).await?;
                 budgets.sort_by_key(|it| it.id);
                 Ok(budgets)
             }
@@ -82,28 +81,25 @@ impl Store {
         self.writer
             .write_then(
                 move |transaction| {
-                    Box::pin(async move {
-                        let now = Time::now();
-                        if is_new {
-                            caps.check(transaction, owner.0, Rows::Budgets).await?;
-                        }
-                        let row = sqlx::query(statements::SET_BUDGET)
-                            .bind(owner.0)
-                            .bind(project)
-                            .bind(key.unwrap_or_else(KeyId::none))
-                            .bind(period.name())
-                            .bind(BudgetId::new())
-                            .bind(signed(cap))
-                            .bind(now)
-                            .fetch_one(&mut *transaction)
-                            .await?;
-                        let budget = budget_in(&row, now)?;
-                        // One that was there before is counted already.
-                        match budget.created_at == now {
-                            true => Ok(counted(transaction, owner, budget).await?),
-                            false => Ok(budget),
-                        }
-                    })
+                    let now = Time::now();
+                    if is_new {
+                        caps.check(transaction, owner.0, Rows::Budgets)?;
+                    }
+                    let row = sql::query(statements::SET_BUDGET)
+                        .bind(owner.0)
+                        .bind(project)
+                        .bind(key.unwrap_or_else(KeyId::none))
+                        .bind(period.name())
+                        .bind(BudgetId::new())
+                        .bind(signed(cap))
+                        .bind(now)
+                        .one(transaction)?;
+                    let budget = budget_in(&row, now)?;
+                    // One that was there before is counted already.
+                    match budget.created_at == now {
+                        true => Ok(counted(transaction, owner, budget)?),
+                        false => Ok(budget),
+                    }
                 },
                 move |budget| {
                     wallets.set_budget(project, *budget);
@@ -126,17 +122,14 @@ impl Store {
         self.writer
             .write_then(
                 move |transaction| {
-                    Box::pin(async move {
-                        let row = sqlx::query(statements::REMOVE_BUDGET)
-                            .bind(owner.0)
-                            .bind(project)
-                            .bind(key.unwrap_or_else(KeyId::none))
-                            .bind(period.name())
-                            .fetch_optional(transaction)
-                            .await?;
-                        let removed = row.as_ref().map(|row| budget_in(row, Time::now()));
-                        Ok(removed.transpose()?)
-                    })
+                    let row = sql::query(statements::REMOVE_BUDGET)
+                        .bind(owner.0)
+                        .bind(project)
+                        .bind(key.unwrap_or_else(KeyId::none))
+                        .bind(period.name())
+                        .optional(transaction)?;
+                    let removed = row.as_ref().map(|row| budget_in(row, Time::now()));
+                    Ok(removed.transpose()?)
                 },
                 move |removed: &Option<Budget>| {
                     if let Some(budget) = removed {
@@ -150,16 +143,15 @@ impl Store {
 
 /// A project's budgets, with what was spent of them and is held by durable runs. Nothing else of the project is held when
 /// this is asked first.
-pub(crate) async fn of_project(
-    connection: &mut SqliteConnection,
+pub(crate) fn of_project(
+    connection: &mut Connection,
     owner: (OrgId, ProjectId),
 ) -> Result<Vec<Budget>, StoreError> {
     let now = Time::now();
-    let rows = sqlx::query(statements::BUDGETS_OF_PROJECT)
+    let rows = sql::query(statements::BUDGETS_OF_PROJECT)
         .bind(owner.0)
         .bind(owner.1)
-        .fetch_all(&mut *connection)
-        .await?;
+        .all(connection)?;
     let budgets = rows.iter().map(|row| budget_in(row, now));
     let mut budgets: Vec<Budget> = budgets.collect::<Result<_, _>>()?;
     let Some(since) = budgets.iter().map(|it| it.starts_at).min() else {
@@ -174,12 +166,11 @@ pub(crate) async fn of_project(
         of_key.into_iter().flatten().flatten().copied()
     };
     // However many budgets there are, all that was spent is read once: others wait meanwhile.
-    let spent = sqlx::query(statements::SPENT_OF_PROJECT)
+    let spent = sql::query(statements::SPENT_OF_PROJECT)
         .bind(owner.0)
         .bind(owner.1)
         .bind(since)
-        .fetch_all(&mut *connection)
-        .await?;
+        .all(connection)?;
     for row in &spent {
         let (key, at, tokens) = amount_in(row)?;
         for place in places(key) {
@@ -189,11 +180,10 @@ pub(crate) async fn of_project(
             }
         }
     }
-    let held = sqlx::query(statements::HELD_OF_PROJECT)
+    let held = sql::query(statements::HELD_OF_PROJECT)
         .bind(owner.0)
         .bind(owner.1)
-        .fetch_all(&mut *connection)
-        .await?;
+        .all(connection)?;
     for row in &held {
         let (key, at, tokens) = amount_in(row)?;
         for place in places(key) {
@@ -207,46 +197,41 @@ pub(crate) async fn of_project(
 }
 
 /// By which key, when, and how many tokens.
-fn amount_in(row: &SqliteRow) -> Result<(KeyId, Time, u64), sqlx::Error> {
-    let tokens: i64 = row.try_get("tokens")?;
-    Ok((
-        row.try_get("key_id")?,
-        row.try_get("at")?,
-        tokens.cast_unsigned(),
-    ))
+fn amount_in(row: &Row) -> Result<(KeyId, Time, u64), SqlError> {
+    let tokens: i64 = row.get("tokens")?;
+    Ok((row.get("key_id")?, row.get("at")?, tokens.cast_unsigned()))
 }
 
 /// The budget, with what was charged since it began.
-async fn counted(
-    connection: &mut SqliteConnection,
+fn counted(
+    connection: &mut Connection,
     (org, project): (OrgId, ProjectId),
     budget: Budget,
-) -> Result<Budget, sqlx::Error> {
-    let spent: i64 = sqlx::query_scalar(statements::SPENT)
+) -> Result<Budget, SqlError> {
+    let spent: i64 = sql::query(statements::SPENT)
         .bind(org)
         .bind(project)
         .bind(budget.key)
         .bind(budget.starts_at)
-        .fetch_one(connection)
-        .await?;
+        .scalar(connection)?;
     Ok(Budget {
         spent: spent.cast_unsigned(),
         ..budget
     })
 }
 
-fn budget_in(row: &SqliteRow, now: Time) -> Result<Budget, sqlx::Error> {
-    let period: &str = row.try_get("period")?;
-    let period = Period::named(period)
-        .ok_or_else(|| sqlx::Error::Decode(format!("period `{period}`").into()))?;
-    let key: KeyId = row.try_get("key_id")?;
-    let cap: i64 = row.try_get("cap")?;
+fn budget_in(row: &Row, now: Time) -> Result<Budget, SqlError> {
+    let period: &str = row.get("period")?;
+    let period =
+        Period::named(period).ok_or_else(|| SqlError::unreadable(format!("period `{period}`")))?;
+    let key: KeyId = row.get("key_id")?;
+    let cap: i64 = row.get("cap")?;
     Ok(Budget::new(
-        row.try_get("budget_id")?,
+        row.get("budget_id")?,
         (key != KeyId::none()).then_some(key),
         period,
         cap.cast_unsigned(),
-        row.try_get("created_at")?,
+        row.get("created_at")?,
         now,
     ))
 }

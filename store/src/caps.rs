@@ -4,9 +4,9 @@
 use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId};
 use crate::number::{signed, unsigned};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection};
 use crate::time::{DAY, Time};
-use crate::writer::Transaction;
 use std::time::Duration;
 
 /// The most an org may have of each kind. [`u64::MAX`] is no limit. The defaults are those of the server.
@@ -85,31 +85,25 @@ impl Rows {
 impl Caps {
     /// Refuses where an org has as many rows as it may, before one more is made. It takes as long as the cap is high,
     /// and not as there are rows.
-    pub(crate) async fn check(
+    pub(crate) fn check(
         &self,
-        transaction: &mut Transaction,
+        transaction: &mut Connection,
         org: OrgId,
         rows: Rows,
     ) -> Result<(), StoreError> {
         let limit = rows.cap(self);
         let since = Time::now().before(COUNTED_AFTER_END);
         let counting = match rows {
-            Rows::Projects => sqlx::query_scalar(statements::COUNT_PROJECTS).bind(org),
-            Rows::Budgets => sqlx::query_scalar(statements::COUNT_BUDGETS).bind(org),
-            Rows::Releases(id) => sqlx::query_scalar(statements::COUNT_RELEASES)
-                .bind(org)
-                .bind(id),
-            Rows::Keys => sqlx::query_scalar(statements::COUNT_KEYS)
-                .bind(org)
-                .bind(since),
-            Rows::Sessions => sqlx::query_scalar(statements::COUNT_SESSIONS)
-                .bind(org)
-                .bind(since),
-            Rows::Subscriptions => sqlx::query_scalar(statements::COUNT_SUBSCRIPTIONS)
+            Rows::Projects => sql::query(statements::COUNT_PROJECTS).bind(org),
+            Rows::Budgets => sql::query(statements::COUNT_BUDGETS).bind(org),
+            Rows::Releases(id) => sql::query(statements::COUNT_RELEASES).bind(org).bind(id),
+            Rows::Keys => sql::query(statements::COUNT_KEYS).bind(org).bind(since),
+            Rows::Sessions => sql::query(statements::COUNT_SESSIONS).bind(org).bind(since),
+            Rows::Subscriptions => sql::query(statements::COUNT_SUBSCRIPTIONS)
                 .bind(org)
                 .bind(since),
         };
-        let counted: i64 = counting.bind(signed(limit)).fetch_one(transaction).await?;
+        let counted: i64 = counting.bind(signed(limit)).scalar(transaction)?;
         match unsigned(counted) < limit {
             true => Ok(()),
             false => Err(StoreError::Full {

@@ -3,9 +3,9 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection};
 use crate::time::Time;
-use crate::writer::Transaction;
 
 impl Store {
     /// An artifact's cover, an SVG's text.
@@ -13,10 +13,9 @@ impl Store {
         &self,
         (org, id): (OrgId, ArtifactId),
     ) -> Result<Option<String>, StoreError> {
-        let svg = sqlx::query_scalar(statements::COVER)
-            .bind(org)
-            .bind(id)
-            .fetch_optional(&self.readers)
+        let svg = self
+            .readers
+            .optional_scalar(sql::query(statements::COVER).bind(org).bind(id))
             .await?;
         Ok(svg)
     }
@@ -29,41 +28,36 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    sqlx::query(statements::SET_COVER)
-                        .bind(org)
-                        .bind(id)
-                        .bind(svg)
-                        .bind(Time::now())
-                        .execute(transaction)
-                        .await?;
-                    Ok(())
-                })
+                sql::query(statements::SET_COVER)
+                    .bind(org)
+                    .bind(id)
+                    .bind(&svg)
+                    .bind(Time::now())
+                    .execute(transaction)?;
+                Ok(())
             })
             .await
     }
 }
 
 /// Whether an artifact has a cover, which `made` becomes where there is none.
-pub(crate) async fn has_cover(
-    transaction: &mut Transaction,
+pub(crate) fn has_cover(
+    transaction: &mut Connection,
     (org, id): (OrgId, ArtifactId),
-    made: Option<String>,
+    made: Option<&str>,
 ) -> Result<bool, StoreError> {
     if let Some(svg) = made {
-        sqlx::query(statements::KEEP_COVER)
+        sql::query(statements::KEEP_COVER)
             .bind(org)
             .bind(id)
             .bind(svg)
             .bind(Time::now())
-            .execute(transaction)
-            .await?;
+            .execute(transaction)?;
         return Ok(true);
     }
-    let has_cover = sqlx::query_scalar(statements::HAS_COVER)
+    let has_cover = sql::query(statements::HAS_COVER)
         .bind(org)
         .bind(id)
-        .fetch_one(transaction)
-        .await?;
+        .scalar(transaction)?;
     Ok(has_cover)
 }

@@ -2,17 +2,15 @@
 
 use crate::Store;
 use crate::action::{Actor, note};
-use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::OrgId;
-use crate::ledger_entry::{LedgerEntry, entry_in};
+use crate::ledger_entry::LedgerEntry;
 use crate::number::signed;
 use crate::payment::{self, CreditNote, Payment, PaymentRecord};
 use crate::posting::post;
-use crate::statements;
-use crate::writer::Transaction;
+use crate::sql::statements;
+use crate::sql::{self, Connection};
 use serde_json::json;
-use sqlx::{FromRow, Row};
 use std::sync::Arc;
 
 /// A gift of the operator's, or the payment it has received elsewhere.
@@ -47,7 +45,7 @@ impl Store {
         let wallets = Arc::clone(&self.wallets);
         self.writer
             .write_then(
-                move |transaction| Box::pin(give(transaction, actor, credit)),
+                move |transaction| give(transaction, actor, &credit),
                 move |(_, given): &(_, Option<Payment>)| {
                     wallets.post(given.iter().flat_map(Payment::changes));
                 },
@@ -58,21 +56,20 @@ impl Store {
 }
 
 /// How it ended, and what is given now.
-async fn give(
-    transaction: &mut Transaction,
+pub(crate) fn give(
+    transaction: &mut Connection,
     actor: Actor,
-    credit: Credit,
+    credit: &Credit,
 ) -> Result<(Credited, Option<Payment>), StoreError> {
     let request = credit.request_sha256;
     if let Some(request) = &request
-        && let Some(before) = asked_before(transaction, &credit, request).await?
+        && let Some(before) = asked_before(transaction, credit, request)?
     {
         return Ok((before, None));
     }
-    let known: Option<i64> = sqlx::query_scalar(statements::ORG_POSTED)
+    let known: Option<i64> = sql::query(statements::ORG_POSTED)
         .bind(credit.org)
-        .fetch_optional(&mut *transaction)
-        .await?;
+        .optional_scalar(transaction)?;
     let Some(posted) = known else {
         return Ok((Credited::NoOrg, None));
     };
@@ -84,46 +81,28 @@ async fn give(
         reason: &credit.reason,
         request: request.as_ref().map(<[u8; 32]>::as_slice),
     };
-    let recorded = directly(transaction, |it| {
-        let recorded = payment::record_credit(it, payment, noted)?;
-        post(it, payment.changes())?;
-        Ok(recorded)
-    })
-    .await?;
+    let recorded = payment::record_credit(transaction, payment, noted)?;
+    post(transaction, payment.changes())?;
     let line = recorded.line_of_credit();
     let detail = json!({"entry_id": line.id, "tokens": line.tokens, "reason": credit.reason});
-    note(transaction, actor, "credit.made", credit.org, detail).await?;
+    note(transaction, actor, "credit.made", credit.org, detail)?;
     Ok((Credited::Made(line), Some(payment)))
 }
 
 /// How the same request ended before, where there was one.
-async fn asked_before(
-    transaction: &mut Transaction,
+fn asked_before(
+    transaction: &mut Connection,
     credit: &Credit,
     request: &[u8; 32],
 ) -> Result<Option<Credited>, StoreError> {
-    let payment = sqlx::query(statements::PAYMENT_BY_REQUEST)
+    let payment = sql::query(statements::PAYMENT_BY_REQUEST)
         .bind(request.as_slice())
-        .fetch_optional(&mut *transaction)
-        .await?;
-    let (row, line) = match payment {
-        Some(row) => {
-            let line = PaymentRecord::from_row(&row)?.line_of_credit();
-            (row, line)
-        }
-        None => {
-            let entry = sqlx::query(statements::ENTRY_BY_REQUEST)
-                .bind(request.as_slice())
-                .fetch_optional(transaction)
-                .await?;
-            let Some(row) = entry else {
-                return Ok(None);
-            };
-            let line = entry_in(&row)?;
-            (row, line)
-        }
+        .optional(transaction)?;
+    let Some(row) = payment else {
+        return Ok(None);
     };
-    let (org, reason): (OrgId, String) = (row.try_get("org_id")?, row.try_get("reason")?);
+    let line = PaymentRecord::read(&row)?.line_of_credit();
+    let (org, reason): (OrgId, String) = (row.get("org_id")?, row.get("reason")?);
     let is_same =
         (org, line.tokens, reason.as_str()) == (credit.org, signed(credit.tokens), &credit.reason);
     Ok(Some(match is_same {

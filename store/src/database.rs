@@ -6,33 +6,22 @@ use crate::error::StoreError;
 use crate::files::Files;
 use crate::folder::{Folder, FolderError};
 use crate::log::Shares;
-use crate::migrations::migrate;
 use crate::payment::Fees;
-use crate::readers::{ListReaders, OrgTurns};
+use crate::readers::{ListReaders, OrgTurns, Readers};
 use crate::remembered::Remembered;
-use crate::resealing::{data_keys, may_be_old, seal_old};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, MigrateError, SqlError, sqlite};
 use crate::time::Time;
 use crate::token::Tokens;
 use crate::vault::{Vault, VaultError};
 use crate::wallet::Wallets;
 use crate::writer::Writer;
 use secrecy::SecretString;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Older versions can corrupt a write-ahead log.
 const SQLITE_VERSION_MIN: &str = "3.51.3";
-/// Connections that read.
-const READERS: u32 = 4;
-/// Connections that read lists, which may take long: what every request needs does not wait for them.
-pub(crate) const LIST_READERS: u32 = 2;
-/// How long a statement waits for a lock that somebody else holds, such as a backup's.
-pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// What of `meta` is written to see whether anything can be.
 const CHECKED_AT: &str = "checked_at";
 
@@ -52,7 +41,7 @@ pub struct Settings {
 /// Durable state. Everything about it goes through its methods, one file each kind.
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) readers: SqlitePool,
+    pub(crate) readers: Readers,
     pub(crate) list_readers: ListReaders,
     /// The turns of sums in the writer: each org has one at a time.
     pub(crate) learning: OrgTurns,
@@ -80,23 +69,18 @@ pub enum OpenError {
         "SQLite {0} is linked; {SQLITE_VERSION_MIN} or newer is needed, older ones can corrupt a database"
     )]
     SqliteTooOld(String),
-    /// The database was written by a newer version of this program.
-    #[error(
-        "the database was written by a newer version (its migration {0} is not known here): upgrade this program"
-    )]
-    FromTheFuture(i64),
-    /// A migration that was run is not the one known here, or was left half done.
-    #[error("the database's migrations do not fit this program: {0}")]
-    Migrations(sqlx::migrate::MigrateError),
+    /// The database's schema.
+    #[error(transparent)]
+    Schema(#[from] MigrateError),
     /// The database.
     #[error("the database could not be opened: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] SqlError),
     /// The master key.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The secrets could not be sealed as this version seals them.
-    #[error("the secrets of an older version could not be sealed anew: {0}")]
-    Secrets(#[from] StoreError),
+    /// The data could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The folder for tools' files.
     #[error("the folder for tools could not be opened: {0}")]
     Files(#[from] object_store::Error),
@@ -107,19 +91,13 @@ impl Store {
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
         let folder = Folder::open(&settings.folder)?;
         assert_version()?;
-        let database = options(&folder).create_if_missing(true);
-        migrate(&database).await?;
+        let file = folder.database();
+        sqlite::migrate(&file)?;
         let breaker = Arc::<Breaker>::default();
         let shares = Arc::<Shares>::default();
-        let writer = Writer::start(database.clone(), Arc::clone(&breaker), Arc::clone(&shares));
-        let writer = writer.await?;
-        let read_only = database.read_only(true).create_if_missing(false);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections);
-        let readers = pool(READERS).connect_with(read_only.clone()).await?;
-        // Rows that are read before they are asked for: those of lists may be large.
-        let list_readers = read_only.row_buffer_size(1);
-        let list_readers = pool(LIST_READERS).connect_with(list_readers).await?;
-        let list_readers = ListReaders::new(list_readers, shares);
+        let writer = Writer::start(&file, Arc::clone(&breaker), Arc::clone(&shares))?;
+        let readers = Readers::open(&file)?;
+        let list_readers = ListReaders::open(&file, shares)?;
         let is_own = settings.master_key.is_none();
         let master = folder.master_key(settings.master_key)?;
         let vault = match Vault::open(&master, &readers, &writer).await {
@@ -135,18 +113,15 @@ impl Store {
                 vault
             }
         };
-        if may_be_old(&readers).await? {
-            let keys = data_keys(&readers, &vault).await?;
-            let sealing = writer.write(move |transaction| {
-                Box::pin(async move { seal_old(transaction, &keys).await })
-            });
-            sealing.await?;
-        }
         let tokens = Tokens::open(&vault, &readers, &writer).await?;
         let files = Arc::new(Files::open(&folder.tools())?);
-        let posted = sqlx::query_as(statements::POSTED).fetch_all(&readers);
-        let posted = posted.await?;
-        let held = sqlx::query_as(statements::HELD).fetch_all(&readers).await?;
+        let (posted, held) = readers
+            .read(|connection| {
+                let posted = sql::query(statements::POSTED).pairs(connection)?;
+                let held = sql::query(statements::HELD).pairs(connection)?;
+                Ok((posted, held))
+            })
+            .await?;
         Ok(Self {
             readers,
             list_readers,
@@ -177,19 +152,15 @@ impl Store {
     pub async fn check(&self) -> Result<(), crate::StoreError> {
         let written = Time::now();
         let writing = self.writer.write(move |transaction| {
-            Box::pin(async move {
-                sqlx::query(statements::REPLACE_META)
-                    .bind(CHECKED_AT)
-                    .bind(written.to_string().into_bytes())
-                    .execute(transaction)
-                    .await?;
-                Ok(())
-            })
+            sql::query(statements::REPLACE_META)
+                .bind(CHECKED_AT)
+                .bind(written.to_string().into_bytes())
+                .execute(transaction)?;
+            Ok(())
         });
         writing.await?;
-        sqlx::query(statements::META)
-            .bind(CHECKED_AT)
-            .fetch_one(&self.readers)
+        self.readers
+            .one(sql::query(statements::META).bind(CHECKED_AT))
             .await?;
         self.files.check().await
     }
@@ -202,30 +173,17 @@ impl Store {
     }
 }
 
-/// How the database is opened, by whoever has the folder.
-pub(crate) fn options(folder: &Folder) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(folder.database())
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        // No files elsewhere: the server has given up every folder but its own.
-        .pragma("temp_store", "memory")
-}
-
+/// Fails if the linked SQLite is too old.
 pub(crate) fn assert_version() -> Result<(), OpenError> {
-    // SAFETY: the function takes nothing, and its result is a static string.
-    let linked = unsafe { std::ffi::CStr::from_ptr(libsqlite3_sys::sqlite3_libversion()) };
-    let linked = linked.to_string_lossy();
+    let linked = sqlite::version();
     let parts = |version: &str| {
         version
             .split('.')
             .map(|part| part.parse().unwrap_or(0))
             .collect::<Vec<u32>>()
     };
-    if parts(&linked) < parts(SQLITE_VERSION_MIN) {
-        return Err(OpenError::SqliteTooOld(linked.into_owned()));
+    if parts(linked) < parts(SQLITE_VERSION_MIN) {
+        return Err(OpenError::SqliteTooOld(linked.to_owned()));
     }
     Ok(())
 }

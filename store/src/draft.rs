@@ -1,19 +1,17 @@
 //! Drafts: what is to become an artifact's next release, and what the gate says of it.
 
 use crate::Store;
-use crate::artifact::{digest_in, json_in};
+use crate::artifact::json_in;
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId};
 use crate::number::{signed, unsigned};
 use crate::quota::{OverQuota, Quota, over_bytes};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::Time;
 use crate::upload::note_discarded;
-use crate::writer::Transaction;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 /// A tool that is not published yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,14 +95,12 @@ impl Store {
         quota: Quota,
     ) -> Result<Drafted, StoreError> {
         self.change_artifact(artifact.1, move |transaction| {
-            Box::pin(async move {
-                if let Some(over) = over_bytes(transaction, artifact.0, &draft, quota).await? {
-                    return Ok(Drafted::OverQuota(over));
-                }
-                Ok(match insert_draft(transaction, artifact, draft).await? {
-                    true => Drafted::Made,
-                    false => Drafted::Exists,
-                })
+            if let Some(over) = over_bytes(transaction, artifact.0, &draft, quota)? {
+                return Ok(Drafted::OverQuota(over));
+            }
+            Ok(match insert_draft(transaction, artifact, draft)? {
+                true => Drafted::Made,
+                false => Drafted::Exists,
             })
         })
         .await
@@ -113,15 +109,12 @@ impl Store {
     /// Takes a draft away. `false` where there is none.
     pub async fn delete_draft(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
         self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                note_discarded(transaction, (org, id)).await?;
-                let deleted = sqlx::query(statements::DELETE_DRAFT)
-                    .bind(org)
-                    .bind(id)
-                    .execute(transaction)
-                    .await?;
-                Ok(deleted.rows_affected() == 1)
-            })
+            note_discarded(transaction, (org, id))?;
+            let deleted = sql::query(statements::DELETE_DRAFT)
+                .bind(org)
+                .bind(id)
+                .execute(transaction)?;
+            Ok(deleted == 1)
         })
         .await
     }
@@ -129,25 +122,22 @@ impl Store {
     /// Notes that the gate is asked about a draft. `false` where it was asked already, or there is none.
     pub async fn ask_validation(&self, (org, id): (OrgId, ArtifactId)) -> Result<bool, StoreError> {
         self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                let asked = sqlx::query(statements::ASK_VALIDATION)
-                    .bind(org)
-                    .bind(id)
-                    .bind(Time::now())
-                    .execute(transaction)
-                    .await?;
-                Ok(asked.rows_affected() == 1)
-            })
+            let asked = sql::query(statements::ASK_VALIDATION)
+                .bind(org)
+                .bind(id)
+                .bind(Time::now())
+                .execute(transaction)?;
+            Ok(asked == 1)
         })
         .await
     }
 
     /// The drafts that the gate was asked about and has not judged, in the order they were asked about.
     pub async fn pending_validations(&self) -> Result<Vec<(OrgId, ArtifactId)>, StoreError> {
-        let pending = sqlx::query_as(statements::PENDING_VALIDATIONS)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(pending)
+        let pending = self
+            .readers
+            .read(|connection| sql::query(statements::PENDING_VALIDATIONS).pairs(connection));
+        pending.await
     }
 
     /// Notes that the gate begins to judge a draft. Returns how often it has begun since it was asked; `None` if the draft
@@ -157,14 +147,11 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
     ) -> Result<Option<u32>, StoreError> {
         self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                let begun = sqlx::query_scalar(statements::BEGIN_JUDGING)
-                    .bind(org)
-                    .bind(id)
-                    .fetch_optional(transaction)
-                    .await?;
-                Ok(begun)
-            })
+            let begun = sql::query(statements::BEGIN_JUDGING)
+                .bind(org)
+                .bind(id)
+                .optional_scalar(transaction)?;
+            Ok(begun)
         })
         .await
     }
@@ -175,14 +162,11 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
     ) -> Result<(), StoreError> {
         self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                sqlx::query(statements::BREAK_OFF_JUDGING)
-                    .bind(org)
-                    .bind(id)
-                    .execute(transaction)
-                    .await?;
-                Ok(())
-            })
+            sql::query(statements::BREAK_OFF_JUDGING)
+                .bind(org)
+                .bind(id)
+                .execute(transaction)?;
+            Ok(())
         })
         .await
     }
@@ -196,69 +180,65 @@ impl Store {
         log: String,
     ) -> Result<bool, StoreError> {
         self.change_artifact(id, move |transaction| {
-            Box::pin(async move {
-                let recorded = sqlx::query(statements::RECORD_VERDICT)
-                    .bind(org)
-                    .bind(id)
-                    .bind(digest.as_bytes())
-                    .bind(verdict.status.name())
-                    .bind(verdict.violations.to_string())
-                    .bind(verdict.notes.to_string())
-                    .bind(verdict.about.map(|about| about.to_string()))
-                    .bind(verdict.version)
-                    .bind(log)
-                    .execute(transaction)
-                    .await?;
-                Ok(recorded.rows_affected() == 1)
-            })
+            let recorded = sql::query(statements::RECORD_VERDICT)
+                .bind(org)
+                .bind(id)
+                .bind(digest.as_bytes())
+                .bind(verdict.status.name())
+                .bind(verdict.violations.to_string())
+                .bind(verdict.notes.to_string())
+                .bind(verdict.about.as_ref().map(Value::to_string))
+                .bind(verdict.version.as_deref())
+                .bind(&log)
+                .execute(transaction)?;
+            Ok(recorded == 1)
         })
         .await
     }
 }
 
-pub(crate) async fn insert_draft(
-    transaction: &mut Transaction,
+pub(crate) fn insert_draft(
+    transaction: &mut Connection,
     (org, id): (OrgId, ArtifactId),
     draft: NewDraft,
 ) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(statements::INSERT_DRAFT)
+    let inserted = sql::query(statements::INSERT_DRAFT)
         .bind(org)
         .bind(id)
         .bind(draft.digest.as_bytes())
         .bind(signed(draft.size_bytes))
         .bind(Time::now())
-        .execute(transaction)
-        .await?;
-    Ok(inserted.rows_affected() == 1)
+        .execute(transaction)?;
+    Ok(inserted == 1)
 }
 
-pub(crate) fn draft_in(row: &SqliteRow, digest: &[u8]) -> Result<Draft, sqlx::Error> {
+pub(crate) fn draft_in(row: &Row, digest: Digest) -> Result<Draft, SqlError> {
     let verdict = verdict_in(row, "draft_about", "draft_version")?;
-    let size_bytes: i64 = row.try_get("size_bytes")?;
+    let size_bytes: i64 = row.get("size_bytes")?;
     Ok(Draft {
-        digest: digest_in(digest)?,
+        digest,
         size_bytes: unsigned(size_bytes),
         verdict,
     })
 }
 
 pub(crate) fn verdict_in(
-    row: &SqliteRow,
+    row: &Row,
     about: &str,
     version: &str,
-) -> Result<Option<VerdictRecord>, sqlx::Error> {
-    let status: Option<String> = row.try_get("verdict")?;
+) -> Result<Option<VerdictRecord>, SqlError> {
+    let status: Option<String> = row.get("verdict")?;
     let Some(status) = status else {
         return Ok(None);
     };
     let status = VerdictStatus::named(&status)
-        .ok_or_else(|| sqlx::Error::Decode(format!("verdict `{status}`").into()))?;
-    let about: Option<String> = row.try_get(about)?;
+        .ok_or_else(|| SqlError::unreadable(format!("verdict `{status}`")))?;
+    let about: Option<String> = row.get(about)?;
     Ok(Some(VerdictRecord {
         status,
-        violations: json_in(row.try_get("violations")?)?,
-        notes: json_in(row.try_get("notes")?)?,
+        violations: json_in(row.get("violations")?)?,
+        notes: json_in(row.get("notes")?)?,
         about: about.as_deref().map(json_in).transpose()?,
-        version: row.try_get(version)?,
+        version: row.get(version)?,
     }))
 }

@@ -4,13 +4,12 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId, ProjectId};
 use crate::page::{Page, one_more};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Row, SqlError};
 use crate::time::Time;
 use crate::vault::{DataKey, VaultError};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
 /// Whose an entry is: a project's, or of a project's runs of one artifact.
@@ -72,7 +71,7 @@ impl Store {
         let hosts = json!(new.hosts).to_string();
         let purpose = purpose(scope, &new.name, &hosts, new.allow_expose);
         let sealed = self.data_key(org).await?.seal(&new.value, &purpose);
-        let mut entry = Entry {
+        let entry = Entry {
             last4: last4(&new.value),
             name: new.name,
             artifact: scope.artifact,
@@ -83,20 +82,21 @@ impl Store {
         };
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    entry.created_at = sqlx::query_scalar(statements::SET_ENTRY)
-                        .bind(org)
-                        .bind(project)
-                        .bind(column(scope.artifact))
-                        .bind(&entry.name)
-                        .bind(sealed)
-                        .bind(hosts)
-                        .bind(i64::from(entry.allow_expose))
-                        .bind(&entry.last4)
-                        .bind(entry.updated_at)
-                        .fetch_one(transaction)
-                        .await?;
-                    Ok(entry)
+                let created_at = sql::query(statements::SET_ENTRY)
+                    .bind(org)
+                    .bind(project)
+                    .bind(column(scope.artifact))
+                    .bind(&entry.name)
+                    .bind(&sealed)
+                    .bind(&hosts)
+                    .bind(i64::from(entry.allow_expose))
+                    .bind(&entry.last4)
+                    .bind(entry.updated_at)
+                    .scalar(transaction)?;
+                let entry = entry.clone();
+                Ok(Entry {
+                    created_at,
+                    ..entry
                 })
             })
             .await
@@ -107,16 +107,13 @@ impl Store {
         let (org, project) = scope.project;
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    sqlx::query(statements::DELETE_ENTRY)
-                        .bind(org)
-                        .bind(project)
-                        .bind(column(scope.artifact))
-                        .bind(name)
-                        .execute(transaction)
-                        .await?;
-                    Ok(())
-                })
+                sql::query(statements::DELETE_ENTRY)
+                    .bind(org)
+                    .bind(project)
+                    .bind(column(scope.artifact))
+                    .bind(&name)
+                    .execute(transaction)?;
+                Ok(())
             })
             .await
     }
@@ -129,13 +126,16 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Entry, (String, Option<ArtifactId>)>, StoreError> {
         let (name, artifact) = after.unwrap_or_default();
-        let rows = sqlx::query(statements::ENTRIES)
-            .bind(org)
-            .bind(project)
-            .bind(name)
-            .bind(column(artifact))
-            .bind(one_more(limit))
-            .fetch_all(&self.readers)
+        let rows = self
+            .readers
+            .all(
+                sql::query(statements::ENTRIES)
+                    .bind(org)
+                    .bind(project)
+                    .bind(name)
+                    .bind(column(artifact))
+                    .bind(one_more(limit)),
+            )
             .await?;
         let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
         Ok(Page::cut(entries, limit, |entry: &Entry| {
@@ -148,10 +148,13 @@ impl Store {
         &self,
         (org, project): (OrgId, ProjectId),
     ) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(statements::ENTRIES_COUNT)
-            .bind(org)
-            .bind(project)
-            .fetch_one(&self.readers)
+        let count: i64 = self
+            .readers
+            .scalar(
+                sql::query(statements::ENTRIES_COUNT)
+                    .bind(org)
+                    .bind(project),
+            )
             .await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
@@ -164,13 +167,16 @@ impl Store {
         names: impl IntoIterator<Item = &str>,
     ) -> Result<BTreeMap<String, SecretEntry>, StoreError> {
         let names = Value::from_iter(names).to_string();
-        let rows = sqlx::query(statements::SECRETS)
-            .bind(org)
-            .bind(project)
-            .bind(artifact)
-            .bind(ArtifactId::none())
-            .bind(names)
-            .fetch_all(&self.readers)
+        let rows = self
+            .readers
+            .all(
+                sql::query(statements::SECRETS)
+                    .bind(org)
+                    .bind(project)
+                    .bind(artifact)
+                    .bind(ArtifactId::none())
+                    .bind(names),
+            )
             .await?;
         if rows.is_empty() {
             return Ok(BTreeMap::new());
@@ -178,20 +184,20 @@ impl Store {
         let data_key = self.data_key(org).await?;
         let mut secrets = BTreeMap::new();
         for row in rows {
-            let name: String = row.try_get("name")?;
+            let name: String = row.get("name")?;
             if secrets.contains_key(&name) {
                 continue;
             }
             let scope = EntryScope {
                 project: (org, project),
-                artifact: artifact_in(row.try_get("artifact_id")?),
+                artifact: artifact_in(row.get("artifact_id")?),
             };
             let purpose = purpose_in(&row, scope, &name)?;
-            let value = data_key.open(row.try_get("sealed")?, &purpose)?;
+            let value = data_key.open(row.get("sealed")?, &purpose)?;
             let secret = SecretEntry {
                 value,
                 hosts: hosts_in(&row)?,
-                allow_expose: row.try_get::<i64, _>("allow_expose")? == 1,
+                allow_expose: row.get("allow_expose")?,
             };
             secrets.insert(name, secret);
         }
@@ -199,9 +205,9 @@ impl Store {
     }
 
     pub(crate) async fn data_key(&self, org: OrgId) -> Result<DataKey, StoreError> {
-        let wrapped: Option<Vec<u8>> = sqlx::query_scalar(statements::DATA_KEY)
-            .bind(org)
-            .fetch_optional(&self.readers)
+        let wrapped: Option<Vec<u8>> = self
+            .readers
+            .optional_scalar(sql::query(statements::DATA_KEY).bind(org))
             .await?;
         self.vault
             .data_key(org, &wrapped.ok_or(VaultError::Unopenable)?)
@@ -220,13 +226,6 @@ pub(crate) fn purpose(scope: EntryScope, name: &str, hosts: &str, allow_expose: 
     purpose
 }
 
-/// The [`purpose`] of older versions, which did not authenticate the hosts.
-pub(crate) fn purpose_of_old(scope: EntryScope, name: &str) -> Vec<u8> {
-    let mut purpose = ids(scope);
-    purpose.extend_from_slice(name.as_bytes());
-    purpose
-}
-
 fn ids(scope: EntryScope) -> Vec<u8> {
     let (org, project) = scope.project;
     let artifact = column(scope.artifact);
@@ -235,13 +234,9 @@ fn ids(scope: EntryScope) -> Vec<u8> {
 }
 
 /// The [`purpose`] of a row.
-pub(crate) fn purpose_in(
-    row: &SqliteRow,
-    scope: EntryScope,
-    name: &str,
-) -> Result<Vec<u8>, sqlx::Error> {
-    let allow_expose = row.try_get::<i64, _>("allow_expose")? == 1;
-    Ok(purpose(scope, name, row.try_get("hosts")?, allow_expose))
+pub(crate) fn purpose_in(row: &Row, scope: EntryScope, name: &str) -> Result<Vec<u8>, SqlError> {
+    let allow_expose = row.get("allow_expose")?;
+    Ok(purpose(scope, name, row.get("hosts")?, allow_expose))
 }
 
 fn column(artifact: Option<ArtifactId>) -> ArtifactId {
@@ -259,19 +254,19 @@ fn last4(value: &SecretString) -> String {
     value.get(start..).unwrap_or("").to_owned()
 }
 
-fn hosts_in(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
-    let hosts = row.try_get("hosts")?;
-    serde_json::from_str(hosts).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+fn hosts_in(row: &Row) -> Result<Vec<String>, SqlError> {
+    let hosts = row.get("hosts")?;
+    serde_json::from_str(hosts).map_err(SqlError::unreadable)
 }
 
-fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+fn entry(row: &Row) -> Result<Entry, SqlError> {
     Ok(Entry {
-        name: row.try_get("name")?,
-        artifact: artifact_in(row.try_get("artifact_id")?),
+        name: row.get("name")?,
+        artifact: artifact_in(row.get("artifact_id")?),
         hosts: hosts_in(row)?,
-        allow_expose: row.try_get::<i64, _>("allow_expose")? == 1,
-        last4: row.try_get("last4")?,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
+        allow_expose: row.get("allow_expose")?,
+        last4: row.get("last4")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with the store itself.
 
+use crate::sql::SqlError;
 use crate::vault::VaultError;
 use std::error::Error;
 
@@ -46,93 +47,12 @@ impl StoreError {
     }
 }
 
-/// SQLite's primary result codes that mean "not now": busy, locked, out of memory, read-only, I/O, full, cannot open.
-const REFUSING: &[i32] = &[5, 6, 7, 8, 10, 13, 14];
-/// SQLite's result code for an interrupted statement.
-const INTERRUPTED: i32 = 9;
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let refuses = match &error {
-            sqlx::Error::Database(database) => {
-                let code = database.code().and_then(|code| code.parse::<i32>().ok());
-                if code == Some(INTERRUPTED) {
-                    return StoreError::TooLong;
-                }
-                code.is_some_and(is_refusing)
-            }
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-            _ => false,
-        };
-        told(error, refuses)
-    }
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        let code = error.sqlite_error().map(|it| it.extended_code);
-        let refuses = code.is_some_and(is_refusing);
-        told(error, refuses)
-    }
-}
-
-fn is_refusing(extended_code: i32) -> bool {
-    REFUSING.contains(&(extended_code & 0xff))
-}
-
-fn told(error: impl Error + Send + Sync + 'static, refuses: bool) -> StoreError {
-    match refuses {
-        true => StoreError::Refusing(error.to_string()),
-        false => StoreError::Failed(Box::new(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rusqlite::{Connection, OpenFlags};
-    use sqlx::sqlite::SqliteConnectOptions;
-    use sqlx::{ConnectOptions, Executor};
-
-    const WRITE: &str = "INSERT INTO it VALUES (zeroblob(100000))";
-
-    /// Both drivers report a read-only, a locked and a full database as refusing.
-    #[tokio::test]
-    async fn a_database_that_takes_no_writes_may_take_them_later() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("it.db");
-        let owner = Connection::open(&path).expect("a database");
-        owner
-            .execute_batch("CREATE TABLE it (value BLOB)")
-            .expect("a table");
-
-        let read_only = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let read_only = read_only.expect("opened").execute_batch(WRITE);
-        let full = Connection::open(&path).expect("opened");
-        full.execute_batch("PRAGMA max_page_count = 3")
-            .expect("set");
-        let full = full.execute_batch(WRITE);
-        let options = SqliteConnectOptions::new().filename(&path);
-        let reader = options.clone().read_only(true).connect().await;
-        let also_read_only = reader.expect("opened").execute(WRITE).await.map(|_| ());
-
-        owner.execute_batch("BEGIN IMMEDIATE").expect("the lock");
-        let locked = Connection::open(&path).expect("opened");
-        locked.busy_timeout(std::time::Duration::ZERO).expect("set");
-        let locked = locked.execute_batch(WRITE);
-        let waits_not = options.busy_timeout(std::time::Duration::ZERO);
-        let writer = waits_not.connect().await;
-        let also_locked = writer.expect("opened").execute(WRITE).await.map(|_| ());
-
-        for (label, refused) in [("read-only", read_only), ("full", full), ("locked", locked)] {
-            let error = StoreError::from(refused.expect_err(label));
-            assert!(error.is_refusing(), "{label}: {error}");
+impl From<SqlError> for StoreError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Refusing(why) => Self::Refusing(why),
+            SqlError::Interrupted => Self::TooLong,
+            SqlError::Failed(why) => Self::Failed(why),
         }
-        for (label, refused) in [("read-only", also_read_only), ("locked", also_locked)] {
-            let error = StoreError::from(refused.expect_err(label));
-            assert!(error.is_refusing(), "{label}: {error}");
-        }
-        let wrong = StoreError::from(owner.execute_batch("no SQL").expect_err("wrong"));
-        assert!(!wrong.is_refusing(), "{wrong}");
     }
 }

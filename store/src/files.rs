@@ -1,6 +1,7 @@
 //! The bytes of tools: content-addressed, written once, never changed.
 
 use crate::error::StoreError;
+use crate::sql::{Cell, Column, Value};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
@@ -28,9 +29,17 @@ impl Digest {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+impl From<Digest> for Value<'_> {
+    fn from(digest: Digest) -> Self {
+        Self::Bytes(digest.0.to_vec().into())
+    }
+}
+
+impl Column<'_> for Digest {
+    fn read(cell: &Cell) -> Result<Self, &'static str> {
+        <[u8; 32]>::read(cell).map(Self)
     }
 }
 
@@ -85,15 +94,6 @@ impl Files {
             .put(&path, Bytes::from_static(b"!").into())
             .await?;
         Ok(self.objects.delete(&path).await?)
-    }
-
-    /// How many bytes there are, where there are any.
-    pub(crate) async fn size_bytes(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
-        match self.objects.head(&path(digest)).await {
-            Ok(file) => Ok(Some(file.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Removes them, where they are there.

@@ -1,13 +1,8 @@
 //! Identifiers: 16 bytes that sort by time, written with a prefix that says of what.
 
+use crate::sql::{Cell, Column, Value};
 use crate::time::Time;
 use data_encoding::BASE32_DNSSEC;
-use rusqlite::ToSql;
-use rusqlite::types::ToSqlOutput;
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
-use sqlx::{Decode, Encode, Type};
 use std::cmp::Ordering;
 use std::fmt;
 use std::marker::PhantomData;
@@ -212,32 +207,19 @@ impl<K> std::hash::Hash for Id<K> {
     }
 }
 
-impl<K> Type<Sqlite> for Id<K> {
-    fn type_info() -> SqliteTypeInfo {
-        <[u8] as Type<Sqlite>>::type_info()
-    }
-
-    fn compatible(info: &SqliteTypeInfo) -> bool {
-        <[u8] as Type<Sqlite>>::compatible(info)
+impl<K> From<Id<K>> for Value<'_> {
+    fn from(id: Id<K>) -> Self {
+        Self::Id(id.bytes)
     }
 }
 
-impl<K> Encode<'_, Sqlite> for Id<K> {
-    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
-        <Vec<u8> as Encode<'_, Sqlite>>::encode(self.bytes.to_vec(), buffer)
-    }
-}
-
-impl<K> ToSql for Id<K> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.bytes.as_slice().into())
-    }
-}
-
-impl<'r, K> Decode<'r, Sqlite> for Id<K> {
-    fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-        let bytes = <&[u8] as Decode<'r, Sqlite>>::decode(value)?;
-        Ok(Self::from_bytes(bytes.try_into()?))
+impl<K> Column<'_> for Id<K> {
+    fn read(cell: &Cell) -> Result<Self, &'static str> {
+        let bytes = <&[u8]>::read(cell)?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| "the 16 bytes of an identifier")?;
+        Ok(Self::from_bytes(bytes))
     }
 }
 

@@ -1,19 +1,16 @@
 //! Answers kept for repeated requests.
 
 use crate::Store;
-use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId, SessionId};
 use crate::kept::{self, ANSWER_BYTES};
 use crate::number::signed;
 use crate::page::SHORT_BYTES;
 use crate::scope::Scope;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::Time;
-use crate::writer::Transaction;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 /// Where a request's answer is kept: one for each project, session, method, path with query, and idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,26 +106,25 @@ impl Store {
         slot: Slot,
         since: Time,
     ) -> Result<Option<KeptAnswer>, StoreError> {
-        let row = sqlx::query(statements::KEPT_ANSWER)
-            .bind(slot.owner.0)
-            .bind(slot.owner.1)
-            .bind(slot.request_sha256.as_slice())
-            .bind(since)
-            .bind(SHORT_BYTES as i64)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::KEPT_ANSWER)
+                    .bind(slot.owner.0)
+                    .bind(slot.owner.1)
+                    .bind(slot.request_sha256)
+                    .bind(since)
+                    .bind(SHORT_BYTES as i64),
+            )
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let body_sha256: &[u8] = row.try_get("body_sha256")?;
-        let status: Option<u16> = row.try_get("status")?;
         Ok(Some(KeptAnswer {
-            body_sha256: body_sha256
-                .try_into()
-                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-            run: row.try_get("run_id")?,
-            status,
-            location: row.try_get("location")?,
+            body_sha256: row.get("body_sha256")?,
+            run: row.get("run_id")?,
+            status: row.get("status")?,
+            location: row.get("location")?,
             body: body_in(&row)?,
-            is_long: row.try_get::<i64, _>("is_long")? == 1,
+            is_long: row.get("is_long")?,
             scope: scope_in(&row)?,
         }))
     }
@@ -136,33 +132,34 @@ impl Store {
     /// The body of a kept answer, however long.
     pub async fn kept_body(&self, slot: Slot) -> Result<Option<String>, StoreError> {
         let (org, project) = slot.owner;
-        let query = sqlx::query_scalar(statements::KEPT_BODY)
+        let query = sql::query(statements::KEPT_BODY)
             .bind(org)
             .bind(project)
-            .bind(slot.request_sha256.as_slice());
-        let mut reader = self.list_readers.acquire(org).await?;
-        let body: Option<Option<String>> = query.fetch_optional(reader.connection()?).await?;
-        Ok(body.flatten())
+            .bind(slot.request_sha256);
+        let body = self.list_readers.read(org, move |connection| {
+            query.optional_scalar::<Option<String>>(connection)
+        });
+        Ok(body.await?.flatten())
     }
 
     /// Keeps an answer.
     pub async fn keep_answer(&self, slot: Slot, answer: KeptAnswer) -> Result<(), StoreError> {
         self.writer
-            .write(move |transaction| Box::pin(keep_answer(transaction, slot, answer)))
+            .write(move |transaction| keep_answer(transaction, slot, &answer))
             .await
     }
 }
 
-fn scope_in(row: &SqliteRow) -> Result<Option<Scope>, sqlx::Error> {
-    let name: Option<String> = row.try_get("scope")?;
-    let unknown = |name: &str| sqlx::Error::Decode(format!("scope `{name}`").into());
+fn scope_in(row: &Row) -> Result<Option<Scope>, SqlError> {
+    let name: Option<String> = row.get("scope")?;
+    let unknown = |name: &str| SqlError::unreadable(format!("scope `{name}`"));
     let scope = name.map(|name| Scope::named(&name).ok_or_else(|| unknown(&name)));
     scope.transpose()
 }
 
-fn body_in(row: &SqliteRow) -> Result<Option<KeptBody>, sqlx::Error> {
+fn body_in(row: &Row) -> Result<Option<KeptBody>, SqlError> {
     let (content_type, text): (Option<String>, Option<String>) =
-        (row.try_get("content_type")?, row.try_get("body")?);
+        (row.get("content_type")?, row.get("body")?);
     // An omitted body still has a content type.
     let body = content_type.map(|content_type| KeptBody {
         content_type,
@@ -171,35 +168,34 @@ fn body_in(row: &SqliteRow) -> Result<Option<KeptBody>, sqlx::Error> {
     Ok(body)
 }
 
-pub(crate) async fn keep_answer(
-    transaction: &mut Transaction,
+pub(crate) fn keep_answer(
+    transaction: &mut Connection,
     slot: Slot,
-    answer: KeptAnswer,
+    answer: &KeptAnswer,
 ) -> Result<(), StoreError> {
-    let body = answer.body.map(|body| (body.content_type, body.text));
+    let body = answer.body.as_ref();
+    let body = body.map(|body| (body.content_type.as_str(), body.text.as_str()));
     let (content_type, text) = body.unzip();
-    let forgotten: Option<i64> = sqlx::query_scalar(statements::FORGET_ANSWER)
+    let forgotten: Option<i64> = sql::query(statements::FORGET_ANSWER)
         .bind(slot.owner.0)
         .bind(slot.owner.1)
-        .bind(slot.request_sha256.as_slice())
-        .fetch_optional(&mut *transaction)
-        .await?;
-    let bytes = text.as_ref().map_or(0, String::len) as u64 + ANSWER_BYTES;
+        .bind(slot.request_sha256)
+        .optional_scalar(transaction)?;
+    let bytes = text.map_or(0, str::len) as u64 + ANSWER_BYTES;
     let counted = signed(bytes) - forgotten.unwrap_or(0);
-    directly(transaction, |it| kept::count(it, slot.owner.0, counted)).await?;
-    sqlx::query(statements::KEEP_ANSWER)
+    kept::count(transaction, slot.owner.0, counted)?;
+    sql::query(statements::KEEP_ANSWER)
         .bind(slot.owner.0)
         .bind(slot.owner.1)
-        .bind(slot.request_sha256.as_slice())
+        .bind(slot.request_sha256)
         .bind(answer.body_sha256.as_slice())
         .bind(answer.run)
         .bind(answer.status)
-        .bind(answer.location)
+        .bind(answer.location.as_deref())
         .bind(content_type)
         .bind(text)
         .bind(Time::now())
         .bind(answer.scope.map(Scope::name))
-        .execute(transaction)
-        .await?;
+        .execute(transaction)?;
     Ok(())
 }

@@ -4,9 +4,9 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::number::signed;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection};
 use crate::time::Time;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 /// What the row of an answer takes beside its body, about.
@@ -27,9 +27,9 @@ pub struct KeptBytes {
 impl Store {
     /// What an org keeps now.
     pub async fn kept_bytes(&self, org: OrgId) -> Result<KeptBytes, StoreError> {
-        let used: Option<i64> = sqlx::query_scalar(statements::KEPT_BYTES)
-            .bind(org)
-            .fetch_optional(&self.readers)
+        let used: Option<i64> = self
+            .readers
+            .optional_scalar(sql::query(statements::KEPT_BYTES).bind(org))
             .await?;
         Ok(KeptBytes {
             used: used.unwrap_or(0).max(0).cast_unsigned(),
@@ -55,19 +55,18 @@ pub(crate) fn full(limit: u64) -> StoreError {
 }
 
 /// Bytes that an org may still keep.
-pub(crate) fn room(connection: &Connection, org: OrgId, limit: u64) -> Result<u64, StoreError> {
-    let mut statement = connection.prepare_cached(statements::KEPT_BYTES)?;
-    let used: Option<i64> = statement.query_row([org], |row| row.get(0)).optional()?;
+pub(crate) fn room(connection: &mut Connection, org: OrgId, limit: u64) -> Result<u64, StoreError> {
+    let query = sql::query(statements::KEPT_BYTES).bind(org);
+    let used: Option<i64> = query.optional_scalar(connection)?;
     let used = used.unwrap_or(0).max(0).cast_unsigned();
     Ok(limit.saturating_sub(used))
 }
 
 /// Counts bytes that are kept from now on, or no longer.
-pub(crate) fn count(connection: &Connection, org: OrgId, bytes: i64) -> Result<(), StoreError> {
+pub(crate) fn count(connection: &mut Connection, org: OrgId, bytes: i64) -> Result<(), StoreError> {
     if bytes != 0 {
-        connection
-            .prepare_cached(statements::COUNT_KEPT_BYTES)?
-            .execute(params![org, bytes])?;
+        let query = sql::query(statements::COUNT_KEPT_BYTES);
+        query.bind(org).bind(bytes).execute(connection)?;
     }
     Ok(())
 }
@@ -86,7 +85,7 @@ pub(crate) struct Left<'r> {
 
 impl Left<'_> {
     /// Keeps what there is room for, in the order of what a caller misses most, and notes in the record what was cut.
-    pub(crate) fn keep(&self, connection: &Connection, limit: u64) -> Result<(), StoreError> {
+    pub(crate) fn keep(&self, connection: &mut Connection, limit: u64) -> Result<(), StoreError> {
         let parts = [
             ("output", statements::KEEP_OUTPUT, self.output),
             ("logs", statements::KEEP_LOGS, self.logs),
@@ -111,9 +110,12 @@ impl Left<'_> {
         match self.failure {
             Some(failure) if failure_bytes > FAILURE_BYTES && failure_bytes > left => {
                 cut.push("failure");
-                connection
-                    .prepare_cached(statements::CUT_FAILURE)?
-                    .execute(params![short(failure), org, project, run])?;
+                let query = sql::query(statements::CUT_FAILURE).bind(short(failure));
+                query
+                    .bind(org)
+                    .bind(project)
+                    .bind(run)
+                    .execute(connection)?;
             }
             Some(_) if failure_bytes > FAILURE_BYTES => {
                 left -= failure_bytes;
@@ -135,18 +137,20 @@ impl Left<'_> {
                 }
             };
             if let Some(text) = text {
-                connection
-                    .prepare_cached(keep)?
-                    .execute(params![org, run, text, self.at])?;
+                let query = sql::query(keep).bind(org).bind(run);
+                query.bind(text).bind(self.at).execute(connection)?;
                 kept += signed(text.len() as u64);
             }
         }
         count(connection, org, kept)?;
         if !cut.is_empty() {
             cut.dedup();
-            connection
-                .prepare_cached(statements::NOTE_CUT)?
-                .execute(params![cut.join(","), org, project, run])?;
+            let query = sql::query(statements::NOTE_CUT).bind(cut.join(","));
+            query
+                .bind(org)
+                .bind(project)
+                .bind(run)
+                .execute(connection)?;
         }
         Ok(())
     }

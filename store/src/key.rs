@@ -9,12 +9,10 @@ use crate::number::unsigned;
 use crate::page::{Page, one_more};
 use crate::scope::{Scope, Scopes};
 use crate::secret::KeyText;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::{DAY, Time};
-use crate::writer::Transaction;
 use serde_json::json;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -93,27 +91,30 @@ impl Store {
     }
 
     async fn key_use(&self, hash: [u8; 32]) -> Result<Option<KeyUse>, StoreError> {
-        let row = sqlx::query(statements::KNOWN_KEY)
-            .bind(hash.as_slice())
-            .bind(Time::now())
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::KNOWN_KEY)
+                    .bind(hash)
+                    .bind(Time::now()),
+            )
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let kept: Vec<u8> = row.try_get("hash")?;
-        if !bool::from(kept.as_slice().ct_eq(&hash)) {
+        let kept: &[u8] = row.get("hash")?;
+        if !bool::from(kept.ct_eq(&hash)) {
             return Ok(None);
         }
         let key = KnownKey {
-            org: row.try_get("org_id")?,
-            project: row.try_get("project_id")?,
-            key: row.try_get("key_id")?,
-            scopes: Scopes::read(row.try_get("scopes")?),
+            org: row.get("org_id")?,
+            project: row.get("project_id")?,
+            key: row.get("key_id")?,
+            scopes: Scopes::read(row.get("scopes")?),
             text_sha256: hash,
-            is_suspended: row.try_get("is_suspended")?,
+            is_suspended: row.get("is_suspended")?,
         };
         Ok(Some(KeyUse {
             key,
-            expires_at: row.try_get("expires_at")?,
+            expires_at: row.get("expires_at")?,
         }))
     }
 
@@ -122,16 +123,14 @@ impl Store {
         let ((org, project), caps) = (actor.owner, self.caps);
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    caps.check(transaction, org, Rows::Keys).await?;
-                    let place = (org, project, KeyId::new());
-                    let made = insert_key(transaction, place, new, KeyText::new()).await?;
-                    let (id, scopes) = (made.key.id, made.key.scopes.iter());
-                    let scopes: Vec<_> = scopes.map(Scope::name).collect();
-                    let detail = json!({"name": made.key.name, "scopes": scopes});
-                    note(transaction, actor, "key.created", id, detail).await?;
-                    Ok(made)
-                })
+                caps.check(transaction, org, Rows::Keys)?;
+                let place = (org, project, KeyId::new());
+                let made = insert_key(transaction, place, &new, KeyText::new())?;
+                let (id, scopes) = (made.key.id, made.key.scopes.iter());
+                let scopes: Vec<_> = scopes.map(Scope::name).collect();
+                let detail = json!({"name": made.key.name, "scopes": scopes});
+                note(transaction, actor, "key.created", id, detail)?;
+                Ok(made)
             })
             .await
     }
@@ -143,12 +142,15 @@ impl Store {
         before: Option<KeyId>,
         limit: usize,
     ) -> Result<Page<Key, KeyId>, StoreError> {
-        let rows = sqlx::query(statements::KEYS)
-            .bind(org)
-            .bind(project)
-            .bind(before.unwrap_or_else(KeyId::last))
-            .bind(one_more(limit))
-            .fetch_all(&self.readers)
+        let rows = self
+            .readers
+            .all(
+                sql::query(statements::KEYS)
+                    .bind(org)
+                    .bind(project)
+                    .bind(before.unwrap_or_else(KeyId::last))
+                    .bind(one_more(limit)),
+            )
             .await?;
         let keys = rows.iter().map(key).collect::<Result<_, _>>()?;
         Ok(Page::cut(keys, limit, |key: &Key| key.id))
@@ -160,11 +162,9 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: KeyId,
     ) -> Result<Option<Scopes>, StoreError> {
-        let row = sqlx::query(statements::KEY)
-            .bind(org)
-            .bind(project)
-            .bind(id)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(sql::query(statements::KEY).bind(org).bind(project).bind(id))
             .await?;
         Ok(row.as_ref().map(key).transpose()?.map(|key| key.scopes))
     }
@@ -181,37 +181,32 @@ impl Store {
         let remembered = Arc::clone(&self.remembered);
         let rotated = self.writer.write_then(
             move |transaction| {
-                Box::pin(async move {
-                    let now = Time::now();
-                    check_rotations(transaction, (org, project, id), now).await?;
-                    let expiring = sqlx::query(statements::EXPIRE_KEY_TEXTS)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(now.after(overlap))
-                        .bind(now)
-                        .execute(&mut *transaction)
-                        .await?;
-                    if expiring.rows_affected() == 0 {
-                        return Ok(None);
-                    }
-                    let replaced = hashes(transaction, (org, project, id)).await?;
-                    let text = KeyText::new();
-                    insert_text(transaction, (org, project, id), &text).await?;
-                    let detail = json!({"overlap_s": overlap.as_secs()});
-                    note(transaction, actor, "key.rotated", id, detail).await?;
-                    let row = sqlx::query(statements::KEY)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .fetch_one(transaction)
-                        .await?;
-                    let made = KeyMade {
-                        key: key(&row)?,
-                        text,
-                    };
-                    Ok(Some((made, replaced)))
-                })
+                let now = Time::now();
+                check_rotations(transaction, (org, project, id), now)?;
+                let expiring = sql::query(statements::EXPIRE_KEY_TEXTS)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(now.after(overlap))
+                    .execute(transaction)?;
+                if expiring == 0 {
+                    return Ok(None);
+                }
+                let replaced = hashes(transaction, (org, project, id))?;
+                let text = KeyText::new();
+                insert_text(transaction, (org, project, id), &text)?;
+                let detail = json!({"overlap_s": overlap.as_secs()});
+                note(transaction, actor, "key.rotated", id, detail)?;
+                let row = sql::query(statements::KEY)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .one(transaction)?;
+                let made = KeyMade {
+                    key: key(&row)?,
+                    text,
+                };
+                Ok(Some((made, replaced)))
             },
             move |rotated: &Option<(_, Vec<[u8; 32]>)>| {
                 let replaced = rotated.iter().flat_map(|(_, replaced)| replaced);
@@ -231,28 +226,24 @@ impl Store {
         let remembered = Arc::clone(&self.remembered);
         let revoked = self.writer.write_then(
             move |transaction| {
-                Box::pin(async move {
-                    let revoked = sqlx::query(statements::REVOKE_KEY)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(Time::now())
-                        .execute(&mut *transaction)
-                        .await?;
-                    sqlx::query(statements::END_SESSIONS_OF_KEY)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(Time::now())
-                        .execute(&mut *transaction)
-                        .await?;
-                    let texts = hashes(transaction, (org, project, id)).await?;
-                    if revoked.rows_affected() == 1 {
-                        note(transaction, actor, "key.revoked", id, json!({})).await?;
-                    }
-                    // One that was taken back before stays so, and has its texts.
-                    Ok((revoked.rows_affected() == 1, texts))
-                })
+                let revoked = sql::query(statements::REVOKE_KEY)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(Time::now())
+                    .execute(transaction)?;
+                sql::query(statements::END_SESSIONS_OF_KEY)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(Time::now())
+                    .execute(transaction)?;
+                let texts = hashes(transaction, (org, project, id))?;
+                if revoked == 1 {
+                    note(transaction, actor, "key.revoked", id, json!({}))?;
+                }
+                // One that was taken back before stays so, and has its texts.
+                Ok((revoked == 1, texts))
             },
             move |(is_new, texts): &(bool, Vec<[u8; 32]>)| {
                 texts.iter().for_each(|hash| remembered.keys.forget(hash));
@@ -272,27 +263,26 @@ const ROTATIONS_A_DAY_MAX: u64 = 100;
 /// Where a key belongs.
 type KeyPlace = (OrgId, ProjectId, KeyId);
 
-pub(crate) async fn insert_key(
-    transaction: &mut Transaction,
+pub(crate) fn insert_key(
+    transaction: &mut Connection,
     place: KeyPlace,
-    new: NewKey,
+    new: &NewKey,
     text: KeyText,
 ) -> Result<KeyMade, StoreError> {
     let (org, project, id) = place;
     let created_at = Time::now();
-    sqlx::query(statements::INSERT_KEY)
+    sql::query(statements::INSERT_KEY)
         .bind(org)
         .bind(project)
         .bind(id)
         .bind(&new.name)
         .bind(new.scopes.text())
         .bind(created_at)
-        .execute(&mut *transaction)
-        .await?;
-    insert_text(transaction, place, &text).await?;
+        .execute(transaction)?;
+    insert_text(transaction, place, &text)?;
     let key = Key {
         id,
-        name: new.name,
+        name: new.name.clone(),
         scopes: new.scopes,
         prefix: text.prefix().to_owned(),
         last4: text.last4().to_owned(),
@@ -303,35 +293,27 @@ pub(crate) async fn insert_key(
 }
 
 /// Of all texts that a key has had.
-async fn hashes(
-    transaction: &mut Transaction,
+fn hashes(
+    transaction: &mut Connection,
     (org, project, id): KeyPlace,
 ) -> Result<Vec<[u8; 32]>, StoreError> {
-    let hashes: Vec<Vec<u8>> = sqlx::query_scalar(statements::KEY_HASHES)
-        .bind(org)
-        .bind(project)
-        .bind(id)
-        .fetch_all(transaction)
-        .await?;
-    Ok(hashes
-        .into_iter()
-        .filter_map(|it| it.try_into().ok())
-        .collect())
+    let query = sql::query(statements::KEY_HASHES);
+    let query = query.bind(org).bind(project).bind(id);
+    Ok(query.scalars(transaction)?)
 }
 
 /// Each rotation leaves a text that is known for a day at least.
-async fn check_rotations(
-    transaction: &mut Transaction,
+fn check_rotations(
+    transaction: &mut Connection,
     (org, project, id): KeyPlace,
     now: Time,
 ) -> Result<(), StoreError> {
-    let recent: i64 = sqlx::query_scalar(statements::RECENT_KEY_TEXTS)
+    let recent: i64 = sql::query(statements::RECENT_KEY_TEXTS)
         .bind(org)
         .bind(project)
         .bind(id)
         .bind(now.before(DAY))
-        .fetch_one(transaction)
-        .await?;
+        .scalar(transaction)?;
     match unsigned(recent) < ROTATIONS_A_DAY_MAX {
         true => Ok(()),
         false => Err(StoreError::Full {
@@ -341,38 +323,31 @@ async fn check_rotations(
     }
 }
 
-/// A SHA-256 of a row.
-pub(crate) fn hash_in(hash: Vec<u8>) -> Result<[u8; 32], sqlx::Error> {
-    hash.try_into()
-        .map_err(|_| sqlx::Error::Decode("a hash of another length".into()))
-}
-
-async fn insert_text(
-    transaction: &mut Transaction,
+fn insert_text(
+    transaction: &mut Connection,
     (org, project, id): KeyPlace,
     text: &KeyText,
 ) -> Result<(), StoreError> {
-    sqlx::query(statements::INSERT_KEY_TEXT)
+    sql::query(statements::INSERT_KEY_TEXT)
         .bind(org)
         .bind(project)
         .bind(id)
-        .bind(text.hash().as_slice())
+        .bind(text.hash())
         .bind(text.prefix())
         .bind(text.last4())
         .bind(Time::now())
-        .execute(transaction)
-        .await?;
+        .execute(transaction)?;
     Ok(())
 }
 
-fn key(row: &SqliteRow) -> Result<Key, sqlx::Error> {
+fn key(row: &Row) -> Result<Key, SqlError> {
     Ok(Key {
-        id: row.try_get("key_id")?,
-        name: row.try_get("name")?,
-        scopes: Scopes::read(row.try_get("scopes")?),
-        prefix: row.try_get("prefix")?,
-        last4: row.try_get("last4")?,
-        created_at: row.try_get("created_at")?,
-        revoked_at: row.try_get("revoked_at")?,
+        id: row.get("key_id")?,
+        name: row.get("name")?,
+        scopes: Scopes::read(row.get("scopes")?),
+        prefix: row.get("prefix")?,
+        last4: row.get("last4")?,
+        created_at: row.get("created_at")?,
+        revoked_at: row.get("revoked_at")?,
     })
 }

@@ -3,10 +3,9 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::id::{EntryId, OrgId};
-use crate::ledger_entry::{LedgerEntry, entry_in};
+use crate::ledger_entry::LedgerEntry;
 use crate::page::{Page, one_more};
-use crate::{payment, statements};
-use sqlx::Connection;
+use crate::payment;
 use std::cmp::Reverse;
 
 impl Store {
@@ -18,20 +17,14 @@ impl Store {
         limit: usize,
     ) -> Result<Page<LedgerEntry, EntryId>, StoreError> {
         let before = before.unwrap_or_else(EntryId::last);
-        // One reading of all: whatever was made before a line that is told is there, too.
-        let mut reader = self.list_readers.acquire(org).await?;
-        let mut reading = reader.connection()?.begin().await?;
-        let rows = sqlx::query(statements::LEDGER)
-            .bind(org)
-            .bind(before)
-            .bind(one_more(limit))
-            .fetch_all(&mut *reading)
-            .await?;
-        let of_payments = payment::lines_before(&mut reading, org, before, one_more(limit)).await?;
-        reading.rollback().await?;
-        let entries = rows.iter().map(entry_in);
-        let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
-        entries.extend(of_payments.into_values());
+        let lines = self.list_readers.read(org, move |connection| {
+            // One transaction: every payment before a line that is returned is seen, too.
+            connection.batch("BEGIN")?;
+            let lines = payment::lines_before(connection, org, before, one_more(limit));
+            connection.batch("ROLLBACK")?;
+            lines
+        });
+        let mut entries: Vec<_> = lines.await?.into_values().collect();
         entries.sort_unstable_by_key(|entry| Reverse(entry.id));
         Ok(Page::cut(entries, limit, |entry| entry.id))
     }

@@ -2,8 +2,6 @@
 
 use crate::id::{EntryId, RunId, SubscriptionId};
 use crate::time::Time;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 /// A line of an org's statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,16 +18,4 @@ pub struct LedgerEntry {
     pub run: Option<RunId>,
     /// The subscription it is for.
     pub subscription: Option<SubscriptionId>,
-}
-
-/// One that has a row of its own.
-pub(crate) fn entry_in(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
-    Ok(LedgerEntry {
-        id: row.try_get("entry_id")?,
-        at: row.try_get("at")?,
-        kind: row.try_get("kind")?,
-        tokens: row.try_get("tokens")?,
-        run: row.try_get("run_id")?,
-        subscription: row.try_get("subscription_id")?,
-    })
 }

@@ -3,7 +3,8 @@
 use crate::Store;
 use crate::budget::Period;
 use crate::error::StoreError;
-use crate::statements;
+use crate::sql;
+use crate::sql::statements;
 use crate::time::{DAY, Time};
 use crate::usage;
 use crate::wallet::{KeptHold, kept_hold};
@@ -35,20 +36,15 @@ impl Store {
         let failure = json!({"kind": "lost", "message": "the server died during the run"});
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    let lost = sqlx::query(statements::LOSE_RUNNING)
-                        .bind(Time::now())
-                        .bind(failure.to_string())
-                        .fetch_all(&mut *transaction)
-                        .await?;
-                    for row in &lost {
-                        usage::count_unmeasured(transaction, row).await?;
-                    }
-                    sqlx::query(statements::DROP_ENDED_INPUTS)
-                        .execute(transaction)
-                        .await?;
-                    Ok(lost.len() as u64)
-                })
+                let lost = sql::query(statements::LOSE_RUNNING)
+                    .bind(Time::now())
+                    .bind(failure.to_string())
+                    .all(transaction)?;
+                for row in &lost {
+                    usage::count_unmeasured(transaction, row)?;
+                }
+                sql::query(statements::DROP_ENDED_INPUTS).execute(transaction)?;
+                Ok(lost.len() as u64)
             })
             .await
     }
@@ -63,25 +59,20 @@ impl Store {
         let wallets = Arc::clone(&self.wallets);
         let expired = self.writer.write_then(
             move |transaction| {
-                Box::pin(async move {
-                    let now = Time::now();
-                    let expired = sqlx::query(statements::EXPIRE_QUEUED)
-                        .bind(now)
-                        .bind(failure.to_string())
-                        .bind(now.before(retention.queued))
-                        .fetch_all(&mut *transaction)
-                        .await?;
-                    for row in &expired {
-                        usage::count_unmeasured(transaction, row).await?;
-                    }
-                    if !expired.is_empty() {
-                        sqlx::query(statements::DROP_ENDED_INPUTS)
-                            .execute(transaction)
-                            .await?;
-                    }
-                    let held = expired.iter().map(kept_hold);
-                    Ok(held.collect::<Result<Vec<_>, _>>()?)
-                })
+                let now = Time::now();
+                let expired = sql::query(statements::EXPIRE_QUEUED)
+                    .bind(now)
+                    .bind(failure.to_string())
+                    .bind(now.before(retention.queued))
+                    .all(transaction)?;
+                for row in &expired {
+                    usage::count_unmeasured(transaction, row)?;
+                }
+                if !expired.is_empty() {
+                    sql::query(statements::DROP_ENDED_INPUTS).execute(transaction)?;
+                }
+                let held = expired.iter().map(kept_hold);
+                Ok(held.collect::<Result<Vec<_>, _>>()?)
             },
             move |expired: &Vec<KeptHold>| expired.iter().for_each(|held| wallets.release(held)),
         );
@@ -110,21 +101,17 @@ impl Store {
         self.wallets.forget_expired_sessions();
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    for (statement, kept_for) in old {
-                        sqlx::query(statement)
-                            .bind(now.before(kept_for))
-                            .execute(&mut *transaction)
-                            .await?;
-                    }
-                    // A price is counted in its month's budgets.
-                    sqlx::query(statements::PURGE_SUBSCRIPTIONS)
-                        .bind(now.before(retention.runs))
-                        .bind(Period::Month.begins_at(now))
-                        .execute(transaction)
-                        .await?;
-                    Ok(())
-                })
+                for (statement, kept_for) in old {
+                    sql::query(statement)
+                        .bind(now.before(kept_for))
+                        .execute(transaction)?;
+                }
+                // A price is counted in its month's budgets.
+                sql::query(statements::PURGE_SUBSCRIPTIONS)
+                    .bind(now.before(retention.runs))
+                    .bind(Period::Month.begins_at(now))
+                    .execute(transaction)?;
+                Ok(())
             })
             .await
     }

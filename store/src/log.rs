@@ -1,7 +1,7 @@
 //! Keeps the database's write-ahead log short.
 
-use crate::database::{BUSY_TIMEOUT, LIST_READERS};
-use rusqlite::Connection;
+use crate::readers::LIST_READERS;
+use crate::sql::{Connection, sqlite};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Drop for All {
 impl Default for Shares {
     fn default() -> Self {
         Self {
-            free: Arc::new(Semaphore::new(LIST_READERS as usize)),
+            free: Arc::new(Semaphore::new(LIST_READERS)),
             is_asked: AtomicBool::new(false),
         }
     }
@@ -68,7 +68,7 @@ impl Shares {
         }
         let shares = Arc::clone(self);
         tokio.spawn(async move {
-            let all = Arc::clone(&shares.free).acquire_many_owned(LIST_READERS);
+            let all = Arc::clone(&shares.free).acquire_many_owned(LIST_READERS as u32);
             if let Ok(_all) = all.await {
                 give(All { shares, _all }).await;
             }
@@ -113,16 +113,11 @@ impl Log {
 
     /// Restarts the log, and gives the shares back. Call it between transactions. Readers that begin meanwhile use the
     /// database file only.
-    pub(crate) fn start_over(&self, all: All, writer: &Connection) {
+    pub(crate) fn start_over(&self, all: All, writer: &mut Connection) {
         let begun_at = Instant::now();
-        let patience = |timeout| writer.busy_timeout(timeout);
-        let started_over = patience(PATIENCE).and_then(|()| {
-            // The first column is 1 if a reader blocked the checkpoint.
-            writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        });
-        let restored = patience(BUSY_TIMEOUT);
+        let is_blocked = sqlite::restart_log(writer, PATIENCE);
         let took = begun_at.elapsed();
-        match started_over.and_then(|is_busy: bool| restored.map(|()| is_busy)) {
+        match is_blocked {
             Ok(false) => tracing::info!(?took, "the database's log was long and is started over"),
             Ok(true) => tracing::info!(?took, "the database's log is long; readers are in the way"),
             Err(error) => tracing::warn!(%error, "the database's log cannot be started over"),

@@ -1,10 +1,7 @@
 //! One page of a list.
 
-use crate::error::StoreError;
-use futures_util::TryStreamExt;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Column, Row, Sqlite, TypeInfo, ValueRef};
+use crate::sql::{Connection, Query, Row, SqlError};
+use std::ops::ControlFlow;
 
 /// The bytes of the rows that a page is made of, but for its first: what sellers and tools wrote can be megabytes.
 const BYTES_MAX: usize = 2 << 20;
@@ -41,62 +38,42 @@ impl<T, C> Page<T, C> {
         self
     }
 
-    /// A page of rows whose size is a stranger's to choose. The statement gives [`one_more`] than `limit`.
-    pub(crate) async fn read(
-        query: Query<'_, Sqlite, SqliteArguments>,
-        reader: &mut SqliteConnection,
+    /// A page of rows whose size a stranger chooses. The statement returns [`one_more`] than `limit`.
+    pub(crate) fn read(
+        query: &Query<'_>,
+        connection: &mut Connection,
         limit: usize,
-        item: impl Fn(&SqliteRow) -> Result<T, sqlx::Error> + Send + 'static,
+        item: impl Fn(&Row) -> Result<T, SqlError>,
         place: impl Fn(&T) -> C,
-    ) -> Result<Self, StoreError>
-    where
-        T: Send + 'static,
-    {
+    ) -> Result<Self, SqlError> {
         let (mut rows, mut bytes, mut has_more) = (Vec::new(), 0, false);
-        let mut reading = query.fetch(reader);
-        while let Some(row) = reading.try_next().await? {
-            bytes += bytes_of(&row)?;
+        query.each(connection, |row| {
+            bytes += row.text_bytes();
             has_more = !rows.is_empty() && (rows.len() == limit || bytes > BYTES_MAX);
             if has_more {
-                break;
+                return ControlFlow::Break(());
             }
             rows.push(row);
-        }
-        drop(reading);
-        let items = parsed(rows, item).await?;
+            ControlFlow::Continue(())
+        })?;
+        let items = rows.iter().map(item).collect::<Result<Vec<_>, _>>()?;
         let next = items.last().filter(|_| has_more).map(place);
         Ok(Self { items, next })
     }
 }
 
-/// Makes items of rows. Large rows are parsed where nobody waits for the thread.
+/// Reads an item from a row. A large row is parsed on a thread that may block.
 pub(crate) async fn parsed<T: Send + 'static>(
-    rows: Vec<SqliteRow>,
-    item: impl Fn(&SqliteRow) -> Result<T, sqlx::Error> + Send + 'static,
-) -> Result<Vec<T>, sqlx::Error> {
-    let mut bytes = 0;
-    for row in &rows {
-        bytes += bytes_of(row)?;
+    row: Row,
+    item: impl Fn(&Row) -> Result<T, SqlError> + Send + 'static,
+) -> Result<T, SqlError> {
+    if row.text_bytes() <= SHORT_BYTES {
+        return item(&row);
     }
-    let parse = move || rows.iter().map(item).collect();
-    match bytes {
-        ..=SHORT_BYTES => parse(),
-        _ => tokio::task::spawn_blocking(parse)
-            .await
-            .unwrap_or_else(|error| Err(sqlx::Error::Decode(error.into()))),
-    }
-}
-
-/// Of a row's texts.
-fn bytes_of(row: &SqliteRow) -> Result<usize, sqlx::Error> {
-    let mut bytes = 0;
-    for column in row.columns() {
-        let value = row.try_get_raw(column.ordinal())?;
-        if value.type_info().name() == "TEXT" {
-            bytes += row.try_get::<&str, _>(column.ordinal())?.len();
-        }
-    }
-    Ok(bytes)
+    let parsing = tokio::task::spawn_blocking(move || item(&row));
+    parsing
+        .await
+        .unwrap_or_else(|error| Err(SqlError::unreadable(error)))
 }
 
 /// The limit of a statement that reads a page of `limit`.

@@ -1,16 +1,13 @@
 //! Payments: for runs and subscriptions from one org to another, of which the platform has its fee, and credits. Each is
 //! a row, of which the lines of statements are told: a row for every line took the writer three times as long.
 
-use crate::directly::each;
 use crate::error::StoreError;
 use crate::id::{EntryId, OrgId, RunId, SubscriptionId};
 use crate::ledger_entry::LedgerEntry;
 use crate::number::signed;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError, values};
 use crate::time::Time;
-use rusqlite::{Connection, OptionalExtension, params};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{FromRow, Row};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
@@ -154,7 +151,7 @@ pub(crate) struct Fees {
 /// Sets the fee of each payment, in the transaction that records it. Fees are whole tokens: what is rounded down is
 /// carried to the seller's next payment, so that many small prices pay what one large one does.
 pub(crate) fn set_fees<'p>(
-    connection: &Connection,
+    connection: &mut Connection,
     payments: impl Iterator<Item = &'p mut Payment>,
     fees: Option<Fees>,
 ) -> Result<(), StoreError> {
@@ -171,17 +168,16 @@ pub(crate) fn set_fees<'p>(
         *rest = left;
         payment.fee = (fee > 0).then_some((fees.platform, fee));
     }
-    let mut statement = connection.prepare_cached(statements::SET_FEE_REST)?;
-    for (seller, rest) in rests {
-        statement.execute(params![seller, rest])?;
-    }
+    let rests = rests
+        .into_iter()
+        .map(|(seller, rest)| values![seller, rest]);
+    connection.execute_each(statements::SET_FEE_REST, rests)?;
     Ok(())
 }
 
-fn fee_rest(connection: &Connection, seller: OrgId) -> Result<i64, StoreError> {
-    let mut statement = connection.prepare_cached(statements::FEE_REST)?;
-    let rest = statement.query_row([seller], |row| row.get(0)).optional()?;
-    Ok(rest.unwrap_or(0))
+fn fee_rest(connection: &mut Connection, seller: OrgId) -> Result<i64, StoreError> {
+    let query = sql::query(statements::FEE_REST).bind(seller);
+    Ok(query.optional_scalar(connection)?.unwrap_or(0))
 }
 
 /// The fee in whole tokens, and the ten-thousandths that are left, at first `rest`.
@@ -194,7 +190,7 @@ fn fee(tokens: i64, basis_points: u32, rest: i64) -> (i64, i64) {
 
 /// Writes payments down, but for credits.
 pub(crate) fn record<'p>(
-    connection: &Connection,
+    connection: &mut Connection,
     payments: impl Iterator<Item = &'p Payment>,
 ) -> Result<(), StoreError> {
     let mut payments = payments.peekable();
@@ -217,7 +213,7 @@ pub(crate) fn record<'p>(
 
 /// Writes a credit down.
 pub(crate) fn record_credit(
-    connection: &Connection,
+    connection: &mut Connection,
     payment: Payment,
     note: CreditNote<'_>,
 ) -> Result<PaymentRecord, StoreError> {
@@ -229,46 +225,43 @@ pub(crate) fn record_credit(
 }
 
 /// Of a payment that is made now.
-fn next_place(connection: &Connection, now: Time) -> Result<Time, StoreError> {
-    let mut statement = connection.prepare_cached(statements::LAST_PAYMENT)?;
-    let last: Option<Time> = statement.query_row([], |row| row.get(0))?;
+fn next_place(connection: &mut Connection, now: Time) -> Result<Time, StoreError> {
+    let last: Option<Time> = sql::query(statements::LAST_PAYMENT).scalar(connection)?;
     Ok(last.map_or(now, |last| now.max(last.after(TICK))))
 }
 
 fn insert<'n>(
-    connection: &Connection,
+    connection: &mut Connection,
     recorded: impl Iterator<Item = (PaymentRecord, Option<CreditNote<'n>>)>,
 ) -> Result<(), StoreError> {
-    each(
-        connection,
-        statements::INSERT_PAYMENT,
-        recorded,
-        |it, (recorded, note)| {
-            let payment = &recorded.payment;
-            let (run, subscription) = payment.of.ids();
-            it.bind(recorded.place)?
-                .bind(recorded.at)?
-                .bind(run)?
-                .bind(subscription)?
-                .bind(note.map(|note| note.reason))?
-                .bind(note.and_then(|note| note.request))?
-                .bind(payment.buyer)?
-                .bind(payment.seller)?
-                .bind(payment.tokens)?
-                .bind(payment.fee.map(|(platform, _)| platform))?
-                .bind(payment.fee.map_or(0, |(_, tokens)| tokens))
-        },
-    )?;
+    let rows = recorded.map(|(recorded, note)| {
+        let payment = &recorded.payment;
+        let (run, subscription) = payment.of.ids();
+        values![
+            recorded.place,
+            recorded.at,
+            run,
+            subscription,
+            note.map(|note| note.reason),
+            note.and_then(|note| note.request),
+            payment.buyer,
+            payment.seller,
+            payment.tokens,
+            payment.fee.map(|(platform, _)| platform),
+            payment.fee.map_or(0, |(_, tokens)| tokens),
+        ]
+    });
+    connection.execute_each(statements::INSERT_PAYMENT, rows)?;
     Ok(())
 }
 
 /// An org's lines that sort before one: the last `limit` of them, and maybe more.
-pub(crate) async fn lines_before(
-    connection: &mut SqliteConnection,
+pub(crate) fn lines_before(
+    connection: &mut Connection,
     org: OrgId,
     before: EntryId,
     limit: i64,
-) -> Result<BTreeMap<EntryId, LedgerEntry>, StoreError> {
+) -> Result<BTreeMap<EntryId, LedgerEntry>, SqlError> {
     // An org that is on more than one side has its lines once.
     let mut entries = BTreeMap::new();
     for payments in [
@@ -276,39 +269,40 @@ pub(crate) async fn lines_before(
         statements::PAYMENTS_OF_SELLER,
         statements::PAYMENTS_OF_PLATFORM,
     ] {
-        let rows: Vec<PaymentRecord> = sqlx::query_as(payments)
+        let query = sql::query(payments)
             .bind(org)
             .bind(before.last_place())
-            // All lines of the one that `before` is of may sort after it.
-            .bind(limit.saturating_add(1))
-            .fetch_all(&mut *connection)
-            .await?;
+            // All lines of the payment of `before` may sort after it.
+            .bind(limit.saturating_add(1));
+        let rows = query.all(connection)?;
+        let rows = rows.iter().map(PaymentRecord::read);
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
         let lines = rows.iter().flat_map(|it| it.lines(org));
         entries.extend(lines.filter(|it| it.id < before).map(|it| (it.id, it)));
     }
     Ok(entries)
 }
 
-impl FromRow<'_, SqliteRow> for PaymentRecord {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let (run, subscription) = (row.try_get("run_id")?, row.try_get("subscription_id")?);
+impl PaymentRecord {
+    pub(crate) fn read(row: &Row) -> Result<Self, SqlError> {
+        let (run, subscription) = (row.get("run_id")?, row.get("subscription_id")?);
         let of = match (run, subscription) {
             (Some(run), _) => Paid::Run(run),
             (None, Some(subscription)) => Paid::Subscription(subscription),
             (None, None) => Paid::Credit,
         };
-        let platform: Option<OrgId> = row.try_get("platform_id")?;
-        let fee = row.try_get("fee")?;
+        let platform: Option<OrgId> = row.get("platform_id")?;
+        let fee = row.get("fee")?;
         let payment = Payment {
             of,
-            buyer: row.try_get("buyer_id")?,
-            seller: row.try_get("seller_id")?,
-            tokens: row.try_get("tokens")?,
+            buyer: row.get("buyer_id")?,
+            seller: row.get("seller_id")?,
+            tokens: row.get("tokens")?,
             fee: platform.map(|platform| (platform, fee)),
         };
         Ok(Self {
-            place: row.try_get("place")?,
-            at: row.try_get("at")?,
+            place: row.get("place")?,
+            at: row.get("at")?,
             payment,
         })
     }

@@ -1,15 +1,14 @@
 //! What wallets have in the database, changed in the transaction that says why.
 
-use crate::directly::each;
 use crate::error::StoreError;
 use crate::id::OrgId;
-use crate::statements;
-use rusqlite::Connection;
+use crate::sql::statements;
+use crate::sql::{Connection, SqlError, values};
 use std::collections::HashMap;
 
 /// Changes wallets, each once. Refused by the database where one would be less than empty.
 pub(crate) fn post(
-    connection: &Connection,
+    connection: &mut Connection,
     changes: impl IntoIterator<Item = (OrgId, i64)>,
 ) -> Result<(), StoreError> {
     let changes = summed(changes);
@@ -20,13 +19,14 @@ pub(crate) fn post(
         (statements::GIVE_TOKENS, gives),
         (statements::TAKE_TOKENS, takes),
     ] {
-        changed += each(connection, statement, changes, |it, (org, tokens)| {
-            it.bind(tokens)?.bind(org)
-        })?;
+        let changes = changes
+            .into_iter()
+            .map(|(org, tokens)| values![tokens, org]);
+        changed += connection.execute_each(statement, changes)?;
     }
-    match changed == changes.len() {
+    match changed == changes.len() as u64 {
         true => Ok(()),
-        false => Err(rusqlite::Error::QueryReturnedNoRows.into()),
+        false => Err(SqlError::unreadable("a wallet is missing").into()),
     }
 }
 

@@ -1,15 +1,12 @@
 //! What an org may keep: so many artifacts, and so many bytes of tools. It is looked at in the transaction that adds
 //! to it, so that uploads that race do not pass it together.
 
-use crate::Store;
-use crate::artifact::digest_in;
 use crate::draft::NewDraft;
 use crate::error::StoreError;
 use crate::id::OrgId;
-use crate::number::{signed, unsigned};
-use crate::statements;
-use crate::writer::Transaction;
-use sqlx::Row;
+use crate::number::unsigned;
+use crate::sql::statements;
+use crate::sql::{self, Connection};
 
 /// What an org may keep; [`u64::MAX`] is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,62 +57,32 @@ pub enum OverQuota {
 }
 
 /// Whether another artifact would be too many.
-pub(crate) async fn over_artifacts(
-    transaction: &mut Transaction,
+pub(crate) fn over_artifacts(
+    transaction: &mut Connection,
     org: OrgId,
     quota: Quota,
 ) -> Result<Option<OverQuota>, StoreError> {
-    let used: i64 = sqlx::query_scalar(statements::ARTIFACTS_OF_ORG)
+    let used: i64 = sql::query(statements::ARTIFACTS_OF_ORG)
         .bind(org)
-        .fetch_one(transaction)
-        .await?;
+        .scalar(transaction)?;
     let (limit, used) = (quota.artifacts, unsigned(used));
     Ok((used >= limit).then_some(OverQuota::Artifacts { limit, used }))
 }
 
 /// Whether another draft would be too large. A tool that the org keeps already takes no more.
-pub(crate) async fn over_bytes(
-    transaction: &mut Transaction,
+pub(crate) fn over_bytes(
+    transaction: &mut Connection,
     org: OrgId,
     draft: &NewDraft,
     quota: Quota,
 ) -> Result<Option<OverQuota>, StoreError> {
-    let kept = sqlx::query(statements::STORED_BY_ORG)
+    let kept = sql::query(statements::STORED_BY_ORG)
         .bind(org)
         .bind(draft.digest.as_bytes())
-        .fetch_one(transaction)
-        .await?;
-    let is_kept = kept.try_get::<i64, _>("of_digest")? > 0;
-    let used = unsigned(kept.try_get("used")?);
+        .one(transaction)?;
+    let is_kept = kept.get::<i64>("of_digest")? > 0;
+    let used = unsigned(kept.get("used")?);
     let (limit, more) = (quota.stored_bytes, draft.size_bytes);
     let is_over = !is_kept && used.saturating_add(more) > limit;
     Ok(is_over.then_some(OverQuota::StoredBytes { limit, used, more }))
-}
-
-impl Store {
-    /// At start: measures releases that were made before their size was kept with them. One whose file is not there
-    /// counts nothing.
-    pub async fn measure_releases(&self) -> Result<(), StoreError> {
-        let unmeasured = sqlx::query(statements::UNMEASURED)
-            .fetch_all(&self.readers)
-            .await?;
-        for row in &unmeasured {
-            let digest = digest_in(row.try_get("digest")?)?;
-            let Some(size_bytes) = self.files.size_bytes(&digest).await? else {
-                continue;
-            };
-            let measured = self.writer.write(move |transaction| {
-                Box::pin(async move {
-                    sqlx::query(statements::MEASURE)
-                        .bind(digest.as_bytes())
-                        .bind(signed(size_bytes))
-                        .execute(transaction)
-                        .await?;
-                    Ok(())
-                })
-            });
-            measured.await?;
-        }
-        Ok(())
-    }
 }

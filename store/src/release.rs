@@ -1,7 +1,7 @@
 //! Releases: what was published, which of them runs.
 
 use crate::Store;
-use crate::artifact::{digest_in, json_in};
+use crate::artifact::json_in;
 use crate::caps::{Caps, Rows};
 use crate::cover::has_cover;
 use crate::draft::{VerdictRecord, VerdictStatus, verdict_in};
@@ -9,14 +9,12 @@ use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, OrgId, ReleaseId};
 use crate::page::{Page, one_more};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::terms::Terms;
 use crate::time::Time;
 use crate::words::words;
-use crate::writer::Transaction;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 /// Runs that tell which tools are in use: more take longer to count than a start may.
 const RUNS_LOOKED_AT: i64 = 10_000;
@@ -76,7 +74,7 @@ impl Store {
     ) -> Result<Published, StoreError> {
         let caps = self.caps;
         self.change_artifact(id, move |transaction| {
-            Box::pin(publish(transaction, org, id, cover, widens, caps))
+            publish(transaction, org, id, cover.as_deref(), widens, caps)
         })
         .await
     }
@@ -88,16 +86,15 @@ impl Store {
         before: Option<ReleaseId>,
         limit: usize,
     ) -> Result<Page<ShownRelease, ReleaseId>, StoreError> {
-        let query = sqlx::query(statements::RELEASES)
+        let query = sql::query(statements::RELEASES)
             .bind(org)
             .bind(id)
             .bind(before.unwrap_or_else(ReleaseId::last))
             .bind(one_more(limit));
-        let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, reader.connection()?, limit, shown, |it| {
-            it.release.id
-        })
-        .await
+        let page = self.list_readers.read(org, move |connection| {
+            Page::read(&query, connection, limit, shown, |it| it.release.id)
+        });
+        page.await
     }
 
     /// How a release was judged.
@@ -106,22 +103,25 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
         release: ReleaseId,
     ) -> Result<Option<String>, StoreError> {
-        let log = sqlx::query_scalar(statements::RELEASE_LOG)
-            .bind(org)
-            .bind(id)
-            .bind(release)
-            .fetch_optional(&self.readers)
+        let log = self
+            .readers
+            .optional_scalar(
+                sql::query(statements::RELEASE_LOG)
+                    .bind(org)
+                    .bind(id)
+                    .bind(release),
+            )
             .await?;
         Ok(log)
     }
 
     /// The tools of active releases among the latest runs, most used first.
     pub async fn digests_of_latest_runs(&self) -> Result<Vec<Digest>, StoreError> {
-        let rows = sqlx::query(statements::DIGESTS_OF_LATEST_RUNS)
-            .bind(RUNS_LOOKED_AT)
-            .fetch_all(&self.readers)
+        let rows = self
+            .readers
+            .all(sql::query(statements::DIGESTS_OF_LATEST_RUNS).bind(RUNS_LOOKED_AT))
             .await?;
-        let digests = rows.iter().map(|row| digest_in(row.try_get("digest")?));
+        let digests = rows.iter().map(|row| row.get("digest"));
         Ok(digests.collect::<Result<_, _>>()?)
     }
 
@@ -131,15 +131,17 @@ impl Store {
         mut after: Option<Digest>,
     ) -> Result<Option<Digest>, StoreError> {
         loop {
-            let row = sqlx::query(statements::RELEASED_DIGEST_AFTER)
-                .bind(after.as_ref().map_or(&[][..], Digest::as_bytes))
-                .fetch_one(&self.readers)
+            let row = self
+                .readers
+                .one(
+                    sql::query(statements::RELEASED_DIGEST_AFTER)
+                        .bind(after.map_or(Vec::new(), |digest| digest.as_bytes().to_vec())),
+                )
                 .await?;
-            let Some(digest) = row.try_get::<Option<&[u8]>, _>("digest")? else {
+            let Some(digest) = row.get("digest")? else {
                 return Ok(None);
             };
-            let digest = digest_in(digest)?;
-            if row.try_get("is_active")? {
+            if row.get("is_active")? {
                 return Ok(Some(digest));
             }
             after = Some(digest);
@@ -153,26 +155,25 @@ impl Store {
         release: Option<ReleaseId>,
     ) -> Result<Option<ShownRelease>, StoreError> {
         self.change_artifact(id, move |transaction| {
-            Box::pin(activate(transaction, org, id, release))
+            activate(transaction, org, id, release)
         })
         .await
     }
 }
 
-async fn publish(
-    transaction: &mut Transaction,
+pub(crate) fn publish(
+    transaction: &mut Connection,
     org: OrgId,
     id: ArtifactId,
-    cover: Option<String>,
+    cover: Option<&str>,
     widens: Widens,
     caps: Caps,
 ) -> Result<Published, StoreError> {
-    caps.check(transaction, org, Rows::Releases(id)).await?;
-    let draft = sqlx::query(statements::DRAFT_TO_PUBLISH)
+    caps.check(transaction, org, Rows::Releases(id))?;
+    let draft = sql::query(statements::DRAFT_TO_PUBLISH)
         .bind(org)
         .bind(id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+        .optional(transaction)?;
     let Some(draft) = draft else {
         return Ok(Published::NoDraft);
     };
@@ -186,11 +187,10 @@ async fn publish(
         }) => (about, version),
         verdict => return Ok(Published::NotAdmitted(verdict)),
     };
-    let versions: Vec<String> = sqlx::query_scalar(statements::VERSIONS)
+    let versions: Vec<String> = sql::query(statements::VERSIONS)
         .bind(org)
         .bind(id)
-        .fetch_all(&mut *transaction)
-        .await?;
+        .scalars(transaction)?;
     let version = match version {
         Some(version) if versions.contains(&version) => {
             return Ok(Published::VersionExists(version));
@@ -198,59 +198,57 @@ async fn publish(
         Some(version) => version,
         None => next_version(&versions),
     };
-    if !has_cover(transaction, (org, id), cover).await? {
+    if !has_cover(transaction, (org, id), cover)? {
         return Ok(Published::NoCover);
     }
     let terms = Terms::of(&about).map_err(|error| StoreError::Failed(error.into()))?;
-    let widens = match active_terms(transaction, org, id).await? {
+    let widens = match active_terms(transaction, org, id)? {
         Some(before) => widens(&before, &terms),
         None => Value::Array(Vec::new()),
     };
     let release = Release {
         id: ReleaseId::new(),
         version,
-        digest: digest_in(draft.try_get("digest")?)?,
+        digest: draft.get("digest")?,
         terms,
         created_at: Time::now(),
         active: true,
     };
     let release = ShownRelease { release, widens };
-    let kept = (draft.try_get("log")?, draft.try_get("size_bytes")?);
-    insert(transaction, (org, id), (&release, &about), kept).await?;
+    let kept = (draft.get("log")?, draft.get("size_bytes")?);
+    insert(transaction, (org, id), (&release, &about), kept)?;
     for statement in [statements::LIST, statements::DELETE_DRAFT] {
-        sqlx::query(statement)
+        sql::query(statement)
             .bind(org)
             .bind(id)
-            .execute(&mut *transaction)
-            .await?;
+            .execute(transaction)?;
     }
-    set_active(transaction, (org, id), release.release.id, &about).await?;
+    set_active(transaction, (org, id), release.release.id, &about)?;
     Ok(Published::Made(release))
 }
 
 /// The terms of the active release, where there is one.
-async fn active_terms(
-    transaction: &mut Transaction,
+fn active_terms(
+    transaction: &mut Connection,
     org: OrgId,
     id: ArtifactId,
 ) -> Result<Option<Terms>, StoreError> {
-    let terms: Option<String> = sqlx::query_scalar(statements::ACTIVE_TERMS)
+    let terms: Option<String> = sql::query(statements::ACTIVE_TERMS)
         .bind(org)
         .bind(id)
-        .fetch_optional(transaction)
-        .await?;
+        .optional_scalar(transaction)?;
     Ok(terms.as_deref().map(json_in).transpose()?)
 }
 
-async fn insert(
-    transaction: &mut Transaction,
+fn insert(
+    transaction: &mut Connection,
     (org, id): (OrgId, ArtifactId),
     (ShownRelease { release, widens }, about): (&ShownRelease, &Value),
     (log, size_bytes): (String, i64),
 ) -> Result<(), StoreError> {
     let terms = serde_json::to_string(&release.terms);
     let terms = terms.map_err(|error| StoreError::Failed(error.into()))?;
-    sqlx::query(statements::INSERT_RELEASE)
+    sql::query(statements::INSERT_RELEASE)
         .bind(org)
         .bind(id)
         .bind(release.id)
@@ -262,8 +260,7 @@ async fn insert(
         .bind(widens.to_string())
         .bind(size_bytes)
         .bind(terms)
-        .execute(transaction)
-        .await?;
+        .execute(transaction)?;
     Ok(())
 }
 
@@ -279,67 +276,62 @@ fn next_version(versions: &[String]) -> String {
     }
 }
 
-async fn activate(
-    transaction: &mut Transaction,
+fn activate(
+    transaction: &mut Connection,
     org: OrgId,
     id: ArtifactId,
     asked: Option<ReleaseId>,
 ) -> Result<Option<ShownRelease>, StoreError> {
     let asked = match asked {
         Some(asked) => Some(asked),
-        None => {
-            sqlx::query_scalar(statements::RELEASE_BEFORE)
-                .bind(org)
-                .bind(id)
-                .fetch_optional(&mut *transaction)
-                .await?
-        }
+        None => sql::query(statements::RELEASE_BEFORE)
+            .bind(org)
+            .bind(id)
+            .optional_scalar(transaction)?,
     };
     let Some(asked) = asked else { return Ok(None) };
-    let row = sqlx::query(statements::RELEASE)
+    let row = sql::query(statements::RELEASE)
         .bind(org)
         .bind(id)
         .bind(asked)
-        .fetch_optional(&mut *transaction)
-        .await?;
+        .optional(transaction)?;
     let Some(row) = row else { return Ok(None) };
-    let (release, widens) = (release_in(&row, true)?, json_in(row.try_get("widens")?)?);
-    let about: Value = json_in(row.try_get("about")?)?;
-    set_active(transaction, (org, id), release.id, &about).await?;
+    let (release, widens) = (release_in(&row, true)?, json_in(row.get("widens")?)?);
+    let about: Value = json_in(row.get("about")?)?;
+    set_active(transaction, (org, id), release.id, &about)?;
     Ok(Some(ShownRelease { release, widens }))
 }
 
-async fn set_active(
-    transaction: &mut Transaction,
+fn set_active(
+    transaction: &mut Connection,
     (org, id): (OrgId, ArtifactId),
     release: ReleaseId,
     about: &Value,
 ) -> Result<(), StoreError> {
-    sqlx::query(statements::ACTIVATE)
+    sql::query(statements::ACTIVATE)
         .bind(org)
         .bind(id)
         .bind(release)
         .bind(words(about))
-        .execute(transaction)
-        .await?;
+        .execute(transaction)?;
     Ok(())
 }
 
-fn shown(row: &SqliteRow) -> Result<ShownRelease, sqlx::Error> {
-    let active: Option<i64> = row.try_get("active")?;
+fn shown(row: &Row) -> Result<ShownRelease, SqlError> {
+    let active: Option<i64> = row.get("active")?;
     Ok(ShownRelease {
         release: release_in(row, active == Some(1))?,
-        widens: json_in(row.try_get("widens")?)?,
+        widens: json_in(row.get("widens")?)?,
     })
 }
 
-pub(crate) fn release_in(row: &SqliteRow, active: bool) -> Result<Release, sqlx::Error> {
+pub(crate) fn release_in(row: &Row, active: bool) -> Result<Release, SqlError> {
     Ok(Release {
-        id: row.try_get("release_id")?,
-        version: row.try_get("version")?,
-        digest: digest_in(row.try_get("digest")?)?,
-        terms: json_in(row.try_get("terms")?)?,
-        created_at: row.try_get("released_at")?,
+        id: row.get("release_id")?,
+        version: row.get("version")?,
+        digest: row.get("digest")?,
+        terms: json_in(row.get("terms")?)?,
+        created_at: row.get("released_at")?,
         active,
     })
 }

@@ -97,7 +97,7 @@ where
         }
         let before = *self.lock();
         // Boxed: a reading is large, and there mostly is none.
-        let answer = Box::pin(read()).await?;
+        let answer = read().await?;
         if let Some(answer) = &answer {
             let forgotten = self.lock();
             if *forgotten == before {

@@ -1,18 +1,17 @@
 //! Another master key: every org gets another data key under it, and every secret is sealed anew, the key of tokens too. All of it or nothing.
 
 use crate::Store;
-use crate::database::{OpenError, Settings, assert_version, options};
+use crate::database::{OpenError, Settings, assert_version};
+use crate::environment::{EntryScope, artifact_in, purpose_in};
 use crate::error::StoreError;
 use crate::folder::{Folder, FolderError, database_in};
 use crate::id::OrgId;
-use crate::migrations::migrate;
-use crate::resealing::{data_keys, may_be_old, seal_old, seal_under};
-use crate::statements;
-use crate::vault::{CHECK_NAME, MasterKey, TOKEN_KEY_NAME, Vault, VaultError};
+use crate::sql::statements;
+use crate::sql::{self, Connection, sqlite};
+use crate::vault::{CHECK_NAME, DataKey, MasterKey, TOKEN_KEY_NAME, Vault, VaultError};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection, Row};
 use std::path::PathBuf;
+use tokio::task::spawn_blocking;
 
 /// What was sealed anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,61 +52,65 @@ impl Store {
         settings: Settings,
         next: Option<SecretString>,
     ) -> Result<Rotated, RotateError> {
-        if !database_in(&settings.folder).exists() {
-            return Err(RotateError::Empty(settings.folder));
-        }
-        let folder = Folder::open(&settings.folder).map_err(OpenError::from)?;
-        let is_own = settings.master_key.is_none();
-        if !is_own && next.is_none() {
-            return Err(RotateError::NextNotGiven);
-        }
-        assert_version()?;
-        let mut database = open(&folder).await?;
-        let old = old_key(&folder, settings.master_key, &mut database).await?;
-        let given = next.is_some();
-        let next = match next {
-            Some(next) => MasterKey::parse(next.expose_secret())
-                .ok_or_else(|| FolderError::KeyMalformed("the next key".to_owned()))
-                .map_err(OpenError::from)?,
-            None => MasterKey::new(),
-        };
-        // Before anything needs it: whichever key fits is found at the next start.
-        if !given {
-            folder.keep_next_key(&next).map_err(OpenError::from)?;
-        }
-        let (orgs, secrets) = seal_anew(&mut database, &old, &Vault::new(&next)).await?;
-        let (key, removed) = if given {
-            (None, folder.drop_key())
-        } else {
-            folder.take_next_key().map_err(OpenError::from)?;
-            (Some(folder.key_path()), None)
-        };
-        forget_what_was(database).await?;
-        Ok(Rotated {
-            orgs,
-            secrets,
-            key,
-            removed,
-        })
+        let rotating = spawn_blocking(move || rotate(settings, next));
+        let failed = |error| RotateError::Store(StoreError::Failed(Box::new(error)));
+        rotating.await.map_err(failed)?
     }
 }
 
-async fn open(folder: &Folder) -> Result<SqliteConnection, OpenError> {
-    let options = options(folder);
-    migrate(&options).await?;
-    Ok(options.connect().await?)
+fn rotate(settings: Settings, next: Option<SecretString>) -> Result<Rotated, RotateError> {
+    if !database_in(&settings.folder).exists() {
+        return Err(RotateError::Empty(settings.folder));
+    }
+    let folder = Folder::open(&settings.folder).map_err(OpenError::from)?;
+    let is_own = settings.master_key.is_none();
+    if !is_own && next.is_none() {
+        return Err(RotateError::NextNotGiven);
+    }
+    assert_version()?;
+    let mut database = open(&folder)?;
+    let old = old_key(&folder, settings.master_key, &mut database)?;
+    let given = next.is_some();
+    let next = match next {
+        Some(next) => MasterKey::parse(next.expose_secret())
+            .ok_or_else(|| FolderError::KeyMalformed("the next key".to_owned()))
+            .map_err(OpenError::from)?,
+        None => MasterKey::new(),
+    };
+    // The next key is kept before anything needs it. The next start finds the one that fits.
+    if !given {
+        folder.keep_next_key(&next).map_err(OpenError::from)?;
+    }
+    let (orgs, secrets) = seal_anew(&mut database, &old, &Vault::new(&next))?;
+    let (key, removed) = if given {
+        (None, folder.drop_key())
+    } else {
+        folder.take_next_key().map_err(OpenError::from)?;
+        (Some(folder.key_path()), None)
+    };
+    overwrite_free_pages(&mut database)?;
+    Ok(Rotated {
+        orgs,
+        secrets,
+        key,
+        removed,
+    })
+}
+
+fn open(folder: &Folder) -> Result<Connection, OpenError> {
+    sqlite::migrate(&folder.database())?;
+    Ok(sqlite::open(&folder.database())?)
 }
 
 /// The key in use. A rotation that was broken off may have left the next one not yet in its place.
-async fn old_key(
+fn old_key(
     folder: &Folder,
     given: Option<SecretString>,
-    database: &mut SqliteConnection,
+    database: &mut Connection,
 ) -> Result<Vault, RotateError> {
-    let check: Vec<u8> = sqlx::query_scalar(statements::META)
+    let check: Vec<u8> = sql::query(statements::META)
         .bind(CHECK_NAME)
-        .fetch_one(database)
-        .await
+        .scalar(database)
         .map_err(OpenError::from)?;
     let keys = match given {
         Some(given) => [Some(folder.master_key(Some(given))), None],
@@ -124,68 +127,85 @@ async fn old_key(
         .map_err(OpenError::from)?)
 }
 
-async fn seal_anew(
-    database: &mut SqliteConnection,
+fn seal_anew(
+    database: &mut Connection,
     old: &Vault,
     new: &Vault,
 ) -> Result<(u64, u64), StoreError> {
-    let mut transaction = database.begin().await?;
-    if may_be_old(&mut *transaction).await? {
-        let keys = data_keys(&mut *transaction, old).await?;
-        seal_old(&mut transaction, &keys).await?;
-    }
-    let orgs = sqlx::query(statements::DATA_KEYS)
-        .fetch_all(&mut *transaction)
-        .await?;
+    // A transaction that is not committed is undone when the connection is closed.
+    database.batch("BEGIN IMMEDIATE")?;
+    let orgs = sql::query(statements::DATA_KEYS).all(database)?;
     let mut secrets = 0;
     for row in &orgs {
-        let org: OrgId = row.try_get("org_id")?;
-        let old_key = old.data_key(org, row.try_get("data_key")?)?;
+        let org: OrgId = row.get("org_id")?;
+        let old_key = old.data_key(org, row.get("data_key")?)?;
         let wrapped = new.new_data_key(org);
         let new_key = new.data_key(org, &wrapped)?;
-        sqlx::query(statements::REPLACE_DATA_KEY)
+        sql::query(statements::REPLACE_DATA_KEY)
             .bind(org)
             .bind(wrapped)
-            .execute(&mut *transaction)
-            .await?;
-        secrets += seal_under(&mut transaction, org, &old_key, &new_key).await?;
+            .execute(database)?;
+        secrets += seal_under(database, org, &old_key, &new_key)?;
     }
-    seal_token_key(&mut transaction, old, new).await?;
-    sqlx::query(statements::REPLACE_META)
+    seal_token_key(database, old, new)?;
+    sql::query(statements::REPLACE_META)
         .bind(CHECK_NAME)
         .bind(new.sealed_check())
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
+        .execute(database)?;
+    database.batch("COMMIT")?;
     Ok((orgs.len() as u64, secrets))
 }
 
 /// The key of tokens stays what it is: sessions outlive the rotation. There is none before the first start that has
 /// sessions.
-async fn seal_token_key(
-    transaction: &mut SqliteConnection,
+fn seal_token_key(
+    transaction: &mut Connection,
     old: &Vault,
     new: &Vault,
 ) -> Result<(), StoreError> {
-    let sealed: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
+    let sealed: Option<Vec<u8>> = sql::query(statements::META)
         .bind(TOKEN_KEY_NAME)
-        .fetch_optional(&mut *transaction)
-        .await?;
+        .optional_scalar(transaction)?;
     if let Some(sealed) = sealed {
-        sqlx::query(statements::REPLACE_META)
+        sql::query(statements::REPLACE_META)
             .bind(TOKEN_KEY_NAME)
             .bind(new.sealed_token_key(&old.token_key(&sealed)?))
-            .execute(transaction)
-            .await?;
+            .execute(transaction)?;
     }
     Ok(())
 }
 
-/// What the old key opens is still in free pages and in the log until both are written over.
-async fn forget_what_was(mut database: SqliteConnection) -> Result<(), StoreError> {
-    for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-        sqlx::query(statement).execute(&mut database).await?;
+/// Seals an org's secrets under another key. Returns their number.
+fn seal_under(
+    transaction: &mut Connection,
+    org: OrgId,
+    old: &DataKey,
+    new: &DataKey,
+) -> Result<u64, StoreError> {
+    let rows = sql::query(statements::SEALED).bind(org).all(transaction)?;
+    for row in &rows {
+        let name: String = row.get("name")?;
+        let (project, artifact) = (row.get("project_id")?, row.get("artifact_id")?);
+        let scope = EntryScope {
+            project: (org, project),
+            artifact: artifact_in(artifact),
+        };
+        let purpose = purpose_in(row, scope, &name)?;
+        let secret = old.open(row.get("sealed")?, &purpose)?;
+        sql::query(statements::REPLACE_SEALED)
+            .bind(org)
+            .bind(project)
+            .bind(artifact)
+            .bind(name)
+            .bind(new.seal(&secret, &purpose))
+            .execute(transaction)?;
     }
-    database.close().await?;
+    Ok(rows.len() as u64)
+}
+
+/// Overwrites free pages and the log, which still hold the secrets as the old key sealed them.
+fn overwrite_free_pages(database: &mut Connection) -> Result<(), StoreError> {
+    database.batch("VACUUM")?;
+    sqlite::restart_log(database, sqlite::BUSY_TIMEOUT)?;
     Ok(())
 }

@@ -1,21 +1,20 @@
 //! Records of runs, as they are read.
 
 use crate::Store;
-use crate::artifact::{digest_in, json_in};
+use crate::artifact::json_in;
 use crate::budget::Payer;
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
 use crate::number::unsigned;
-use crate::page::{LOOKED_AT_MAX, Page, SHORT_BYTES, one_more, parsed};
+use crate::page::{LOOKED_AT_MAX, Page, SHORT_BYTES, one_more};
 use crate::run_status::{FinishStatus, RunStatus};
 use crate::run_usage::RunUsage;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Row, SqlError, Statement};
 use crate::time::Time;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 /// What is known of a run when it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,20 +158,23 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: RunId,
     ) -> Result<Option<FoundRun>, StoreError> {
-        let row = sqlx::query(statements::RUN)
-            .bind(org)
-            .bind(project)
-            .bind(id)
-            .bind(SHORT_BYTES as i64)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::RUN)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(SHORT_BYTES as i64),
+            )
             .await?;
-        let found = |row: &SqliteRow| {
+        let found = |row: &Row| {
             Ok(FoundRun {
                 record: record_in(row)?,
-                is_long: row.try_get::<i64, _>("is_long")? == 1,
+                is_long: row.get("is_long")?,
             })
         };
-        let found: Result<_, sqlx::Error> = row.as_ref().map(found).transpose();
+        let found: Result<_, SqlError> = row.as_ref().map(found).transpose();
         Ok(found?)
     }
 
@@ -182,26 +184,24 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: RunId,
     ) -> Result<Option<RunRecord>, StoreError> {
-        let query = sqlx::query(statements::WHOLE_RUN)
+        let query = sql::query(statements::WHOLE_RUN)
             .bind(org)
             .bind(project)
             .bind(id);
-        let mut reader = self.list_readers.acquire(org).await?;
-        let row = query.fetch_optional(reader.connection()?).await?;
-        let records = parsed(row.into_iter().collect(), record_in).await?;
-        Ok(records.into_iter().next())
+        let record = self.list_readers.read(org, move |connection| {
+            let row = query.optional(connection)?;
+            row.as_ref().map(record_in).transpose()
+        });
+        record.await
     }
 
     /// How many runs are queued: all, and those of an org.
     pub async fn queued_counts(&self, org: OrgId) -> Result<(u64, u64), StoreError> {
-        let row = sqlx::query(statements::QUEUED_COUNTS)
-            .bind(org)
-            .fetch_one(&self.readers)
+        let row = self
+            .readers
+            .one(sql::query(statements::QUEUED_COUNTS).bind(org))
             .await?;
-        Ok((
-            unsigned(row.try_get("queued")?),
-            unsigned(row.try_get("of_org")?),
-        ))
+        Ok((unsigned(row.get("queued")?), unsigned(row.get("of_org")?)))
     }
 
     /// A project's runs, newest first. A page looks at 10,000 runs at most, so it may be short or empty before the
@@ -213,37 +213,41 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
-        let (statement, reach) = match (filter.session, &filter.external_id) {
-            (Some(_), _) => (
-                statements::RUNS_OF_SESSION,
-                statements::REACH_OF_RUNS_OF_SESSION,
-            ),
-            (None, Some(_)) => (statements::RUNS_NAMED, statements::REACH_OF_RUNS_NAMED),
-            (None, None) => (statements::RUNS, statements::REACH_OF_RUNS),
-        };
         let before = before.unwrap_or_else(RunId::last);
-        let reach = sqlx::query_scalar(reach)
-            .bind(org)
-            .bind(project)
-            .bind(before)
-            .bind(LOOKED_AT_MAX)
-            .bind(filter.external_id.as_deref())
-            .bind(filter.session);
-        let mut reader = self.list_readers.acquire(org).await?;
-        let reach: Option<RunId> = reach.fetch_optional(reader.connection()?).await?;
-        let query = sqlx::query(statement)
-            .bind(org)
-            .bind(project)
-            .bind(before)
-            .bind(reach.unwrap_or_else(RunId::none))
-            .bind(filter.artifact)
-            .bind(filter.status.map(RunStatus::name))
-            .bind(one_more(limit))
-            .bind(filter.external_id)
-            .bind(filter.session);
-        let connection = reader.connection()?;
-        let page = Page::read(query, connection, limit, record_in, |it| it.run.id).await?;
-        Ok(page.or_from(reach))
+        let page = self.list_readers.read(org, move |connection| {
+            let reach = |statement| {
+                let query = sql::query(statement).bind(org).bind(project);
+                query.bind(before).bind(LOOKED_AT_MAX)
+            };
+            let (statement, reach) = match (filter.session, &filter.external_id) {
+                (Some(session), _) => (
+                    statements::RUNS_OF_SESSION,
+                    reach(statements::REACH_OF_RUNS_OF_SESSION).bind(session),
+                ),
+                (None, Some(name)) => (
+                    statements::RUNS_NAMED,
+                    reach(statements::REACH_OF_RUNS_NAMED).bind(name),
+                ),
+                (None, None) => (statements::RUNS, reach(statements::REACH_OF_RUNS)),
+            };
+            let reach: Option<RunId> = reach.optional_scalar(connection)?;
+            let query = sql::query(statement)
+                .bind(org)
+                .bind(project)
+                .bind(before)
+                .bind(reach.unwrap_or_else(RunId::none))
+                .bind(filter.artifact)
+                .bind(filter.status.map(RunStatus::name))
+                .bind(one_more(limit));
+            let query = match (filter.session, &filter.external_id) {
+                (Some(session), name) => query.bind(name.as_deref()).bind(session),
+                (None, Some(name)) => query.bind(name),
+                (None, None) => query,
+            };
+            let page = Page::read(&query, connection, limit, record_in, |it| it.run.id)?;
+            Ok::<_, SqlError>(page.or_from(reach))
+        });
+        page.await
     }
 
     /// Runs of an artifact that failed or timed out, whoever asked for them; newest first.
@@ -253,15 +257,14 @@ impl Store {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunRecord, RunId>, StoreError> {
-        let query = sqlx::query(statements::FAILURES)
+        let query = sql::query(statements::FAILURES)
             .bind(artifact)
             .bind(before.unwrap_or_else(RunId::last))
             .bind(one_more(limit));
-        let mut reader = self.list_readers.acquire(org).await?;
-        Page::read(query, reader.connection()?, limit, record_in, |it| {
-            it.run.id
-        })
-        .await
+        let page = self.list_readers.read(org, move |connection| {
+            Page::read(&query, connection, limit, record_in, |it| it.run.id)
+        });
+        page.await
     }
 
     /// A run's log lines, as the text of the JSON array that was kept.
@@ -276,69 +279,68 @@ impl Store {
 
     async fn kept_with(
         &self,
-        statement: &'static str,
+        statement: Statement,
         org: OrgId,
         id: RunId,
     ) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query_scalar(statement).bind(org).bind(id);
-        let mut reader = self.list_readers.acquire(org).await?;
-        Ok(query.fetch_optional(reader.connection()?).await?)
+        let query = sql::query(statement).bind(org).bind(id);
+        let kept = self
+            .list_readers
+            .read(org, move |connection| query.optional_scalar(connection));
+        kept.await
     }
 }
 
-pub(crate) fn new_in(row: &SqliteRow) -> Result<NewRun, sqlx::Error> {
-    let input_sha256: &[u8] = row.try_get("input_sha256")?;
+pub(crate) fn new_in(row: &Row) -> Result<NewRun, SqlError> {
     Ok(NewRun {
-        id: row.try_get("run_id")?,
-        owner: (row.try_get("org_id")?, row.try_get("project_id")?),
-        key: row.try_get("key_id")?,
-        session: row.try_get("session_id")?,
-        artifact: row.try_get("artifact_id")?,
-        release: row.try_get("release_id")?,
-        digest: digest_in(row.try_get("digest")?)?,
-        function: row.try_get("function")?,
-        external_id: row.try_get("external_id")?,
-        traceparent: row.try_get("traceparent")?,
-        timeout_ms: row.try_get("timeout_ms")?,
-        is_own: row.try_get::<i64, _>("is_own")? == 1,
-        share_diagnostics: row.try_get::<i64, _>("share_diagnostics")? == 1,
-        input_sha256: input_sha256
-            .try_into()
-            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        input_bytes: unsigned(row.try_get("input_bytes")?),
-        created_at: row.try_get("created_at")?,
-        price: unsigned(row.try_get("price")?),
-        seller: row.try_get("seller_id")?,
+        id: row.get("run_id")?,
+        owner: (row.get("org_id")?, row.get("project_id")?),
+        key: row.get("key_id")?,
+        session: row.get("session_id")?,
+        artifact: row.get("artifact_id")?,
+        release: row.get("release_id")?,
+        digest: row.get("digest")?,
+        function: row.get("function")?,
+        external_id: row.get("external_id")?,
+        traceparent: row.get("traceparent")?,
+        timeout_ms: row.get("timeout_ms")?,
+        is_own: row.get("is_own")?,
+        share_diagnostics: row.get("share_diagnostics")?,
+        input_sha256: row.get("input_sha256")?,
+        input_bytes: unsigned(row.get("input_bytes")?),
+        created_at: row.get("created_at")?,
+        price: unsigned(row.get("price")?),
+        seller: row.get("seller_id")?,
     })
 }
 
-fn record_in(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
+fn record_in(row: &Row) -> Result<RunRecord, SqlError> {
     Ok(RunRecord {
         run: new_in(row)?,
         status: status_in(row)?,
         failure: read_in(row, "failure")?,
         usage: read_in(row, "usage")?,
-        charged: unsigned(row.try_get("charged")?),
-        output: row.try_get("output")?,
+        charged: unsigned(row.get("charged")?),
+        output: row.get("output")?,
         cut: cut_in(row)?,
-        started_at: row.try_get("started_at")?,
-        finished_at: row.try_get("finished_at")?,
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
     })
 }
 
-fn status_in(row: &SqliteRow) -> Result<RunStatus, sqlx::Error> {
-    let name: &str = row.try_get("status")?;
+fn status_in(row: &Row) -> Result<RunStatus, SqlError> {
+    let name: &str = row.get("status")?;
     let status = name.parse::<RunStatus>();
-    status.map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    status.map_err(SqlError::unreadable)
 }
 
-fn cut_in(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
-    let cut: Option<String> = row.try_get("cut")?;
+fn cut_in(row: &Row) -> Result<Vec<String>, SqlError> {
+    let cut: Option<String> = row.get("cut")?;
     let parts = cut.iter().flat_map(|cut| cut.split(','));
     Ok(parts.map(str::to_owned).collect())
 }
 
-fn read_in<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error> {
-    let text: Option<&str> = row.try_get(column)?;
+fn read_in<T: DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, SqlError> {
+    let text: Option<&str> = row.get(column)?;
     text.map(json_in).transpose()
 }

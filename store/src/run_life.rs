@@ -2,20 +2,18 @@
 //! starts.
 
 use crate::Store;
-use crate::directly::{Binding, directly, each};
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::idempotency::{KeptAnswer, Slot, keep_answer};
 use crate::kept;
 use crate::number::signed;
 use crate::run::{Claimed, NewRun, new_in};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Value, values};
 use crate::time::Time;
 use crate::wallet::{KeptHold, kept_hold};
-use crate::writer::Transaction;
-use rusqlite::{Connection, params};
-use serde_json::Value;
-use sqlx::Row;
+use serde_json::Value as Json;
+use std::iter;
 use std::sync::Arc;
 
 /// The attempt of a run that was never queued.
@@ -30,14 +28,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    let now = Time::now();
-                    directly(transaction, |it| begin(it, &run, FIRST_ATTEMPT, Some(now))).await?;
-                    match slot {
-                        Some((slot, answer)) => keep_answer(transaction, slot, answer).await,
-                        None => Ok(()),
-                    }
-                })
+                let now = Time::now();
+                begin(transaction, &run, FIRST_ATTEMPT, Some(now))?;
+                match &slot {
+                    Some((slot, answer)) => keep_answer(transaction, *slot, answer),
+                    None => Ok(()),
+                }
             })
             .await
     }
@@ -51,19 +47,16 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    directly(transaction, |it| begin(it, &run, 0, None)).await?;
-                    sqlx::query(statements::KEEP_INPUT)
-                        .bind(run.owner.0)
-                        .bind(run.id)
-                        .bind(input)
-                        .execute(&mut *transaction)
-                        .await?;
-                    match slot {
-                        Some((slot, answer)) => keep_answer(transaction, slot, answer).await,
-                        None => Ok(()),
-                    }
-                })
+                begin(transaction, &run, 0, None)?;
+                sql::query(statements::KEEP_INPUT)
+                    .bind(run.owner.0)
+                    .bind(run.id)
+                    .bind(&input)
+                    .execute(transaction)?;
+                match &slot {
+                    Some((slot, answer)) => keep_answer(transaction, *slot, answer),
+                    None => Ok(()),
+                }
             })
             .await
     }
@@ -76,22 +69,18 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    sqlx::query(statements::FORGET_RUN)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .execute(&mut *transaction)
-                        .await?;
-                    let forgotten: Option<i64> = sqlx::query_scalar(statements::FORGET_SLOT_OF_RUN)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .fetch_optional(&mut *transaction)
-                        .await?;
-                    let bytes = forgotten.unwrap_or(0);
-                    directly(transaction, |it| kept::count(it, org, -bytes)).await
-                })
+                sql::query(statements::FORGET_RUN)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .execute(transaction)?;
+                let forgotten: Option<i64> = sql::query(statements::FORGET_SLOT_OF_RUN)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .optional_scalar(transaction)?;
+                let bytes = forgotten.unwrap_or(0);
+                kept::count(transaction, org, -bytes)
             })
             .await
     }
@@ -99,9 +88,9 @@ impl Store {
     /// Takes up the oldest queued run of an org that is not among `passed_over`.
     pub async fn claim_run(&self, passed_over: &[OrgId]) -> Result<Option<Claimed>, StoreError> {
         let hex = |org: &OrgId| data_encoding::HEXLOWER.encode(org.as_bytes());
-        let passed_over = Value::from_iter(passed_over.iter().map(hex)).to_string();
+        let passed_over = Json::from_iter(passed_over.iter().map(hex)).to_string();
         self.writer
-            .write(move |transaction| Box::pin(claim(transaction, passed_over)))
+            .write(move |transaction| claim(transaction, &passed_over))
             .await
     }
 
@@ -114,16 +103,13 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    let requeued = sqlx::query(statements::REQUEUE_RUN)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(attempt)
-                        .execute(transaction)
-                        .await?;
-                    Ok(requeued.rows_affected() == 1)
-                })
+                let requeued = sql::query(statements::REQUEUE_RUN)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(attempt)
+                    .execute(transaction)?;
+                Ok(requeued == 1)
             })
             .await
     }
@@ -137,19 +123,16 @@ impl Store {
         let wallets = Arc::clone(&self.wallets);
         let cancelled = self.writer.write_then(
             move |transaction| {
-                Box::pin(async move {
-                    let row = sqlx::query(statements::CANCEL_QUEUED)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(Time::now())
-                        .fetch_optional(&mut *transaction)
-                        .await?;
-                    if row.is_some() {
-                        directly(transaction, |it| drop_input(it, org, id)).await?;
-                    }
-                    Ok(row.as_ref().map(kept_hold).transpose()?)
-                })
+                let row = sql::query(statements::CANCEL_QUEUED)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(Time::now())
+                    .optional(transaction)?;
+                if row.is_some() {
+                    drop_input(transaction, org, id)?;
+                }
+                Ok(row.as_ref().map(kept_hold).transpose()?)
             },
             move |held: &Option<KeptHold>| held.iter().for_each(|held| wallets.release(held)),
         );
@@ -157,30 +140,24 @@ impl Store {
     }
 }
 
-async fn claim(
-    transaction: &mut Transaction,
-    passed_over: String,
-) -> Result<Option<Claimed>, StoreError> {
-    let row = sqlx::query(statements::NEXT_QUEUED_SQLITE)
+fn claim(transaction: &mut Connection, passed_over: &str) -> Result<Option<Claimed>, StoreError> {
+    let row = sql::query(statements::NEXT_QUEUED)
         .bind(passed_over)
-        .fetch_optional(&mut *transaction)
-        .await?;
+        .optional(transaction)?;
     let Some(row) = row else { return Ok(None) };
     let run = new_in(&row)?;
-    let attempt: i64 = row.try_get("attempt")?;
+    let attempt: i64 = row.get("attempt")?;
     let (org, project) = run.owner;
-    sqlx::query(statements::CLAIM_RUN)
+    sql::query(statements::CLAIM_RUN)
         .bind(org)
         .bind(project)
         .bind(run.id)
         .bind(Time::now())
-        .execute(&mut *transaction)
-        .await?;
-    let input = sqlx::query_scalar(statements::RUN_INPUT)
+        .execute(transaction)?;
+    let input = sql::query(statements::RUN_INPUT)
         .bind(org)
         .bind(run.id)
-        .fetch_one(transaction)
-        .await?;
+        .scalar(transaction)?;
     Ok(Some(Claimed {
         run,
         input,
@@ -190,51 +167,49 @@ async fn claim(
 
 /// Writes the row of a run that is queued, or has started.
 fn begin(
-    connection: &Connection,
+    connection: &mut Connection,
     run: &NewRun,
     attempt: i64,
     started_at: Option<Time>,
 ) -> Result<(), StoreError> {
     let status = started_at.map_or("QUEUED", |_| "RUNNING");
-    each(connection, statements::BEGIN_RUN, [run], |it, run| {
-        bind_new(it, run)?
-            .bind(attempt)?
-            .bind(status)?
-            .bind(started_at)
-    })?;
+    let mut values = new_values(run);
+    values.extend(values![attempt, status, started_at]);
+    connection.execute_each(statements::BEGIN_RUN, iter::once(values))?;
     Ok(())
 }
 
-pub(crate) fn drop_input(connection: &Connection, org: OrgId, id: RunId) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(statements::DROP_INPUT)?
-        .execute(params![org, id])?;
+pub(crate) fn drop_input(
+    connection: &mut Connection,
+    org: OrgId,
+    id: RunId,
+) -> Result<(), StoreError> {
+    let query = sql::query(statements::DROP_INPUT).bind(org).bind(id);
+    query.execute(connection)?;
     Ok(())
 }
 
-/// Binds the first nineteen of a run's columns.
-pub(crate) fn bind_new<'s, 'c>(
-    statement: Binding<'s, 'c>,
-    run: &NewRun,
-) -> rusqlite::Result<Binding<'s, 'c>> {
-    statement
-        .bind(run.owner.0)?
-        .bind(run.owner.1)?
-        .bind(run.id)?
-        .bind(run.key)?
-        .bind(run.artifact)?
-        .bind(run.release)?
-        .bind(run.digest.as_bytes())?
-        .bind(&run.function)?
-        .bind(&run.external_id)?
-        .bind(&run.traceparent)?
-        .bind(run.timeout_ms)?
-        .bind(run.is_own)?
-        .bind(run.share_diagnostics)?
-        .bind(run.input_sha256.as_slice())?
-        .bind(signed(run.input_bytes))?
-        .bind(run.created_at)?
-        .bind(signed(run.price))?
-        .bind(run.seller)?
-        .bind(run.session)
+/// The columns that are known when a run is asked for.
+pub(crate) fn new_values(run: &NewRun) -> Vec<Value<'_>> {
+    values![
+        run.owner.0,
+        run.owner.1,
+        run.id,
+        run.key,
+        run.artifact,
+        run.release,
+        run.digest.as_bytes(),
+        run.function.as_deref(),
+        run.external_id.as_deref(),
+        run.traceparent.as_deref(),
+        run.timeout_ms,
+        run.is_own,
+        run.share_diagnostics,
+        &run.input_sha256,
+        signed(run.input_bytes),
+        run.created_at,
+        signed(run.price),
+        run.seller,
+        run.session,
+    ]
 }

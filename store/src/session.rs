@@ -7,15 +7,14 @@ use crate::artifact::json_in;
 use crate::caps::Rows;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, SessionId};
-use crate::key::{KnownKey, hash_in};
+use crate::key::KnownKey;
 use crate::number::signed;
 use crate::scope::Scopes;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::Time;
 use crate::token::TokenRefused;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,10 +112,8 @@ impl Store {
         self.writer
             .write_then(
                 move |transaction| {
-                    Box::pin(async move {
-                        caps.check(transaction, owner.0, Rows::Sessions).await?;
-                        insert(transaction, owner, key, row, created_at).await
-                    })
+                    caps.check(transaction, owner.0, Rows::Sessions)?;
+                    insert(transaction, owner, key, &row, created_at)
                 },
                 move |()| wallets.set_allowance(id, allowance),
             )
@@ -145,19 +142,22 @@ impl Store {
     }
 
     async fn session_use(&self, id: SessionId) -> Result<Option<SessionUse>, StoreError> {
-        let row = sqlx::query(statements::KNOWN_SESSION)
-            .bind(id)
-            .bind(Time::now())
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::KNOWN_SESSION)
+                    .bind(id)
+                    .bind(Time::now()),
+            )
             .await?;
         let Some(row) = row else { return Ok(None) };
         let key = KnownKey {
-            org: row.try_get("org_id")?,
-            project: row.try_get("project_id")?,
-            key: row.try_get("key_id")?,
+            org: row.get("org_id")?,
+            project: row.get("project_id")?,
+            key: row.get("key_id")?,
             scopes: Scopes::default(),
-            text_sha256: hash_in(row.try_get("key_hash")?)?,
-            is_suspended: row.try_get("is_suspended")?,
+            text_sha256: row.get("key_hash")?,
+            is_suspended: row.get("is_suspended")?,
         };
         let session = KnownSession {
             id,
@@ -166,8 +166,8 @@ impl Store {
         };
         Ok(Some(SessionUse {
             session,
-            expires_at: row.try_get("expires_at")?,
-            key_expires_at: row.try_get("key_expires_at")?,
+            expires_at: row.get("expires_at")?,
+            key_expires_at: row.get("key_expires_at")?,
         }))
     }
 
@@ -177,19 +177,23 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: SessionId,
     ) -> Result<Option<Session>, StoreError> {
-        let row = sqlx::query(statements::SESSION)
-            .bind(org)
-            .bind(project)
-            .bind(id)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::SESSION)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id),
+            )
             .await?;
         let Some(row) = row else { return Ok(None) };
         let allowance = match self.wallets.allowance(id) {
             Some(allowance) => allowance,
             // A session may have many runs. The readers for lists do this, so that admission does not wait.
             None => {
-                let mut reader = self.list_readers.acquire(org).await?;
-                counted(reader.connection()?, &row).await?
+                let session = row.clone();
+                let count = move |connection: &mut Connection| counted(connection, &session);
+                self.list_readers.read(org, count).await?
             }
         };
         Ok(Some(Session {
@@ -200,7 +204,7 @@ impl Store {
             runs_max: allowance.runs_max,
             runs_used: allowance.runs_used(),
             expires_at: allowance.expires_at,
-            revoked_at: row.try_get("revoked_at")?,
+            revoked_at: row.get("revoked_at")?,
         }))
     }
 
@@ -214,16 +218,13 @@ impl Store {
         let remembered = Arc::clone(&self.remembered);
         let revoked = self.writer.write_then(
             move |transaction| {
-                Box::pin(async move {
-                    let revoked = sqlx::query(statements::REVOKE_SESSION)
-                        .bind(org)
-                        .bind(project)
-                        .bind(id)
-                        .bind(Time::now())
-                        .execute(transaction)
-                        .await?;
-                    Ok(revoked.rows_affected() == 1)
-                })
+                let revoked = sql::query(statements::REVOKE_SESSION)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id)
+                    .bind(Time::now())
+                    .execute(transaction)?;
+                Ok(revoked == 1)
             },
             move |_| remembered.sessions.forget(&id),
         );
@@ -231,15 +232,15 @@ impl Store {
     }
 }
 
-async fn insert(
-    executor: impl SqliteExecutor<'_>,
+fn insert(
+    connection: &mut Connection,
     (org, project): (OrgId, ProjectId),
     (key, key_sha256): (KeyId, [u8; 32]),
-    session: Session,
+    session: &Session,
     created_at: Time,
 ) -> Result<(), StoreError> {
     let artifacts = session.artifacts.iter().map(ArtifactId::to_string);
-    sqlx::query(statements::INSERT_SESSION)
+    sql::query(statements::INSERT_SESSION)
         .bind(org)
         .bind(project)
         .bind(session.id)
@@ -249,44 +250,38 @@ async fn insert(
         .bind(signed(session.runs_max))
         .bind(created_at)
         .bind(session.expires_at)
-        .bind(key_sha256.as_slice())
-        .execute(executor)
-        .await?;
+        .bind(key_sha256)
+        .execute(connection)?;
     Ok(())
 }
 
 /// What a session may do, with what it did. `None` if there is no such session.
-pub(crate) async fn allowance(
-    connection: &mut SqliteConnection,
+pub(crate) fn allowance(
+    connection: &mut Connection,
     (org, project): (OrgId, ProjectId),
     id: SessionId,
 ) -> Result<Option<Allowance>, StoreError> {
-    let row = sqlx::query(statements::SESSION)
+    let row = sql::query(statements::SESSION)
         .bind(org)
         .bind(project)
         .bind(id)
-        .fetch_optional(&mut *connection)
-        .await?;
+        .optional(connection)?;
     Ok(match row {
-        Some(row) => Some(counted(connection, &row).await?),
+        Some(row) => Some(counted(connection, &row)?),
         None => None,
     })
 }
 
 /// What a session did, from the records of its runs.
-async fn counted(
-    executor: impl SqliteExecutor<'_>,
-    row: &SqliteRow,
-) -> Result<Allowance, sqlx::Error> {
-    let unsigned = |row: &SqliteRow, column: &str| -> Result<u64, sqlx::Error> {
-        Ok(row.try_get::<i64, _>(column)?.cast_unsigned())
+fn counted(connection: &mut Connection, row: &Row) -> Result<Allowance, SqlError> {
+    let unsigned = |row: &Row, column: &str| -> Result<u64, SqlError> {
+        Ok(row.get::<i64>(column)?.cast_unsigned())
     };
-    let runs = sqlx::query(statements::USED_OF_SESSION)
-        .bind(row.try_get::<OrgId, _>("org_id")?)
-        .bind(row.try_get::<ProjectId, _>("project_id")?)
-        .bind(row.try_get::<SessionId, _>("session_id")?)
-        .fetch_one(executor)
-        .await?;
+    let runs = sql::query(statements::USED_OF_SESSION)
+        .bind(row.get::<OrgId>("org_id")?)
+        .bind(row.get::<ProjectId>("project_id")?)
+        .bind(row.get::<SessionId>("session_id")?)
+        .one(connection)?;
     Ok(Allowance {
         cap: unsigned(row, "cap")?,
         spent: unsigned(&runs, "charged")?,
@@ -294,15 +289,15 @@ async fn counted(
         runs_max: unsigned(row, "runs_max")?,
         runs_ended: unsigned(&runs, "started")?,
         runs_held: unsigned(&runs, "queued")?,
-        expires_at: row.try_get("expires_at")?,
+        expires_at: row.get("expires_at")?,
     })
 }
 
-fn artifacts_in(row: &SqliteRow) -> Result<Vec<ArtifactId>, sqlx::Error> {
-    let ids: Value = json_in(row.try_get("artifacts")?)?;
+fn artifacts_in(row: &Row) -> Result<Vec<ArtifactId>, SqlError> {
+    let ids: Value = json_in(row.get("artifacts")?)?;
     let ids = ids.as_array().into_iter().flatten();
     let parsed = ids.map(|id| id.as_str().unwrap_or_default().parse());
     parsed
         .collect::<Result<_, _>>()
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        .map_err(SqlError::unreadable)
 }

@@ -1,7 +1,6 @@
 //! How runs end in the records: what a run did and what is charged for it become durable together.
 
 use crate::Store;
-use crate::directly::{Binding, each};
 use crate::error::StoreError;
 use crate::files::Digest;
 use crate::kept::Left;
@@ -9,13 +8,13 @@ use crate::number::signed;
 use crate::payment::{self, Fees, Paid, Payment};
 use crate::posting::post;
 use crate::run::{Finish, NewRun};
-use crate::run_life::{FIRST_ATTEMPT, bind_new, drop_input};
+use crate::run_life::{FIRST_ATTEMPT, drop_input, new_values};
 use crate::run_usage::RunUsage;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{Connection, Value, values};
 use crate::usage;
 use crate::wallet::Hold;
-use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 /// A run that has ended, to be recorded, and charged for where that says so.
 #[derive(Debug)]
@@ -51,12 +50,7 @@ pub struct NotSettled {
 impl Store {
     /// Records how a run ended, and charges for it.
     pub async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled, NotSettled> {
-        let settling = Settling {
-            payment: settlement.payment(),
-            settlement,
-            fees: self.fees(),
-            kept_bytes_max: self.caps.kept_bytes,
-        };
+        let settling = Settling::new(settlement, self.fees(), self.caps.kept_bytes);
         self.writer.settle(settling).await
     }
 }
@@ -80,6 +74,19 @@ pub(crate) struct Settling {
 }
 
 impl Settling {
+    pub(crate) fn new(
+        settlement: Box<Settlement>,
+        fees: Option<Fees>,
+        kept_bytes_max: u64,
+    ) -> Self {
+        Self {
+            payment: settlement.payment(),
+            settlement,
+            fees,
+            kept_bytes_max,
+        }
+    }
+
     /// Once its transaction is committed, or undone. Whether it `is_recorded` there.
     pub(crate) fn ended(
         self,
@@ -111,7 +118,7 @@ impl Settling {
 
 /// Records them all. `false` where the records had another end of one, and all are to be undone.
 pub(crate) fn record_all(
-    connection: &Connection,
+    connection: &mut Connection,
     settling: &mut [Settling],
 ) -> Result<bool, StoreError> {
     let fees = settling.first().and_then(|it| it.fees);
@@ -120,18 +127,22 @@ pub(crate) fn record_all(
     let settling = &*settling;
     let all = || settling.iter().map(|it| &*it.settlement);
     let new = all().filter(|it| it.attempt.is_none());
-    let recorded = each(connection, statements::RECORD_RUN, new, |it, one| {
-        bind_end(bind_new(it, &one.run)?.bind(FIRST_ATTEMPT)?, &one.finish)
-    })?;
-    let begun = all().filter(|it| it.attempt.is_some());
-    let ended = each(connection, statements::END_RUN, begun, |it, one| {
-        bind_end(it, &one.finish)?
-            .bind(one.run.owner.0)?
-            .bind(one.run.owner.1)?
-            .bind(one.run.id)?
-            .bind(one.attempt)
-    })?;
-    if recorded + ended != settling.len() {
+    let new = new.map(|one| {
+        let mut values = new_values(&one.run);
+        values.push(FIRST_ATTEMPT.into());
+        values.extend(end_values(&one.finish));
+        values
+    });
+    let recorded = connection.execute_each(statements::RECORD_RUN, new)?;
+    let begun = all().filter_map(|one| Some((one, one.attempt?)));
+    let begun = begun.map(|(one, attempt)| {
+        let (org, project) = one.run.owner;
+        let mut values = Vec::from(end_values(&one.finish));
+        values.extend(values![org, project, one.run.id, attempt]);
+        values
+    });
+    let ended = connection.execute_each(statements::END_RUN, begun)?;
+    if recorded + ended != settling.len() as u64 {
         return Ok(false);
     }
     usage::count(connection, all().map(|it| (&it.run, &it.finish)))?;
@@ -144,27 +155,25 @@ pub(crate) fn record_all(
     Ok(true)
 }
 
-/// Binds how a run ended.
-fn bind_end<'s, 'c>(
-    statement: Binding<'s, 'c>,
-    finish: &Finish,
-) -> rusqlite::Result<Binding<'s, 'c>> {
+/// The columns that say how a run ended.
+fn end_values(finish: &Finish) -> [Value<'_>; 8] {
     let output = finish.output.as_deref();
     let digest = output.map(|output| Digest::of(output.as_bytes()));
-    statement
-        .bind(finish.status.name())?
-        .bind(finish.failure.as_ref().map(Value::to_string))?
-        .bind(finish.usage.as_ref().map(RunUsage::kept))?
-        .bind(signed(finish.charged))?
-        .bind(digest.as_ref().map(Digest::as_bytes))?
-        .bind(output.map(|output| signed(output.len() as u64)))?
-        .bind(finish.started_at)?
-        .bind(finish.finished_at)
+    [
+        finish.status.name().into(),
+        finish.failure.as_ref().map(Json::to_string).into(),
+        finish.usage.as_ref().map(RunUsage::kept).into(),
+        signed(finish.charged).into(),
+        digest.map(|digest| digest.as_bytes().to_vec()).into(),
+        output.map(|output| signed(output.len() as u64)).into(),
+        finish.started_at.into(),
+        finish.finished_at.into(),
+    ]
 }
 
 /// Keeps what a run put out, where it is kept, beside its record.
 fn keep(
-    connection: &Connection,
+    connection: &mut Connection,
     settlement: &Settlement,
     kept_bytes_max: u64,
 ) -> Result<(), StoreError> {

@@ -3,7 +3,6 @@
 use crate::Store;
 use crate::budget::Payer;
 use crate::caps::Rows;
-use crate::directly::directly;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
 use crate::number::signed;
@@ -11,14 +10,10 @@ use crate::page::{Page, one_more};
 use crate::payment::{self, Fees, Paid, Payment};
 use crate::posting::post;
 use crate::release::{Release, release_in};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError};
 use crate::time::Time;
 use crate::wallet::Hold;
-use crate::writer::Transaction;
-use futures_util::future::BoxFuture;
-use rusqlite::Connection;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::iter;
 use std::sync::Arc;
 
@@ -82,20 +77,16 @@ impl Store {
             .writer
             .write_then(
                 move |transaction| {
-                    Box::pin(async move {
-                        caps.check(transaction, org, Rows::Subscriptions).await?;
-                        let made = insert(transaction, payer, &subscription, new.price).await?;
-                        if !made {
-                            return Ok(None);
-                        }
-                        let paid = match payment {
-                            Some(payment) => {
-                                Some(directly(transaction, |it| pay(it, payment, fees)).await?)
-                            }
-                            None => None,
-                        };
-                        Ok(Some(paid))
-                    })
+                    caps.check(transaction, org, Rows::Subscriptions)?;
+                    let made = insert(transaction, payer, &subscription, new.price)?;
+                    if !made {
+                        return Ok(None);
+                    }
+                    let paid = match payment {
+                        Some(payment) => Some(pay(transaction, payment, fees)?),
+                        None => None,
+                    };
+                    Ok(Some(paid))
                 },
                 move |made| {
                     if let Some(paid) = made {
@@ -124,11 +115,14 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         artifact: ArtifactId,
     ) -> Result<Option<Subscription>, StoreError> {
-        let row = sqlx::query(statements::SUBSCRIPTION_TO)
-            .bind(artifact)
-            .bind(org)
-            .bind(project)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::SUBSCRIPTION_TO)
+                    .bind(artifact)
+                    .bind(org)
+                    .bind(project),
+            )
             .await?;
         Ok(row.as_ref().map(subscription_in).transpose()?)
     }
@@ -139,11 +133,14 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
-        let row = sqlx::query(statements::SUBSCRIPTION)
-            .bind(org)
-            .bind(project)
-            .bind(id)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::SUBSCRIPTION)
+                    .bind(org)
+                    .bind(project)
+                    .bind(id),
+            )
             .await?;
         Ok(row.as_ref().map(subscription_in).transpose()?)
     }
@@ -155,12 +152,15 @@ impl Store {
         before: Option<SubscriptionId>,
         limit: usize,
     ) -> Result<Page<Subscription, SubscriptionId>, StoreError> {
-        let rows = sqlx::query(statements::SUBSCRIPTIONS)
-            .bind(org)
-            .bind(project)
-            .bind(before.unwrap_or_else(SubscriptionId::last))
-            .bind(one_more(limit))
-            .fetch_all(&self.readers)
+        let rows = self
+            .readers
+            .all(
+                sql::query(statements::SUBSCRIPTIONS)
+                    .bind(org)
+                    .bind(project)
+                    .bind(before.unwrap_or_else(SubscriptionId::last))
+                    .bind(one_more(limit)),
+            )
             .await?;
         let all = rows.iter().map(subscription_in).collect::<Result<_, _>>()?;
         Ok(Page::cut(all, limit, |it: &Subscription| it.id))
@@ -173,16 +173,13 @@ impl Store {
         id: SubscriptionId,
     ) -> Result<bool, StoreError> {
         self.change_subscription((org, project), move |transaction| {
-            Box::pin(async move {
-                let ended = sqlx::query_scalar(statements::END_SUBSCRIPTION)
-                    .bind(org)
-                    .bind(project)
-                    .bind(id)
-                    .bind(Time::now())
-                    .fetch_optional(transaction)
-                    .await?;
-                Ok(ended)
-            })
+            let ended = sql::query(statements::END_SUBSCRIPTION)
+                .bind(org)
+                .bind(project)
+                .bind(id)
+                .bind(Time::now())
+                .optional_scalar(transaction)?;
+            Ok(ended)
         })
         .await
     }
@@ -195,33 +192,23 @@ impl Store {
         release: ReleaseId,
     ) -> Result<bool, StoreError> {
         self.change_subscription((org, project), move |transaction| {
-            Box::pin(async move {
-                let accepted = sqlx::query_scalar(statements::ACCEPT_TERMS)
-                    .bind(org)
-                    .bind(project)
-                    .bind(id)
-                    .bind(release)
-                    .fetch_optional(transaction)
-                    .await?;
-                Ok(accepted)
-            })
+            let accepted = sql::query(statements::ACCEPT_TERMS)
+                .bind(org)
+                .bind(project)
+                .bind(id)
+                .bind(release)
+                .optional_scalar(transaction)?;
+            Ok(accepted)
         })
         .await
     }
 
     /// Changes one of a project's, which says what it is to. `false` where there is none.
-    async fn change_subscription<F>(
+    async fn change_subscription(
         &self,
         (org, project): (OrgId, ProjectId),
-        change: F,
-    ) -> Result<bool, StoreError>
-    where
-        F: for<'t> FnOnce(
-                &'t mut Transaction,
-            ) -> BoxFuture<'t, Result<Option<ArtifactId>, StoreError>>
-            + Send
-            + 'static,
-    {
+        change: impl Fn(&mut Connection) -> Result<Option<ArtifactId>, StoreError> + Send + 'static,
+    ) -> Result<bool, StoreError> {
         let remembered = Arc::clone(&self.remembered);
         let changed = self.writer.write_then(change, move |artifact| {
             if let Some(artifact) = artifact {
@@ -238,10 +225,13 @@ impl Store {
         artifact: ArtifactId,
         id: ReleaseId,
     ) -> Result<Option<Release>, StoreError> {
-        let row = sqlx::query(statements::RELEASE_OF_ARTIFACT)
-            .bind(artifact)
-            .bind(id)
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .optional(
+                sql::query(statements::RELEASE_OF_ARTIFACT)
+                    .bind(artifact)
+                    .bind(id),
+            )
             .await?;
         let release = row.as_ref().map(|row| release_in(row, false));
         Ok(release.transpose()?)
@@ -254,25 +244,28 @@ impl Store {
         before: ReleaseId,
         limit: usize,
     ) -> Result<Vec<Release>, StoreError> {
-        let rows = sqlx::query(statements::RELEASES_BEFORE)
-            .bind(artifact)
-            .bind(before)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
+        let rows = self
+            .readers
+            .all(
+                sql::query(statements::RELEASES_BEFORE)
+                    .bind(artifact)
+                    .bind(before)
+                    .bind(i64::try_from(limit).unwrap_or(i64::MAX)),
+            )
             .await?;
         let releases = rows.iter().map(|row| release_in(row, false));
         Ok(releases.collect::<Result<_, _>>()?)
     }
 }
 
-async fn insert(
-    transaction: &mut Transaction,
+fn insert(
+    transaction: &mut Connection,
     payer: Payer,
     subscription: &Subscription,
     price: u64,
 ) -> Result<bool, StoreError> {
     let (org, project) = payer.owner;
-    let inserted = sqlx::query(statements::INSERT_SUBSCRIPTION)
+    let inserted = sql::query(statements::INSERT_SUBSCRIPTION)
         .bind(org)
         .bind(project)
         .bind(subscription.id)
@@ -281,14 +274,13 @@ async fn insert(
         .bind(signed(price))
         .bind(payer.key)
         .bind(subscription.created_at)
-        .execute(transaction)
-        .await?;
-    Ok(inserted.rows_affected() == 1)
+        .execute(transaction)?;
+    Ok(inserted == 1)
 }
 
 /// Pays, and gives the payment with its fee.
 fn pay(
-    connection: &Connection,
+    connection: &mut Connection,
     mut payment: Payment,
     fees: Option<Fees>,
 ) -> Result<Payment, StoreError> {
@@ -298,12 +290,12 @@ fn pay(
     Ok(payment)
 }
 
-fn subscription_in(row: &SqliteRow) -> Result<Subscription, sqlx::Error> {
+fn subscription_in(row: &Row) -> Result<Subscription, SqlError> {
     Ok(Subscription {
-        id: row.try_get("subscription_id")?,
-        artifact: row.try_get("artifact_id")?,
-        release: row.try_get("release_id")?,
-        created_at: row.try_get("created_at")?,
-        ended_at: row.try_get("ended_at")?,
+        id: row.get("subscription_id")?,
+        artifact: row.get("artifact_id")?,
+        release: row.get("release_id")?,
+        created_at: row.get("created_at")?,
+        ended_at: row.get("ended_at")?,
     })
 }

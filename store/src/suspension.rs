@@ -6,7 +6,8 @@ use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId};
 use crate::remembered::Remembered;
 use crate::run::NewRun;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Statement};
 use crate::time::Time;
 use serde_json::json;
 use std::fmt;
@@ -43,7 +44,7 @@ impl Suspendable {
         }
     }
 
-    fn is_there(self) -> &'static str {
+    fn is_there(self) -> Statement {
         match self {
             Suspendable::Artifact(_) => statements::HAS_ARTIFACT,
             Suspendable::Org(_) => statements::HAS_ORG,
@@ -73,31 +74,28 @@ impl Store {
         let remembered = Arc::clone(&self.remembered);
         let set = self.writer.write_then(
             move |transaction| {
-                Box::pin(async move {
-                    let is_there: bool = sqlx::query_scalar(target.is_there())
-                        .bind(target.id())
-                        .fetch_one(&mut *transaction)
-                        .await?;
-                    if !is_there {
-                        return Ok(false);
+                let is_there: bool = sql::query(target.is_there())
+                    .bind(target.id())
+                    .scalar(transaction)?;
+                if !is_there {
+                    return Ok(false);
+                }
+                let set = match is_suspended {
+                    true => {
+                        let suspend = sql::query(statements::SUSPEND).bind(target.id());
+                        suspend.bind(Time::now()).execute(transaction)?
                     }
-                    let set = match is_suspended {
-                        true => {
-                            let suspend = sqlx::query(statements::SUSPEND).bind(target.id());
-                            suspend.bind(Time::now()).execute(&mut *transaction).await?
-                        }
-                        false => {
-                            let resume = sqlx::query(statements::RESUME).bind(target.id());
-                            resume.execute(&mut *transaction).await?
-                        }
-                    };
-                    // What was so already was not done again.
-                    if set.rows_affected() == 1 {
-                        let what = target.action(is_suspended);
-                        note(transaction, actor, what, target, json!({})).await?;
+                    false => {
+                        let resume = sql::query(statements::RESUME).bind(target.id());
+                        resume.execute(transaction)?
                     }
-                    Ok(true)
-                })
+                };
+                // What was so already was not done again.
+                if set == 1 {
+                    let what = target.action(is_suspended);
+                    note(transaction, actor, what, target, json!({}))?;
+                }
+                Ok(true)
             },
             move |_| forget(&remembered, target),
         );
@@ -106,11 +104,14 @@ impl Store {
 
     /// Whether a run's artifact, its seller, its buyer or its key is stopped.
     pub async fn is_suspended(&self, run: &NewRun) -> Result<bool, StoreError> {
-        let is_suspended = sqlx::query_scalar(statements::IS_RUN_SUSPENDED)
-            .bind(run.artifact)
-            .bind(run.owner.0)
-            .bind(run.key)
-            .fetch_one(&self.readers)
+        let is_suspended = self
+            .readers
+            .scalar(
+                sql::query(statements::IS_RUN_SUSPENDED)
+                    .bind(run.artifact)
+                    .bind(run.owner.0)
+                    .bind(run.key),
+            )
             .await?;
         Ok(is_suspended)
     }

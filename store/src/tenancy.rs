@@ -7,9 +7,9 @@ use crate::id::{OrgId, ProjectId};
 use crate::key::{KeyMade, NewKey, insert_key};
 use crate::scope::{Scope, Scopes};
 use crate::secret::KeyText;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection};
 use crate::time::Time;
-use crate::writer::Transaction;
 use crate::{KeyId, Store};
 use serde_json::json;
 
@@ -30,12 +30,14 @@ impl Store {
         &self,
         chosen: Option<KeyText>,
     ) -> Result<Option<KeyText>, StoreError> {
-        let has_orgs: bool = sqlx::query_scalar(statements::HAS_ORGS)
-            .fetch_one(&self.readers)
+        let has_orgs: bool = self
+            .readers
+            .scalar(sql::query(statements::HAS_ORGS))
             .await?;
         if has_orgs {
-            let first = sqlx::query_scalar(statements::FIRST_ORG)
-                .fetch_one(&self.readers)
+            let first = self
+                .readers
+                .scalar(sql::query(statements::FIRST_ORG))
                 .await?;
             self.wallets.set_platform(first);
             return Ok(None);
@@ -67,23 +69,14 @@ impl Store {
         let data_key = self.vault.new_data_key(org);
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    sqlx::query(statements::INSERT_ORG)
-                        .bind(org)
-                        .bind(&name)
-                        .bind(data_key)
-                        .bind(Time::now())
-                        .execute(&mut *transaction)
-                        .await?;
-                    let owner = (org, project);
-                    let key = insert_project(transaction, owner, "default", scopes, text).await?;
-                    if let Some(actor) = actor {
-                        let made =
-                            json!({"name": name, "project_id": project, "key_id": key.key.id});
-                        note(transaction, actor, "org.created", org, made).await?;
-                    }
-                    Ok(NewOrg { org, project, key })
-                })
+                insert_org(transaction, org, &name, &data_key)?;
+                let owner = (org, project);
+                let key = insert_project(transaction, owner, "default", scopes, text.clone())?;
+                if let Some(actor) = actor {
+                    let made = json!({"name": name, "project_id": project, "key_id": key.key.id});
+                    note(transaction, actor, "org.created", org, made)?;
+                }
+                Ok(NewOrg { org, project, key })
             })
             .await
     }
@@ -97,40 +90,50 @@ impl Store {
         let (project, caps) = (ProjectId::new(), self.caps);
         self.writer
             .write(move |transaction| {
-                Box::pin(async move {
-                    caps.check(transaction, actor.owner.0, Rows::Projects)
-                        .await?;
-                    caps.check(transaction, actor.owner.0, Rows::Keys).await?;
-                    let scopes = Scopes::of([Scope::Manage]);
-                    let owner = (actor.owner.0, project);
-                    let key =
-                        insert_project(transaction, owner, &name, scopes, KeyText::new()).await?;
-                    let made = json!({"name": name, "key_id": key.key.id});
-                    note(transaction, actor, "project.created", project, made).await?;
-                    Ok((project, key))
-                })
+                caps.check(transaction, actor.owner.0, Rows::Projects)?;
+                caps.check(transaction, actor.owner.0, Rows::Keys)?;
+                let scopes = Scopes::of([Scope::Manage]);
+                let owner = (actor.owner.0, project);
+                let key = insert_project(transaction, owner, &name, scopes, KeyText::new())?;
+                let made = json!({"name": name, "key_id": key.key.id});
+                note(transaction, actor, "project.created", project, made)?;
+                Ok((project, key))
             })
             .await
     }
 }
 
-async fn insert_project(
-    transaction: &mut Transaction,
+pub(crate) fn insert_org(
+    transaction: &mut Connection,
+    org: OrgId,
+    name: &str,
+    data_key: &[u8],
+) -> Result<(), StoreError> {
+    sql::query(statements::INSERT_ORG)
+        .bind(org)
+        .bind(name)
+        .bind(data_key)
+        .bind(Time::now())
+        .execute(transaction)?;
+    Ok(())
+}
+
+pub(crate) fn insert_project(
+    transaction: &mut Connection,
     (org, project): (OrgId, ProjectId),
     name: &str,
     scopes: Scopes,
     text: KeyText,
 ) -> Result<KeyMade, StoreError> {
-    sqlx::query(statements::INSERT_PROJECT)
+    sql::query(statements::INSERT_PROJECT)
         .bind(org)
         .bind(project)
         .bind(name)
         .bind(Time::now())
-        .execute(&mut *transaction)
-        .await?;
+        .execute(transaction)?;
     let first = NewKey {
         name: name.to_owned(),
         scopes,
     };
-    insert_key(transaction, (org, project, KeyId::new()), first, text).await
+    insert_key(transaction, (org, project, KeyId::new()), &first, text)
 }

@@ -1,14 +1,9 @@
 //! Points in time: microseconds since 1970 in the database, RFC 3339 in answers.
 
+use crate::sql::{Cell, Column, Value};
 use jiff::Timestamp;
 use jiff::civil::{self, Date};
 use jiff::tz::TimeZone;
-use rusqlite::ToSql;
-use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
-use sqlx::{Decode, Encode, Type};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -116,37 +111,15 @@ impl serde::Serialize for Time {
     }
 }
 
-impl Type<Sqlite> for Time {
-    fn type_info() -> SqliteTypeInfo {
-        <i64 as Type<Sqlite>>::type_info()
-    }
-
-    fn compatible(info: &SqliteTypeInfo) -> bool {
-        <i64 as Type<Sqlite>>::compatible(info)
+impl From<Time> for Value<'_> {
+    fn from(time: Time) -> Self {
+        Self::Integer(time.0)
     }
 }
 
-impl Encode<'_, Sqlite> for Time {
-    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
-        <i64 as Encode<'_, Sqlite>>::encode_by_ref(&self.0, buffer)
-    }
-}
-
-impl ToSql for Time {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.into())
-    }
-}
-
-impl FromSql for Time {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_i64().map(Self)
-    }
-}
-
-impl<'r> Decode<'r, Sqlite> for Time {
-    fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-        <i64 as Decode<'r, Sqlite>>::decode(value).map(Self)
+impl Column<'_> for Time {
+    fn read(cell: &Cell) -> Result<Self, &'static str> {
+        i64::read(cell).map(Self)
     }
 }
 

@@ -3,7 +3,9 @@
 
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::statements;
+use crate::readers::Readers;
+use crate::sql;
+use crate::sql::statements;
 use crate::time::Time;
 use crate::vault::{TOKEN_KEY_NAME, TokenKey, Vault, VaultError};
 use crate::writer::Writer;
@@ -13,7 +15,6 @@ use jsonwebtoken::signature::{Error as SignatureError, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sqlx::SqlitePool;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -56,12 +57,11 @@ impl Tokens {
     /// With the key of this database, which is made on the first start.
     pub(crate) async fn open(
         vault: &Vault,
-        readers: &SqlitePool,
+        readers: &Readers,
         writer: &Writer,
     ) -> Result<Self, VaultError> {
-        let sealed: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
-            .bind(TOKEN_KEY_NAME)
-            .fetch_optional(readers)
+        let sealed: Option<Vec<u8>> = readers
+            .optional_scalar(sql::query(statements::META).bind(TOKEN_KEY_NAME))
             .await
             .map_err(|_| VaultError::Unchecked)?;
         if let Some(sealed) = sealed {
@@ -70,14 +70,11 @@ impl Tokens {
         let key = TokenKey::new();
         let sealed = vault.sealed_token_key(&key);
         let set = writer.write(move |transaction| {
-            Box::pin(async move {
-                sqlx::query(statements::SET_META)
-                    .bind(TOKEN_KEY_NAME)
-                    .bind(sealed)
-                    .execute(transaction)
-                    .await?;
-                Ok(())
-            })
+            sql::query(statements::SET_META)
+                .bind(TOKEN_KEY_NAME)
+                .bind(&sealed)
+                .execute(transaction)?;
+            Ok(())
         });
         set.await.map_err(|_| VaultError::Unchecked)?;
         Ok(Self::new(&key))

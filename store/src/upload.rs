@@ -2,21 +2,20 @@
 //! so that every file that is to be removed some day is known, however the upload ends.
 
 use crate::Store;
-use crate::artifact::digest_in;
 use crate::draft::NewDraft;
 use crate::error::StoreError;
 use crate::files::{Digest, Files};
 use crate::id::{ArtifactId, OrgId};
 use crate::number::{signed, unsigned};
 use crate::quota::{OverQuota, Quota};
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection};
 use crate::time::Time;
-use crate::writer::Transaction;
 use bytes::Bytes;
-use sqlx::Row;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// How long an upload has to become a draft, and requests that still read a discarded tool have to end.
 const KEPT_FOR: Duration = Duration::from_secs(600);
@@ -49,7 +48,7 @@ impl Store {
         };
         let noting = self
             .writer
-            .write(move |transaction| Box::pin(note(transaction, org, draft, quota)));
+            .write(move |transaction| note(transaction, org, draft, quota));
         if let Some(over) = noting.await? {
             return Ok(Kept::OverQuota(over));
         }
@@ -70,11 +69,11 @@ impl Store {
     pub(crate) async fn remove_tools_unnamed_for(&self, age: Duration) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let files = Arc::clone(&self.files);
+            let (tokio, files) = (Handle::current(), Arc::clone(&self.files));
             let before = Time::now().before(age);
-            let removing = self.writer.write(move |transaction| {
-                Box::pin(async move { remove_old(transaction, &files, before).await })
-            });
+            let removing = self
+                .writer
+                .write(move |transaction| remove_old(transaction, (&tokio, &files), before));
             match removing.await? {
                 Some(more) => removed += more,
                 None => return Ok(removed),
@@ -83,20 +82,19 @@ impl Store {
     }
 }
 
-async fn note(
-    transaction: &mut Transaction,
+fn note(
+    transaction: &mut Connection,
     org: OrgId,
     draft: NewDraft,
     quota: Quota,
 ) -> Result<Option<OverQuota>, StoreError> {
-    let unused = sqlx::query(statements::UNUSED_UPLOADS)
+    let unused = sql::query(statements::UNUSED_UPLOADS)
         .bind(org)
         .bind(draft.digest.as_bytes())
-        .fetch_one(&mut *transaction)
-        .await?;
-    let is_there: bool = unused.try_get("is_there")?;
-    let tools = unsigned(unused.try_get("tools")?);
-    let used = unsigned(unused.try_get("used")?);
+        .one(transaction)?;
+    let is_there: bool = unused.get("is_there")?;
+    let tools = unsigned(unused.get("tools")?);
+    let used = unsigned(unused.get("used")?);
     let (limit, more) = (quota.stored_bytes, draft.size_bytes);
     let minutes = KEPT_FOR.as_secs() / 60;
     if !is_there && tools >= UNUSED_MAX {
@@ -111,59 +109,55 @@ async fn note(
             minutes,
         }));
     }
-    sqlx::query(statements::NOTE_UPLOAD)
+    sql::query(statements::NOTE_UPLOAD)
         .bind(org)
         .bind(draft.digest.as_bytes())
         .bind(signed(more))
         .bind(Time::now())
-        .execute(transaction)
-        .await?;
+        .execute(transaction)?;
     Ok(None)
 }
 
 /// Notes the tool of a draft that is about to be discarded.
-pub(crate) async fn note_discarded(
-    transaction: &mut Transaction,
+pub(crate) fn note_discarded(
+    transaction: &mut Connection,
     (org, id): (OrgId, ArtifactId),
 ) -> Result<(), StoreError> {
-    sqlx::query(statements::NOTE_DISCARDED)
+    sql::query(statements::NOTE_DISCARDED)
         .bind(org)
         .bind(id)
         .bind(Time::now())
-        .execute(transaction)
-        .await?;
+        .execute(transaction)?;
     Ok(())
 }
 
 /// `None` where there is nothing that old. While a transaction is under way nothing begins to name a tool: an upload
 /// of it is noted before, and then it is named, or afterwards, and then it is written anew.
-async fn remove_old(
-    transaction: &mut Transaction,
-    files: &Files,
+fn remove_old(
+    transaction: &mut Connection,
+    (tokio, files): (&Handle, &Files),
     before: Time,
 ) -> Result<Option<u64>, StoreError> {
-    let old = sqlx::query(statements::TAKE_OLD_UPLOADS)
+    let old = sql::query(statements::TAKE_OLD_UPLOADS)
         .bind(before)
         .bind(REMOVED_AT_ONCE)
-        .fetch_all(&mut *transaction)
-        .await?;
+        .all(transaction)?;
     if old.is_empty() {
         return Ok(None);
     }
-    let old = old.iter().map(|row| digest_in(row.try_get("digest")?));
+    let old = old.iter().map(|row| row.get("digest"));
     // Several orgs may have uploaded the same.
     let old: HashSet<Digest> = old.collect::<Result<_, _>>()?;
     let mut removed = 0;
     for digest in old {
-        let is_named: bool = sqlx::query_scalar(statements::IS_NAMED)
+        let is_named: bool = sql::query(statements::IS_NAMED)
             .bind(digest.as_bytes())
-            .fetch_one(&mut *transaction)
-            .await?;
+            .scalar(transaction)?;
         if is_named {
             continue;
         }
         // One that cannot be removed keeps no other from it.
-        match files.remove(&digest).await {
+        match tokio.block_on(files.remove(&digest)) {
             Ok(()) => removed += 1,
             Err(error) => tracing::warn!(%error, %digest, "the file of a tool stays"),
         }

@@ -3,19 +3,15 @@
 
 use crate::Store;
 use crate::day::Day;
-use crate::directly::{directly, each};
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId};
 use crate::number::{signed, unsigned};
 use crate::page::{Page, one_more};
 use crate::run::{Finish, NewRun};
 use crate::run_status::FinishStatus;
-use crate::statements;
+use crate::sql::statements;
+use crate::sql::{self, Connection, Row, SqlError, Statement, Value, values};
 use crate::time::Time;
-use crate::writer::Transaction;
-use rusqlite::Connection;
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{Encode, Row, Type};
 use std::collections::HashMap;
 
 /// What some runs used together.
@@ -51,7 +47,7 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Usage<Day>, Day>, StoreError> {
         let before = before.map_or_else(Time::last, Day::begins_at);
-        let day = |row: &SqliteRow| row.try_get("day").map(Day::of);
+        let day = |row: &Row| row.get("day").map(Day::of);
         self.usage(statements::USAGE_BY_DAY, owner, before, limit, day)
             .await
     }
@@ -64,7 +60,7 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Usage<ArtifactId>, ArtifactId>, StoreError> {
         let before = before.unwrap_or_else(ArtifactId::last);
-        let artifact = |row: &SqliteRow| row.try_get("artifact_id");
+        let artifact = |row: &Row| row.get("artifact_id");
         self.usage(
             statements::USAGE_BY_ARTIFACT,
             owner,
@@ -83,38 +79,39 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Usage<KeyId>, KeyId>, StoreError> {
         let before = before.unwrap_or_else(KeyId::last);
-        let key = |row: &SqliteRow| row.try_get("key_id");
+        let key = |row: &Row| row.get("key_id");
         self.usage(statements::USAGE_BY_KEY, owner, before, limit, key)
             .await
     }
 
-    async fn usage<P: Copy>(
+    async fn usage<P: Copy + Send + 'static>(
         &self,
-        statement: &'static str,
+        statement: Statement,
         (org, project): (OrgId, ProjectId),
-        before: impl Encode<'_, Sqlite> + Type<Sqlite>,
+        before: impl Into<Value<'static>>,
         limit: usize,
-        of: impl Fn(&SqliteRow) -> Result<P, sqlx::Error>,
+        of: impl Fn(&Row) -> Result<P, SqlError> + Send + 'static,
     ) -> Result<Page<Usage<P>, P>, StoreError> {
-        let rows = sqlx::query(statement)
+        let query = sql::query(statement)
             .bind(org)
             .bind(project)
             .bind(before)
-            .bind(one_more(limit))
-            .fetch_all(self.list_readers.acquire(org).await?.connection()?)
-            .await?;
-        let usage = |row: &SqliteRow| {
+            .bind(one_more(limit));
+        let usage = move |row: &Row| {
             let (of, used) = (of(row)?, used_in(row)?);
             Ok(Usage { of, used })
         };
-        let usages = rows.iter().map(usage).collect::<Result<_, sqlx::Error>>()?;
-        Ok(Page::cut(usages, limit, |usage: &Usage<P>| usage.of))
+        let usages = self.list_readers.read(org, move |connection| {
+            let rows = query.all(connection)?;
+            rows.iter().map(usage).collect::<Result<_, SqlError>>()
+        });
+        Ok(Page::cut(usages.await?, limit, |usage: &Usage<P>| usage.of))
     }
 }
 
 /// Adds runs that have ended. One that was cancelled before its guest started used nothing, and is not counted.
 pub(crate) fn count<'r>(
-    connection: &Connection,
+    connection: &mut Connection,
     ended: impl IntoIterator<Item = (&'r NewRun, &'r Finish)>,
 ) -> Result<(), StoreError> {
     let mut added: HashMap<Place, Used> = HashMap::new();
@@ -140,21 +137,18 @@ pub(crate) fn count<'r>(
 }
 
 /// Adds a run that was lost or has expired, by its row. What it used is not known.
-pub(crate) async fn count_unmeasured(
-    transaction: &mut Transaction,
-    row: &SqliteRow,
-) -> Result<(), StoreError> {
+pub(crate) fn count_unmeasured(transaction: &mut Connection, row: &Row) -> Result<(), StoreError> {
     let place = Place {
-        owner: (row.try_get("org_id")?, row.try_get("project_id")?),
-        artifact: row.try_get("artifact_id")?,
-        key: row.try_get("key_id")?,
-        day: Day::of(row.try_get("created_at")?),
+        owner: (row.get("org_id")?, row.get("project_id")?),
+        artifact: row.get("artifact_id")?,
+        key: row.get("key_id")?,
+        day: Day::of(row.get("created_at")?),
     };
     let added = Used {
         runs: 1,
         ..Used::default()
     };
-    directly(transaction, |it| add(it, [(place, added)])).await
+    add(transaction, [(place, added)])
 }
 
 /// Where a run is counted.
@@ -167,7 +161,7 @@ struct Place {
 }
 
 fn add(
-    connection: &Connection,
+    connection: &mut Connection,
     added: impl IntoIterator<Item = (Place, Used)>,
 ) -> Result<(), StoreError> {
     let mut spent: HashMap<(OrgId, ProjectId, Day, KeyId), u64> = HashMap::new();
@@ -180,33 +174,33 @@ fn add(
             *sum = sum.saturating_add(used.charged);
         }
     });
-    each(connection, statements::ADD_USAGE, added, |it, row| {
-        let (place, used) = row;
-        it.bind(place.owner.0)?
-            .bind(place.owner.1)?
-            .bind(place.day.begins_at())?
-            .bind(place.artifact)?
-            .bind(place.key)?
-            .bind(signed(used.runs))?
-            .bind(signed(used.succeeded))?
-            .bind(signed(used.charged))?
-            .bind(signed(used.cpu_us))?
-            .bind(signed(used.wall_us))
-    })?;
-    each(connection, statements::ADD_SPENT, spent, |it, row| {
-        let ((org, project, day, key), charged) = row;
-        it.bind(org)?
-            .bind(project)?
-            .bind(day.begins_at())?
-            .bind(key)?
-            .bind(signed(charged))
-    })?;
+    let used = added.map(|(place, used)| {
+        values![
+            place.owner.0,
+            place.owner.1,
+            place.day.begins_at(),
+            place.artifact,
+            place.key,
+            signed(used.runs),
+            signed(used.succeeded),
+            signed(used.charged),
+            signed(used.cpu_us),
+            signed(used.wall_us),
+        ]
+    });
+    connection.execute_each(statements::ADD_USAGE, used)?;
+    let spent = spent
+        .into_iter()
+        .map(|((org, project, day, key), charged)| {
+            values![org, project, day.begins_at(), key, signed(charged)]
+        });
+    connection.execute_each(statements::ADD_SPENT, spent)?;
     Ok(())
 }
 
-fn used_in(row: &SqliteRow) -> Result<Used, sqlx::Error> {
-    let number = |column: &str| -> Result<u64, sqlx::Error> {
-        let number: i64 = row.try_get(column)?;
+fn used_in(row: &Row) -> Result<Used, SqlError> {
+    let number = |column: &str| -> Result<u64, SqlError> {
+        let number: i64 = row.get(column)?;
         Ok(unsigned(number))
     };
     Ok(Used {

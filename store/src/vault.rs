@@ -3,14 +3,15 @@
 
 use crate::error::StoreError;
 use crate::id::OrgId;
-use crate::statements;
+use crate::readers::Readers;
+use crate::sql;
+use crate::sql::statements;
 use crate::writer::Writer;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
-use sqlx::SqlitePool;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -81,13 +82,12 @@ impl Vault {
     /// A vault whose master key opens what is there; on the first start, whose key will have to.
     pub(crate) async fn open(
         master: &MasterKey,
-        readers: &SqlitePool,
+        readers: &Readers,
         writer: &Writer,
     ) -> Result<Self, VaultError> {
         let vault = Self::new(master);
-        let check: Option<Vec<u8>> = sqlx::query_scalar(statements::META)
-            .bind(CHECK_NAME)
-            .fetch_optional(readers)
+        let check: Option<Vec<u8>> = readers
+            .optional_scalar(sql::query(statements::META).bind(CHECK_NAME))
             .await
             .map_err(|_| VaultError::Unchecked)?;
         match check {
@@ -96,14 +96,11 @@ impl Vault {
             None => {
                 let sealed = vault.sealed_check();
                 let set = writer.write(move |transaction| {
-                    Box::pin(async move {
-                        sqlx::query(statements::SET_META)
-                            .bind(CHECK_NAME)
-                            .bind(sealed)
-                            .execute(transaction)
-                            .await?;
-                        Ok(())
-                    })
+                    sql::query(statements::SET_META)
+                        .bind(CHECK_NAME)
+                        .bind(&sealed)
+                        .execute(transaction)?;
+                    Ok(())
                 });
                 set.await.map_err(|_| VaultError::Unchecked)?;
                 Ok(vault)

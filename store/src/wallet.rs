@@ -7,11 +7,9 @@ use crate::budget::{Budget, Budgets, Payer};
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, SessionId};
 use crate::run::NewRun;
+use crate::sql::{Connection, Row, SqlError};
 use crate::time::Time;
-use crate::writer::Transaction;
 use crate::{cap, session};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -43,9 +41,9 @@ pub struct Hold {
 /// What is held for something that was asked for at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeptHold {
-    payer: Payer,
-    tokens: u64,
-    at: Time,
+    pub(crate) payer: Payer,
+    pub(crate) tokens: u64,
+    pub(crate) at: Time,
 }
 
 /// Why nothing is held.
@@ -196,7 +194,7 @@ impl Wallets {
     }
 
     /// `None` if the payer's budgets and session are not known yet.
-    fn hold(self: &Arc<Self>, held: KeptHold) -> Option<Result<Hold, NotHeld>> {
+    pub(crate) fn hold(self: &Arc<Self>, held: KeptHold) -> Option<Result<Hold, NotHeld>> {
         let mut all = self.lock();
         if !all.knows(&held.payer) {
             return None;
@@ -279,16 +277,16 @@ impl Accounts {
 }
 
 /// The hold that a queued run's row had.
-pub(crate) fn kept_hold(row: &SqliteRow) -> Result<KeptHold, sqlx::Error> {
+pub(crate) fn kept_hold(row: &Row) -> Result<KeptHold, SqlError> {
     let payer = Payer {
-        owner: (row.try_get("org_id")?, row.try_get("project_id")?),
-        key: row.try_get("key_id")?,
-        session: row.try_get("session_id")?,
+        owner: (row.get("org_id")?, row.get("project_id")?),
+        key: row.get("key_id")?,
+        session: row.get("session_id")?,
     };
     Ok(KeptHold {
         payer,
-        tokens: row.try_get::<i64, _>("price")?.cast_unsigned(),
-        at: row.try_get("created_at")?,
+        tokens: row.get::<i64>("price")?.cast_unsigned(),
+        at: row.get("created_at")?,
     })
 }
 
@@ -301,21 +299,21 @@ pub(crate) struct Learned {
 }
 
 impl Learned {
-    async fn read(
-        transaction: &mut Transaction,
+    pub(crate) fn read(
+        transaction: &mut Connection,
         payer: Payer,
         knows_budgets: bool,
     ) -> Result<Self, StoreError> {
         let budgets = match knows_budgets {
             true => None,
             false => {
-                let budgets = cap::of_project(transaction, payer.owner).await?;
+                let budgets = cap::of_project(transaction, payer.owner)?;
                 Some((payer.owner.1, budgets))
             }
         };
         let session = match payer.session {
             Some(session) => {
-                let allowance = session::allowance(transaction, payer.owner, session).await?;
+                let allowance = session::allowance(transaction, payer.owner, session)?;
                 let lasting = allowance.filter(|it| it.expires_at > Time::now());
                 lasting.map(|it| (session, it))
             }
@@ -364,7 +362,7 @@ impl Store {
             ..payer
         });
         let learning = self.writer.write_then(
-            move |transaction| Box::pin(Learned::read(transaction, payer, knows_budgets)),
+            move |transaction| Learned::read(transaction, payer, knows_budgets),
             move |learned| {
                 wallets.learn(learned);
                 // The turn ends here, even if the caller has left: the next one must see what was learned.

@@ -48,7 +48,7 @@ const KEPT_APART: &[(&str, &[&str])] = &[
     ("clap", &["tollgate", "tollgate-benchmarks"]),
     ("indicatif", &["tollgate"]),
     ("anyhow", &["tollgate", "tollgate-benchmarks"]),
-    ("sqlx", &["tollgate-store", "tollgate-benchmarks"]),
+    ("rusqlite", &["tollgate-store", "tollgate-benchmarks"]),
     ("object_store", &["tollgate-store"]),
     (
         "wasmtime",

@@ -1,7 +1,6 @@
 //! What a database holds after some time, made of what is there by SQL: to do it all would take hours.
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use rusqlite::Connection;
 use std::path::Path;
 
 /// How much there is.
@@ -37,59 +36,55 @@ const SUBSCRIPTION: &str = "SELECT * FROM subscriptions WHERE key_id IN";
 
 /// What is in wallets, by what was given and paid.
 const WALLETS: &str = "UPDATE wallets SET posted =
-    (SELECT COALESCE(SUM(tokens), 0) FROM entries WHERE entries.org_id = wallets.org_id)
-    + (SELECT COALESCE(SUM(tokens - fee), 0) FROM payments WHERE seller_id = wallets.org_id)
+    (SELECT COALESCE(SUM(tokens - fee), 0) FROM payments WHERE seller_id = wallets.org_id)
     + (SELECT COALESCE(SUM(fee), 0) FROM payments WHERE platform_id = wallets.org_id)
     - (SELECT COALESCE(SUM(tokens), 0) FROM payments WHERE buyer_id = wallets.org_id)";
 
 impl Past {
     /// Where there is a paid run: copies of it, of its artifact and of its key, with ids of their own.
-    pub(crate) async fn write(self, database: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(self, database: &Path) -> anyhow::Result<()> {
         // Random keys fill each index. With SQLite's default cache of 2 MiB each insert would read and write a page.
-        let options = SqliteConnectOptions::new()
-            .filename(database)
-            .synchronous(SqliteSynchronous::Off)
-            .pragma("cache_size", format!("-{CACHE_KIB}"));
-        let mut connection = options.connect().await?;
-        let it = &mut connection;
-        ids(it, self.runs).await?;
+        let it = &Connection::open(database)?;
+        it.pragma_update(None, "synchronous", "off")?;
+        it.pragma_update(None, "cache_size", format!("-{CACHE_KIB}"))?;
+        ids(it, self.runs)?;
         // Of the run that there is: once it is copied, it is the first no more.
         let payments =
             format!("SELECT * FROM payments WHERE run_id IN (SELECT run_id FROM ({RUN}))");
         let own = [("run_id", "ids.id"), ("place", "ids.at"), ("at", "ids.at")];
-        copy(it, "payments", &payments, &own).await?;
+        copy(it, "payments", &payments, &own)?;
         let own = [("run_id", "ids.id"), ("created_at", "ids.at")];
-        copy(it, "runs", RUN, &own).await?;
-        execute(it, WALLETS).await?;
-        ids(it, self.artifacts).await?;
+        copy(it, "runs", RUN, &own)?;
+        execute(it, WALLETS)?;
+        ids(it, self.artifacts)?;
         let releases = format!(
             "SELECT * FROM releases WHERE release_id IN (SELECT active_release_id FROM ({ARTIFACT}))"
         );
         let own = [("artifact_id", "ids.id"), ("release_id", "ids.id")];
-        copy(it, "releases", &releases, &own).await?;
+        copy(it, "releases", &releases, &own)?;
         let own = [
             ("artifact_id", "ids.id"),
             ("active_release_id", "ids.id"),
             ("name", "copied.name || '-' || ids.n"),
         ];
-        copy(it, "artifacts", ARTIFACT, &own).await?;
-        ids(it, self.keys).await?;
+        copy(it, "artifacts", ARTIFACT, &own)?;
+        ids(it, self.keys)?;
         let (keys, texts) = (
             format!("SELECT * FROM keys WHERE key_id IN ({KEY})"),
             format!("SELECT * FROM key_texts WHERE key_id IN ({KEY})"),
         );
-        copy(it, "keys", &keys, &[("key_id", "ids.id")]).await?;
+        copy(it, "keys", &keys, &[("key_id", "ids.id")])?;
         let own = [("key_id", "ids.id"), ("hash", "randomblob(32)")];
-        copy(it, "key_texts", &texts, &own).await?;
-        ids(it, self.sessions).await?;
+        copy(it, "key_texts", &texts, &own)?;
+        ids(it, self.sessions)?;
         let own = [("session_id", "ids.id"), ("created_at", "ids.at")];
-        copy(it, "sessions", &format!("{SESSION} ({KEY})"), &own).await?;
+        copy(it, "sessions", &format!("{SESSION} ({KEY})"), &own)?;
         let own = [
             ("key_id", "ids.id"),
             ("budget_id", "ids.id"),
             ("created_at", "ids.at"),
         ];
-        copy(it, "budgets", &format!("{BUDGET} ({KEY})"), &own).await?;
+        copy(it, "budgets", &format!("{BUDGET} ({KEY})"), &own)?;
         let own = [
             ("subscription_id", "ids.id"),
             ("artifact_id", "ids.id"),
@@ -100,36 +95,34 @@ impl Past {
             "subscriptions",
             &format!("{SUBSCRIPTION} ({KEY})"),
             &own,
-        )
-        .await?;
-        Ok(connection.close().await?)
+        )?;
+        Ok(())
     }
 }
 
 /// Ids over the last month, the latest first, each with its time.
-async fn ids(connection: &mut SqliteConnection, count: usize) -> anyhow::Result<()> {
-    execute(connection, "DROP TABLE IF EXISTS temp.ids").await?;
+fn ids(connection: &Connection, count: usize) -> anyhow::Result<()> {
+    execute(connection, "DROP TABLE IF EXISTS temp.ids")?;
     let ids = format!(
         "CREATE TEMP TABLE ids AS
         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
         SELECT n, {ID} AS id, (unixepoch() * 1000 - ago_ms) * 1000 AS at
         FROM (SELECT n, n * {MONTH_MS} / {count} AS ago_ms FROM numbers)"
     );
-    execute(connection, &ids).await
+    execute(connection, &ids)
 }
 
 /// Inserts one copy per id of the rows that `of` selects, with the columns of `own` replaced. The query runs once: running it
 /// for each copy takes hours.
-async fn copy(
-    connection: &mut SqliteConnection,
+fn copy(
+    connection: &Connection,
     table: &'static str,
     of: &str,
     own: &[(&str, &str)],
 ) -> anyhow::Result<()> {
-    let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info($1)")
-        .bind(table)
-        .fetch_all(&mut *connection)
-        .await?;
+    let mut columns = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let columns = columns.query_map([table], |row| row.get(0))?;
+    let columns = columns.collect::<Result<Vec<String>, _>>()?;
     let value = |column: &String| {
         let own = own.iter().find(|(name, _)| name == column);
         own.map_or(format!("copied.{column}"), |(_, value)| (*value).to_owned())
@@ -141,11 +134,9 @@ async fn copy(
         columns.join(", "),
         values.join(", ")
     );
-    execute(connection, &insert).await
+    execute(connection, &insert)
 }
 
-async fn execute(connection: &mut SqliteConnection, statement: &str) -> anyhow::Result<()> {
-    let statement = AssertSqlSafe(statement.to_owned());
-    sqlx::query(statement).execute(connection).await?;
-    Ok(())
+fn execute(connection: &Connection, statement: &str) -> anyhow::Result<()> {
+    Ok(connection.execute_batch(statement)?)
 }

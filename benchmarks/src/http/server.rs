@@ -50,7 +50,7 @@ impl Server {
     pub(super) fn restart_with(&mut self, past: Past) -> anyhow::Result<()> {
         self.process.end();
         let database = self.folder().join(DATABASE);
-        self.tokio.block_on(past.write(&database))?;
+        past.write(&database)?;
         let program = std::env::current_exe()?.with_file_name("tollgate");
         self.process = process(&program, self.data.path(), self.variables, &self.operator)?;
         Ok(())

@@ -55,7 +55,6 @@ pub(super) async fn start(config: Config) -> anyhow::Result<(Shared, Option<KeyT
     })
     .context("cannot start the runtime")?;
     let operator_key = store.first_start(config.operator_key()?).await?;
-    store.measure_releases().await?;
     let lost = store.lose_running().await?;
     if lost > 0 {
         tracing::warn!(lost, "runs that a server before this one died at are lost");

@@ -96,9 +96,9 @@ async fn counting_stops_at_the_cap() {
         sessions::made(&store, &one, 10, 1).await;
     }
     let org = one.org;
-    let checking = store.writer.write(move |transaction| {
-        Box::pin(async move { caps.check(transaction, org, Rows::Sessions).await })
-    });
+    let checking = store
+        .writer
+        .write(move |transaction| caps.check(transaction, org, Rows::Sessions));
     is_full(checking.await, "sessions", 3);
 }
 

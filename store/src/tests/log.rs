@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::log::BYTES_MAX;
-use sqlx::{ConnectOptions, Connection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -22,14 +21,11 @@ async fn a_long_log_is_started_over_while_readers_overlap() {
             let (database, is_over) = (database.clone(), Arc::clone(&is_over));
             tokio::spawn(async move {
                 tokio::time::sleep(READING * number / 2).await;
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
-                let mut reader = options.connect().await.expect("a connection");
+                let mut reader = sqlite::open_read_only(&database).expect("a connection");
                 while !is_over.load(Ordering::Relaxed) {
-                    let mut reading = reader.begin().await.expect("begun");
-                    let count = sqlx::query("SELECT COUNT(*) FROM meta");
-                    count.fetch_one(&mut *reading).await.expect("read");
+                    begin(&mut reader);
                     tokio::time::sleep(READING).await;
-                    reading.rollback().await.expect("ended");
+                    reader.batch("ROLLBACK").expect("ended");
                 }
             })
         })
@@ -58,12 +54,10 @@ async fn long_lists_that_overlap_make_way_for_the_writer() {
                 let (org, mut read) = (OrgId::new(), 0);
                 while !is_over.load(Ordering::Relaxed) {
                     let mut reader = store.list_readers.acquire(org).await.expect("a reader");
-                    let connection = reader.connection().expect("there");
-                    let mut reading = connection.begin().await.expect("begun");
-                    let count = sqlx::query("SELECT COUNT(*) FROM meta");
-                    count.fetch_one(&mut *reading).await.expect("read");
+                    let connection = reader.connection();
+                    begin(connection);
                     tokio::time::sleep(LISTING).await;
-                    reading.rollback().await.expect("ended");
+                    connection.batch("ROLLBACK").expect("ended");
                     read += 1;
                 }
                 read
@@ -76,6 +70,13 @@ async fn long_lists_that_overlap_make_way_for_the_writer() {
         assert!(list.await.expect("no panic") > 0, "each org had its list");
     }
     is_started_over.expect("started over");
+}
+
+/// Begins a transaction that reads.
+fn begin(reader: &mut sql::Connection) {
+    reader.batch("BEGIN").expect("begun");
+    let count = sql::query(sqlite_only("SELECT COUNT(*) FROM meta"));
+    count.scalar::<i64>(reader).expect("read");
 }
 
 /// Writes until the log has been long and is short again.

@@ -89,30 +89,3 @@ async fn artifacts_are_counted_over_the_projects_of_the_org() {
     assert!(matches!(taken, Upload::NameTaken(_)), "{taken:?}");
     made(create(store, &other, "a", b"1").await);
 }
-
-#[tokio::test]
-async fn releases_from_before_are_measured_once_where_their_file_is_there() {
-    let opened = open().await;
-    let store = &opened.store;
-    let one = org(store).await;
-    keep(store, &one, b"123456").await;
-    for bytes in [b"123456".as_slice(), b"gone"] {
-        let name = format!("a{}", bytes.len());
-        let id = made(create(store, &one, &name, bytes).await);
-        publish(store, (one.org, id), bytes, &json!({})).await;
-    }
-    let forgotten = store.writer.write(|transaction| {
-        Box::pin(async move {
-            sqlx::query("UPDATE releases SET size_bytes = 0")
-                .execute(transaction)
-                .await?;
-            Ok(())
-        })
-    });
-    forgotten.await.expect("written");
-    for _ in 0..2 {
-        store.measure_releases().await.expect("written");
-    }
-    let over = create(store, &one, "third", b"12345").await;
-    assert_eq!(over, Upload::OverQuota(bytes_over(6, 5)));
-}

@@ -191,7 +191,7 @@ async fn what_cannot_be_rotated_stays_as_it_was() {
     );
     // A row that does not open is not passed over: nothing is rotated.
     let before = key(&folder, "master.key");
-    damage(&folder.path().join("tollgate.db")).await;
+    damage(&folder.path().join("tollgate.db"));
     let ended = rotate(None, None).await.expect_err("damaged");
     assert!(ended.to_string().contains("cannot be opened"), "{ended}");
     let store = open_in(&folder).await.expect("opens with the key in use");
@@ -199,13 +199,8 @@ async fn what_cannot_be_rotated_stays_as_it_was() {
     assert_eq!(key(&folder, "master.key"), before);
 }
 
-async fn damage(database: &Path) {
-    use sqlx::ConnectOptions;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
-    let mut connection = options.connect().await.expect("opens");
+fn damage(database: &Path) {
+    let mut connection = crate::sql::sqlite::open(database).expect("opens");
     let damage = "UPDATE environment SET sealed = x'00' WHERE name = 'ONE'";
-    sqlx::query(damage)
-        .execute(&mut connection)
-        .await
-        .expect("done");
+    connection.batch(damage).expect("done");
 }

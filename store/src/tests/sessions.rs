@@ -251,14 +251,10 @@ async fn a_session_that_is_taken_back_ends_then() {
         made(&store, &caller, 10, 1).await.session,
         made(&store, &caller, 10, 1).await.session,
     ];
-    let ends = async |id| {
-        let ends: Time =
-            sqlx::query_scalar("SELECT expires_at FROM sessions WHERE session_id = $1")
-                .bind(id)
-                .fetch_one(&store.readers)
-                .await
-                .expect("a row");
-        ends
+    let ends = async |id: SessionId| -> Time {
+        let ends = sqlite_only("SELECT expires_at FROM sessions WHERE session_id = ?1");
+        let ends = store.readers.scalar(sql::query(ends).bind(id)).await;
+        ends.expect("a row")
     };
     let owner = (caller.org, caller.project);
     assert!(
@@ -300,13 +296,14 @@ async fn a_list_that_takes_too_long_is_ended() {
     let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
         SELECT i FROM n WHERE i < 0";
     let (org, readers) = (OrgId::new(), &store.list_readers);
-    let mut reader = readers.acquire(org).await.expect("a connection");
-    let reading = sqlx::query(endless).fetch_optional(reader.connection().expect("there"));
-    let error = StoreError::from(reading.await.expect_err("ended"));
+    let reading = readers.read(org, move |connection| {
+        sql::query(sqlite_only(endless)).optional(connection)
+    });
+    let error = reading.await.expect_err("ended");
     assert!(matches!(error, StoreError::TooLong), "{error}");
-    drop(reader);
-    let mut reader = readers.acquire(org).await.expect("its turn");
-    let reading = sqlx::query("SELECT 1").fetch_one(reader.connection().expect("there"));
+    let reading = readers.read(org, |connection| {
+        sql::query(sqlite_only("SELECT 1")).scalar::<i64>(connection)
+    });
     reading.await.expect("it has its time again");
 }
 
@@ -321,13 +318,13 @@ async fn a_list_whose_caller_left_keeps_its_turn_until_it_ends() {
     let soon = Duration::from_millis(20);
     let long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000)
         SELECT i FROM n WHERE i < 0";
-    let mut reader = readers.acquire(noisy).await.expect("a connection");
-    let reading = sqlx::query(long).fetch_optional(reader.connection().expect("there"));
+    let reading = readers.read(noisy, move |connection| {
+        sql::query(sqlite_only(long)).optional(connection)
+    });
     assert!(
         tokio::time::timeout(soon, reading).await.is_err(),
         "it is long"
     );
-    drop(reader);
     let again = tokio::time::timeout(soon, readers.acquire(noisy));
     assert!(again.await.is_err(), "its statement goes on");
     drop(readers.acquire(noisy).await.expect("its turn"));

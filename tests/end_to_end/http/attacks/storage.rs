@@ -2,8 +2,8 @@
 
 use crate::http::rows::AT_CAPACITY;
 use crate::http::small::{published, sleeper, text};
+use rusqlite::Connection;
 use serde_json::json;
-use sqlx::{ConnectOptions, Connection, Executor};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -117,7 +117,6 @@ fn beside_a_lock_a_run_that_ended_says_so_and_others_do_not_start() {
     let tool = published(&seller, &paid);
     buyer.subscribe(&tool);
     sleeps(&buyer, &tool).0.expect(200);
-    let tokio = tokio::runtime::Runtime::new().expect("a runtime");
     let database = fs::read_dir(server.data()).expect("a folder");
     let database = database.flatten().map(|it| it.path());
     let database = database.filter(|it| {
@@ -125,11 +124,8 @@ fn beside_a_lock_a_run_that_ended_says_so_and_others_do_not_start() {
             .is_some_and(|it| it == "db" || it == "sqlite")
     });
     let database = database.last().expect("a database");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
-    let mut lock = tokio.block_on(options.connect()).expect("a connection");
-    tokio
-        .block_on(lock.execute("BEGIN IMMEDIATE"))
-        .expect("the lock");
+    let lock = Connection::open(database).expect("a connection");
+    lock.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     let (unrecorded, took) = sleeps(&buyer, &tool);
     let body = unrecorded.expect(503);
     assert!(text(&body, "hint").contains("was not charged"), "{body}");
@@ -140,8 +136,8 @@ fn beside_a_lock_a_run_that_ended_says_so_and_others_do_not_start() {
     );
     assert!(took > Duration::from_millis(SLEEP_MS));
     is_refused_at_once(&buyer, &tool);
-    tokio.block_on(lock.execute("ROLLBACK")).expect("released");
-    tokio.block_on(lock.close()).expect("closed");
+    lock.execute_batch("ROLLBACK").expect("released");
+    drop(lock);
     goes_on(&buyer, &tool);
     assert_eq!(buyer.get("/v1/wallet").expect(200)["posted"], 100 - 2 * 7);
 }

@@ -1,2 +1,0 @@
--- Ended subscriptions are forgotten by age.
-CREATE INDEX subscriptions_ended ON subscriptions (ended_at) WHERE ended_at IS NOT NULL;
