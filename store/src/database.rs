@@ -1,21 +1,23 @@
 //! Opening: the folder is locked, SQLite's version is asserted, migrations are run, the master key is checked.
 
-use crate::breaker::Breaker;
-use crate::caps::Caps;
+use crate::connections::breaker::Breaker;
+use crate::connections::log::Shares;
+use crate::connections::readers::{ListReaders, OrgTurns, Readers};
+use crate::connections::writer::Writer;
 use crate::error::StoreError;
-use crate::files::Files;
+use crate::error::VaultError;
+use crate::folder::files::Files;
 use crate::folder::{Folder, FolderError};
-use crate::log::Shares;
-use crate::payment::Fees;
-use crate::readers::{ListReaders, OrgTurns, Readers};
+use crate::money::payment::Fees;
+use crate::money::wallet::Wallets;
 use crate::remembered::Remembered;
+use crate::runs::settlement::Settling;
 use crate::sql::statements;
 use crate::sql::{self, MigrateError, SqlError, sqlite};
+use crate::tenancy::caps::Caps;
+use crate::tenancy::token::Tokens;
+use crate::tenancy::vault::Vault;
 use crate::time::Time;
-use crate::token::Tokens;
-use crate::vault::{Vault, VaultError};
-use crate::wallet::Wallets;
-use crate::writer::Writer;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ pub struct Store {
     pub(crate) list_readers: ListReaders,
     /// The turns of sums in the writer: each org has one at a time.
     pub(crate) learning: OrgTurns,
-    pub(crate) writer: Writer,
+    pub(crate) writer: Writer<Settling>,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) files: Arc<Files>,
     pub(crate) vault: Vault,

@@ -1,7 +1,6 @@
 //! What can go wrong with the store itself.
 
 use crate::sql::SqlError;
-use crate::vault::VaultError;
 use std::error::Error;
 
 /// A read or write that was not done.
@@ -29,10 +28,24 @@ pub enum StoreError {
     File(#[from] object_store::Error),
     /// A tool's file is not what it was when it was written.
     #[error("the file of tool {0} is damaged")]
-    FileDamaged(crate::files::Digest),
+    FileDamaged(crate::digest::Digest),
     /// Something sealed could not be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+/// Something sealed could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The master key is not the one that the data was sealed with.
+    #[error("the master key is not the one this data folder was begun with: give that one")]
+    WrongMasterKey,
+    /// A sealed value is damaged, or not where it was written.
+    #[error("a sealed value cannot be opened")]
+    Unopenable,
+    /// The database failed while the master key was checked.
+    #[error("the master key could not be checked: the database failed")]
+    Unchecked,
 }
 
 impl StoreError {

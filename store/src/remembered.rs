@@ -3,9 +3,10 @@
 use crate::Artifact;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId, ProjectId, SessionId};
-use crate::key::KeyUse;
-use crate::session::SessionUse;
-use crate::subscription::Subscription;
+use crate::money::subscription::Subscription;
+use crate::tenancy::key::KeyUse;
+use crate::tenancy::session::SessionUse;
+use crate::tenancy::suspension::Suspendable;
 use moka::sync::Cache;
 use serde_json::Value;
 use std::fmt;
@@ -50,6 +51,24 @@ impl Default for Remembered {
             artifacts: Answers::of(artifacts.build()),
             sessions: Answers::of(Cache::new(SESSIONS)),
             subscriptions: Answers::of(Cache::new(SUBSCRIPTIONS)),
+        }
+    }
+}
+
+impl Remembered {
+    /// Forgets every answer that a suspension changes.
+    pub(crate) fn forget_suspended(&self, target: Suspendable) {
+        match target {
+            Suspendable::Artifact(artifact) => self.artifacts.forget(&artifact),
+            Suspendable::Key(_) => {
+                self.keys.forget_all();
+                self.sessions.forget_all();
+            }
+            Suspendable::Org(_) => {
+                self.keys.forget_all();
+                self.sessions.forget_all();
+                self.artifacts.forget_all();
+            }
         }
     }
 }

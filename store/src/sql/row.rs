@@ -1,6 +1,7 @@
 //! Rows that statements return.
 
 use super::error::SqlError;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// A row.
@@ -45,6 +46,21 @@ impl Row {
             let column = &self.columns[place];
             SqlError::unreadable(format!("column `{column}` does not hold {expected}"))
         })
+    }
+
+    /// The named column's JSON text, parsed.
+    pub(crate) fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, SqlError> {
+        serde_json::from_str(self.get(column)?).map_err(SqlError::unreadable)
+    }
+
+    /// The named column's JSON text, parsed. `None` for null.
+    pub(crate) fn optional_json<T: DeserializeOwned>(
+        &self,
+        column: &str,
+    ) -> Result<Option<T>, SqlError> {
+        let text: Option<&str> = self.get(column)?;
+        let parsed = text.map(serde_json::from_str).transpose();
+        parsed.map_err(SqlError::unreadable)
     }
 
     /// The length of all its texts.

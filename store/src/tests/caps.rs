@@ -1,7 +1,7 @@
 //! What an org may have of everything that it can make.
 
 use super::*;
-use crate::caps::Rows;
+use crate::tenancy::caps::Rows;
 
 async fn capped(folder: &tempfile::TempDir, caps: Caps) -> Store {
     let settings = Settings {

@@ -2,15 +2,17 @@
 
 use super::money::{charged, paid_run};
 use super::*;
-use crate::artifact::insert_artifact;
-use crate::audit::audit;
-use crate::credit::give;
-use crate::release::publish;
-use crate::settlement::{Settling, record_all};
-use crate::sql::postgres::{self, Cluster};
+use crate::catalogue::artifact::insert_artifact;
+use crate::catalogue::release::publish;
+use crate::connections::writer::Batched;
+use crate::money::credit::give;
+use crate::money::learned::Learned;
+use crate::money::wallet::{KeptHold, Wallets};
+use crate::runs::settlement::{Settling, record_all};
 use crate::sql::Connection;
-use crate::tenancy::{insert_org, insert_project};
-use crate::wallet::{KeptHold, Learned, Wallets};
+use crate::sql::postgres::{self, Cluster};
+use crate::tenancy::orgs::{insert_org, insert_project};
+use crate::upkeep::audit::audit;
 use std::sync::Arc;
 
 /// A new database of each engine that this machine has.
@@ -179,7 +181,7 @@ fn settling(connection: &mut Connection, run: &NewRun) -> Settling {
     let wallets = Wallets::new(posted.expect("read"), held.expect("read"));
     let wallets = Arc::new(wallets);
     let learned = Learned::read(connection, run.payer(), false);
-    wallets.learn(&learned.expect("read"));
+    learned.expect("read").give_to(&wallets);
     let kept = KeptHold {
         payer: run.payer(),
         tokens: run.price.min(70),

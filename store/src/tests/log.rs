@@ -1,7 +1,7 @@
 //! The write-ahead log stays short beside readers that overlap.
 
 use super::*;
-use crate::log::BYTES_MAX;
+use crate::connections::log::BYTES_MAX;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

@@ -2,7 +2,7 @@
 
 use super::money::{adds_up, charged, credit, opened, paid_run};
 use super::*;
-use crate::payment::{self, Paid, Payment};
+use crate::money::payment::{self, Paid, Payment};
 
 /// What is listed page by page.
 async fn listed(store: &Store, org: OrgId, limit: usize) -> Vec<LedgerEntry> {
