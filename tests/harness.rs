@@ -246,7 +246,7 @@ pub fn packed(text: &str, manifest: &str) -> Vec<u8> {
 /// Where it has none.
 pub fn output(ended: Result<Outcome, Refused>) -> Value {
     match ended.map(|outcome| outcome.result) {
-        Ok(Ok(output)) => output,
+        Ok(Ok(output)) => output.value(),
         other => panic!("no output: {other:?}"),
     }
 }
@@ -315,7 +315,7 @@ pub fn difference(expected: End, ended: &Result<Outcome, Refused>) -> Option<Str
             Ok(Outcome {
                 result: Ok(output), ..
             }),
-        ) => is_equal(output, &json(text)),
+        ) => is_equal(&output.value(), &json(text)),
         (
             End::OutputHas(part),
             Ok(Outcome {

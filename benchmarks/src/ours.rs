@@ -119,7 +119,7 @@ pub(crate) fn no_op_run() -> Run {
 pub(crate) async fn call_no_op(tool: &Tool) -> anyhow::Result<()> {
     let outcome = tool.run(no_op_run()).await?;
     match outcome.result {
-        Ok(output) if output == 7 => Ok(()),
+        Ok(output) if output.value() == 7 => Ok(()),
         other => anyhow::bail!("the no-op tool ended with {other:?}"),
     }
 }
@@ -128,7 +128,7 @@ pub(crate) async fn call_no_op(tool: &Tool) -> anyhow::Result<()> {
 pub(crate) async fn call_units(tool: &Tool) -> anyhow::Result<()> {
     let run = Run::new(bare_wasi::FUNCTION, json!({"scale": "celsius"})).owner("ours");
     match tool.run(run).await?.result {
-        Ok(output) if output == -273.15 => Ok(()),
+        Ok(output) if output.value() == -273.15 => Ok(()),
         other => anyhow::bail!("the tool of units ended with {other:?}"),
     }
 }

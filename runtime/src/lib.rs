@@ -46,7 +46,7 @@ pub use run::credentials::{Credential, Credentials, InvalidSecret, Missing, Miss
 pub use run::handle::Tool;
 pub use run::outcome::profile::{Hotspot, Profile};
 pub use run::outcome::source;
-pub use run::outcome::{Failure, FailureKind, Frame, Outcome, Status};
+pub use run::outcome::{Failure, FailureKind, Frame, Outcome, Room, Status};
 pub use run::prepare::Prepared;
 pub use run::refused::{Refused, Started};
 pub use run::request::Run;
@@ -73,6 +73,7 @@ pub use tool::rejected::Rejected;
 pub use tool::setup::HostImports;
 pub use tool::{checks, docs, manifest, seller_schema, survey};
 pub use usage::Usage;
+pub use value::Json;
 pub use violation::{Place, VIOLATIONS_MAX, Violation, pointer_part, quoted};
 /// The engine, for hosts that add imports of their own.
 pub use wasmtime;

@@ -11,6 +11,7 @@ use crate::folder::{Folder, FolderError};
 use crate::money::payment::Fees;
 use crate::money::wallet::Wallets;
 use crate::remembered::Remembered;
+use crate::runs::queue::Queue;
 use crate::runs::settlement::Settling;
 use crate::sql::statements;
 use crate::sql::{self, MigrateError, SqlError, sqlite};
@@ -53,6 +54,9 @@ pub struct Store {
     pub(crate) vault: Vault,
     pub(crate) tokens: Tokens,
     pub(crate) wallets: Arc<Wallets>,
+    pub(crate) queue: Arc<Queue>,
+    /// An org's turn to make rows that have a cap.
+    pub(crate) making: OrgTurns,
     pub(crate) remembered: Arc<Remembered>,
     fee_basis_points: u32,
     pub(crate) caps: Caps,
@@ -117,23 +121,26 @@ impl Store {
         };
         let tokens = Tokens::open(&vault, &readers, &writer).await?;
         let files = Arc::new(Files::open(&folder.tools())?);
-        let (posted, held) = readers
+        let (posted, held, queued) = readers
             .read(|connection| {
                 let posted = sql::query(statements::POSTED).pairs(connection)?;
                 let held = sql::query(statements::HELD).pairs(connection)?;
-                Ok((posted, held))
+                let queued = sql::query(statements::QUEUED_BY_ORG).pairs(connection)?;
+                Ok::<_, SqlError>((posted, held, queued))
             })
             .await?;
         Ok(Self {
             readers,
             list_readers,
             learning: OrgTurns::default(),
+            making: OrgTurns::default(),
             writer,
             breaker,
             files,
             vault,
             tokens,
             wallets: Arc::new(Wallets::new(posted, held)),
+            queue: Arc::new(Queue::new(queued)),
             remembered: Arc::default(),
             fee_basis_points: settings.fee_basis_points,
             caps: settings.caps,

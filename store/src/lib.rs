@@ -45,6 +45,7 @@ pub use money::ledger_entry::LedgerEntry;
 pub use money::subscription::{NewSubscription, Subscription};
 pub use money::wallet::{Hold, NotHeld, Wallet};
 pub use page::Page;
+pub use runs::failure::RecordedFailure;
 pub use runs::idempotency::{KeptAnswer, KeptBody, Slot};
 pub use runs::kept::KeptBytes;
 pub use runs::life::FIRST_ATTEMPT;

@@ -1,8 +1,9 @@
 //! What is asked for again and again, kept in memory until a commit changes it.
 
-use crate::Artifact;
+use crate::catalogue::artifact::Artifact;
+use crate::catalogue::release::Release;
 use crate::error::StoreError;
-use crate::id::{ArtifactId, OrgId, ProjectId, SessionId};
+use crate::id::{ArtifactId, OrgId, ProjectId, ReleaseId, SessionId};
 use crate::money::subscription::Subscription;
 use crate::tenancy::key::KeyUse;
 use crate::tenancy::session::SessionUse;
@@ -11,11 +12,12 @@ use moka::sync::Cache;
 use serde_json::Value;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 const KEYS: u64 = 65_536;
 const SESSIONS: u64 = 65_536;
 const SUBSCRIPTIONS: u64 = 65_536;
+const RELEASES: u64 = 65_536;
 /// Bytes of memory for cached artifacts.
 const ARTIFACT_BYTES: u64 = 128 * 1024 * 1024;
 /// Bytes that a field of an object takes beside its name and value.
@@ -39,6 +41,9 @@ pub(crate) struct Remembered {
     pub(crate) sessions: Answers<SessionId, SessionUse>,
     /// Those that have not ended.
     pub(crate) subscriptions: Answers<(ArtifactId, OrgId, ProjectId), Subscription>,
+    /// Active releases that anything still uses. A request holds its artifact while it waits for a body, and its terms can
+    /// be hundreds of kilobytes.
+    releases: Cache<ReleaseId, Weak<Release>>,
 }
 
 impl Default for Remembered {
@@ -51,11 +56,24 @@ impl Default for Remembered {
             artifacts: Answers::of(artifacts.build()),
             sessions: Answers::of(Cache::new(SESSIONS)),
             subscriptions: Answers::of(Cache::new(SUBSCRIPTIONS)),
+            releases: Cache::new(RELEASES),
         }
     }
 }
 
 impl Remembered {
+    /// The artifact, with the copy of its active release that others use already. A release never changes.
+    pub(crate) fn share_release(&self, mut artifact: Artifact) -> Artifact {
+        let Some(active) = &mut artifact.active else {
+            return artifact;
+        };
+        match self.releases.get(&active.id).and_then(|it| it.upgrade()) {
+            Some(shared) => *active = shared,
+            None => self.releases.insert(active.id, Arc::downgrade(active)),
+        }
+        artifact
+    }
+
     /// Forgets every answer that a suspension changes.
     pub(crate) fn forget_suspended(&self, target: Suspendable) {
         match target {
@@ -190,6 +208,9 @@ fn json_bytes(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::terms::Terms;
+    use crate::digest::Digest;
+    use crate::time::Time;
 
     #[test]
     fn json_weighs_what_it_takes_in_memory() {
@@ -198,6 +219,34 @@ mod tests {
         assert!(json_bytes(&zeros) > 10 * text, "{}", json_bytes(&zeros));
         let words = serde_json::json!({"a": "x".repeat(1000)});
         assert!((1000..1500).contains(&json_bytes(&words)));
+    }
+
+    #[test]
+    fn artifacts_that_are_read_again_share_their_release() {
+        let read = || Artifact {
+            id: ArtifactId::none(),
+            owner: (OrgId::none(), ProjectId::none()),
+            name: "tool".to_owned(),
+            listed: true,
+            created_at: Time::now(),
+            draft: None,
+            active: Some(Arc::new(Release {
+                id: ReleaseId::none(),
+                version: "1.0.0".to_owned(),
+                digest: Digest::of(b"tool"),
+                terms: Terms::default(),
+                created_at: Time::now(),
+                active: true,
+            })),
+            is_suspended: false,
+        };
+        let remembered = Remembered::default();
+        let first = remembered.share_release(read()).active.expect("there");
+        let again = remembered.share_release(read()).active.expect("there");
+        assert!(Arc::ptr_eq(&first, &again));
+        drop((first, again));
+        let later = remembered.share_release(read()).active.expect("there");
+        assert_eq!(Arc::strong_count(&later), 1);
     }
 
     #[tokio::test]

@@ -104,9 +104,9 @@ fn open(upstream: &Upstream) -> NetworkConfig {
 /// What a function gave, or the error it ended with.
 fn result(outcome: &Outcome) -> Result<Value, String> {
     match &outcome.result {
-        Ok(output) => Ok(output.clone()),
-        Err(failure) => match &failure.error {
-            Some(Value::String(error)) => Err(error.clone()),
+        Ok(output) => Ok(output.value()),
+        Err(failure) => match failure.error.as_ref().map(tollgate_runtime::Json::value) {
+            Some(Value::String(error)) => Err(error),
             _ => panic!("neither an answer nor an error: {failure:?}"),
         },
     }

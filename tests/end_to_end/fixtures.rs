@@ -100,10 +100,12 @@ async fn example_differences(name: &str, tool: &Tool) -> Vec<Option<String>> {
         let holds = match (&result, &example.failure) {
             (Ok(output), None) => {
                 let (exact, schema) = (&example.output, &example.output_schema);
-                exact.as_ref().is_none_or(|exact| is_equal(output, exact))
+                exact
+                    .as_ref()
+                    .is_none_or(|exact| is_equal(&output.value(), exact))
                     && schema
                         .as_ref()
-                        .is_none_or(|schema| jsonschema::is_valid(schema, output))
+                        .is_none_or(|schema| jsonschema::is_valid(schema, &output.value()))
             }
             (Err(failure), Some(kind)) => failure.kind.name() == kind,
             _ => false,

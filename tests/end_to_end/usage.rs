@@ -231,7 +231,12 @@ async fn the_peak_of_memory_is_its_pages_over_all_memories() {
     for (one, other) in [(0, 0), (3, 5), (1000, 1), (1, 1044), (2046, 0), (7, 4000)] {
         let input = json!({"one": one, "other": other});
         let outcome = tool.run(Run::only(input)).await.expect("it starts");
-        let pages = outcome.result.expect("an output").as_u64().expect("pages");
+        let pages = outcome
+            .result
+            .expect("an output")
+            .value()
+            .as_u64()
+            .expect("pages");
         let peak = outcome.usage.memory_peak_bytes;
         assert_eq!(peak, pages * PAGE, "{one} and {other} pages more");
     }

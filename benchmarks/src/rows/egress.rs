@@ -188,7 +188,7 @@ impl Ask for Door {
             let outcome = tool.run(run).await?;
             let bytes = times as usize * ANSWER_BYTES;
             match outcome.result {
-                Ok(output) if output == bytes => Ok(()),
+                Ok(output) if output.value() == bytes => Ok(()),
                 other => anyhow::bail!("the courier ended with {other:?}"),
             }
         }

@@ -99,6 +99,7 @@ impl Config {
             ("quota.org_sessions", quota.org_sessions),
             ("quota.org_subscriptions", quota.org_subscriptions),
             ("quota.org_budgets", quota.org_budgets),
+            ("quota.org_entries", quota.org_entries),
             ("quota.artifact_releases", quota.artifact_releases),
         ] {
             within(key, rows, 0, ROWS_MAX)?;

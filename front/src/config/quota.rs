@@ -25,6 +25,8 @@ pub(crate) struct QuotaSection {
     pub(crate) org_subscriptions: u64,
     /// Budgets. Default 2,000.
     pub(crate) org_budgets: u64,
+    /// Secrets in the environments of its projects. Default 10,000.
+    pub(crate) org_entries: u64,
     /// Releases of one artifact. Default 1,000.
     pub(crate) artifact_releases: u64,
 }
@@ -45,6 +47,7 @@ impl QuotaSection {
             sessions: limit(self.org_sessions),
             subscriptions: limit(self.org_subscriptions),
             budgets: limit(self.org_budgets),
+            entries: limit(self.org_entries),
             releases: limit(self.artifact_releases),
             kept_bytes: limit(self.org_kept_bytes),
         }
@@ -71,6 +74,7 @@ impl Default for QuotaSection {
             org_sessions: caps.sessions,
             org_subscriptions: caps.subscriptions,
             org_budgets: caps.budgets,
+            org_entries: caps.entries,
             artifact_releases: caps.releases,
         }
     }

@@ -5,17 +5,12 @@ use serde_json::Value;
 
 /// The most bytes of a body.
 const BODY_BYTES_MAX: usize = 8 * 1024;
-/// The most bytes of a tool's own error in a body.
-const ERROR_BYTES_MAX: usize = 4 * 1024;
 /// Calls of a backtrace that are kept while anything else can be cut.
 const FRAMES_KEPT: usize = 10;
 
 impl Problem {
     /// The body as it is sent. What makes it too long is cut from its end: calls, then words, then violations.
     pub(crate) fn body(mut self) -> Value {
-        if let Some(error) = self.failure.as_mut().and_then(|it| it.get_mut("error")) {
-            *error = cut_error(error.take());
-        }
         loop {
             let body = serde_json::to_value(&self).unwrap_or_default();
             if body.to_string().len() < BODY_BYTES_MAX || !self.shorten() {
@@ -54,14 +49,16 @@ impl Problem {
     }
 }
 
-/// The error whole, or the beginning of its text.
-fn cut_error(error: Value) -> Value {
-    let text = error.to_string();
-    if text.len() <= ERROR_BYTES_MAX {
-        return error;
+/// The most bytes of a tool's own error in a body.
+const ERROR_BYTES_MAX: usize = 4 * 1024;
+
+/// A tool's own error as a body has it: whole if its text is short, or else the beginning of its text.
+pub(crate) fn brief_error(text: &str) -> Value {
+    if text.len() > ERROR_BYTES_MAX {
+        let end = text.floor_char_boundary(ERROR_BYTES_MAX / 2);
+        return Value::String(format!("{}…", &text[..end]));
     }
-    let end = text.floor_char_boundary(ERROR_BYTES_MAX / 2);
-    Value::String(format!("{}…", &text[..end]))
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 #[cfg(test)]

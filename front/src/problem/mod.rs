@@ -10,20 +10,21 @@
 
 pub(crate) mod answer;
 mod catalogue;
-mod cut;
+pub(crate) mod cut;
 pub(crate) mod quota;
 mod unprocessable;
 
 pub(crate) use catalogue::{Act, Kind};
 pub(crate) use unprocessable::unprocessable;
 
+use self::cut::brief_error;
 use axum::http::HeaderValue;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
-use tollgate_runtime::{Failure, Missing, Refused, Violation};
+use tollgate_runtime::{Failure, Json, Missing, Refused, Violation};
 
 /// The violations shown of a longer list.
 const VIOLATIONS_SHOWN: usize = 20;
@@ -134,6 +135,11 @@ impl Problem {
     /// The run ended without an output, and without a charge.
     pub(crate) fn failed(failure: Failure) -> Self {
         let problem = Self::of(Kind::from(failure.kind)).with_charged(0);
+        let error = failure.error.as_ref().map(|it| brief_error(it.text()));
+        let failure = Failure {
+            error: error.map(Json::from),
+            ..failure
+        };
         problem.with_failure(serde_json::to_value(failure).unwrap_or_default())
     }
 

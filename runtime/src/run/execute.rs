@@ -10,11 +10,12 @@ use crate::run::job::{Job, Request};
 use crate::run::outcome::classify::{Circumstances, DeadlinePassed, Ended, classify, timed_out};
 use crate::run::outcome::output::{collect_files, command_output, missing_file, typed_output};
 use crate::run::outcome::profile::Sampler;
-use crate::run::outcome::{Failure, FailureKind, Outcome};
+use crate::run::outcome::{Failure, FailureKind, Outcome, Room};
 use crate::run::refused::Refused;
 use crate::run::surroundings::{Said, surroundings};
 use crate::scheduler::{Meter, Metered, Spent, end_in_fresh_tier};
 use crate::usage::{Usage, micros};
+use crate::value::Json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -83,14 +84,18 @@ pub(crate) async fn execute(
         diagnostics: diagnostics(&lines),
         ..failure
     });
-    Ok(Outcome {
+    let mut outcome = Outcome {
         result,
         usage,
         started_at: job.started.at().unwrap_or_else(SystemTime::now),
         logs: lines,
         requests: said.spans.take(),
         profile,
-    })
+        room: Room::default(),
+    };
+    let room = tool.shared.host_buffers.lease(&job.owner);
+    outcome.room = Room::take(room, outcome.text()).map_err(|_| Refused::AtCapacity)?;
+    Ok(outcome)
 }
 
 /// Where what the guest says goes. Room in the host's buffers is standard output's, or the input's, to be kept until the
@@ -168,7 +173,7 @@ async fn finish_command(
     scratch: Option<PathBuf>,
     job: &Job,
     stdout: Option<Output>,
-) -> Result<serde_json::Value, Failure> {
+) -> Result<Json, Failure> {
     let Request::Command(call) = &job.request else {
         return Err(Failure::new(
             FailureKind::Abi,

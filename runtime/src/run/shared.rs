@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) setup: Arc<Setup>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) loading: Arc<Loading>,
+    pub(crate) host_buffers: Budget,
     /// The budget for inputs of runs that have not started.
     pub(crate) waiting_inputs: Budget,
     pub(crate) scratch: Budget,

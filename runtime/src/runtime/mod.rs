@@ -130,7 +130,13 @@ impl Runtime {
         let shared = Shared {
             loading: Arc::new(loading),
             scheduler: Scheduler::new(threads.get(), &tokio.handle, &setup.engine)?,
-            admission: Admission::new(process.slots(), process.queue, guest_memory, host_buffers),
+            admission: Admission::new(
+                process.slots(),
+                process.queue,
+                guest_memory,
+                host_buffers.clone(),
+            ),
+            host_buffers,
             scratch_root: Arc::new(ScratchRoot::new(&scratch_folder)?),
             network,
             waiting_inputs,

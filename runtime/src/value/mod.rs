@@ -12,6 +12,7 @@ mod schema;
 pub mod strict;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use decode::decode_parameters;
 pub use encode::{OutputRefused, encode};
@@ -19,6 +20,7 @@ pub use equal::is_equal;
 pub(crate) use json::{is_within_depth, json_bytes};
 pub use schema::object_schema;
 use serde::{Deserialize, Serialize};
+pub use text::Json;
 
 /// A type with its documentation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -98,7 +98,8 @@ impl Store {
             .optional(sql::query(statements::ARTIFACT).bind(id))
             .await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Arc::new(parsed(row, artifact).await?)))
+        let artifact = parsed(row, artifact).await?;
+        Ok(Some(Arc::new(self.remembered.share_release(artifact))))
     }
 
     /// Changes an artifact.
@@ -107,10 +108,21 @@ impl Store {
         id: ArtifactId,
         change: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.change_artifact_in((), id, change).await
+    }
+
+    /// Changes an artifact in a turn, which ends once the change is committed.
+    pub(crate) async fn change_artifact_in<T: Send + 'static>(
+        &self,
+        turn: impl Send + 'static,
+        id: ArtifactId,
+        change: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let remembered = Arc::clone(&self.remembered);
-        let changed = self
-            .writer
-            .write_then(change, move |_| remembered.artifacts.forget(&id));
+        let changed = self.writer.write_then(change, move |_| {
+            remembered.artifacts.forget(&id);
+            drop(turn);
+        });
         changed.await
     }
 

@@ -2,7 +2,9 @@
 
 use crate::Store;
 use crate::catalogue::quota::{OverQuota, Quota, over_bytes};
+use crate::catalogue::terms::Terms;
 use crate::catalogue::upload::note_discarded;
+use crate::catalogue::words::words;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId};
@@ -178,21 +180,69 @@ impl Store {
         verdict: VerdictRecord,
         log: String,
     ) -> Result<bool, StoreError> {
+        // The texts can be megabytes, so neither a thread that serves requests nor the writer makes them.
+        let making = tokio::task::spawn_blocking(move || VerdictTexts::of(&verdict));
+        let texts = making
+            .await
+            .map_err(|error| StoreError::Failed(error.into()))?;
+        let texts = texts.map_err(|error| StoreError::Failed(error.into()))?;
         self.change_artifact(id, move |transaction| {
-            let recorded = sql::query(statements::RECORD_VERDICT)
-                .bind(org)
-                .bind(id)
-                .bind(digest.as_bytes())
-                .bind(verdict.status.name())
-                .bind(verdict.violations.to_string())
-                .bind(verdict.notes.to_string())
-                .bind(verdict.about.as_ref().map(Value::to_string))
-                .bind(verdict.version.as_deref())
-                .bind(&log)
-                .execute(transaction)?;
-            Ok(recorded == 1)
+            Ok(texts.record(transaction, (org, id), digest, &log)?)
         })
         .await
+    }
+}
+
+/// A verdict as its row has it.
+pub(crate) struct VerdictTexts {
+    status: VerdictStatus,
+    violations: String,
+    notes: String,
+    about: Option<String>,
+    version: Option<String>,
+    terms: Option<String>,
+    words: String,
+}
+
+impl VerdictTexts {
+    /// Fails if the terms of an admitted tool cannot be read.
+    pub(crate) fn of(verdict: &VerdictRecord) -> Result<Self, serde_json::Error> {
+        let about = verdict.about.as_ref();
+        let admitted = about.filter(|_| verdict.status == VerdictStatus::Admitted);
+        Ok(Self {
+            status: verdict.status,
+            violations: verdict.violations.to_string(),
+            notes: verdict.notes.to_string(),
+            about: about.map(Value::to_string),
+            version: verdict.version.clone(),
+            terms: admitted.map(Terms::text_of).transpose()?,
+            words: about.map(words).unwrap_or_default(),
+        })
+    }
+
+    /// Records the verdict of a draft. `false` if the draft has other bytes or is not pending.
+    pub(crate) fn record(
+        &self,
+        transaction: &mut Connection,
+        (org, id): (OrgId, ArtifactId),
+        digest: Digest,
+        log: &str,
+    ) -> Result<bool, SqlError> {
+        let recorded = sql::query(statements::RECORD_VERDICT)
+            .bind(org)
+            .bind(id)
+            .bind(digest)
+            .bind(self.status.name())
+            .bind(&self.violations)
+            .bind(&self.notes)
+            .bind(self.about.as_deref())
+            .bind(self.version.as_deref())
+            .bind(log)
+            .bind(signed(self.about.as_ref().map_or(0, String::len) as u64))
+            .bind(self.terms.as_deref())
+            .bind(&self.words)
+            .execute(transaction)?;
+        Ok(recorded == 1)
     }
 }
 

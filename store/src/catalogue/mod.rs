@@ -3,6 +3,7 @@
 pub(crate) mod artifact;
 pub(crate) mod cover;
 pub(crate) mod draft;
+pub(crate) mod publishing;
 pub(crate) mod quota;
 pub(crate) mod release;
 pub(crate) mod terms;

@@ -1,17 +1,15 @@
 //! Releases: what was published, which of them runs.
 
 use crate::Store;
-use crate::catalogue::cover::has_cover;
-use crate::catalogue::draft::{VerdictRecord, VerdictStatus, verdict_in};
+use crate::catalogue::draft::VerdictRecord;
+use crate::catalogue::publishing::set_active;
 use crate::catalogue::terms::Terms;
-use crate::catalogue::words::words;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId, ReleaseId};
 use crate::page::{Page, one_more};
 use crate::sql::statements;
 use crate::sql::{self, Connection, Row, SqlError};
-use crate::tenancy::caps::{Caps, Rows};
 use crate::time::Time;
 use serde_json::Value;
 
@@ -63,21 +61,6 @@ pub enum Published {
 }
 
 impl Store {
-    /// Makes a release of an artifact's draft, active and listed from now. `cover` becomes its cover where there is
-    /// none. What it `widens` is told from the terms of the active release and of the draft.
-    pub async fn publish(
-        &self,
-        (org, id): (OrgId, ArtifactId),
-        cover: Option<String>,
-        widens: Widens,
-    ) -> Result<Published, StoreError> {
-        let caps = self.caps;
-        self.change_artifact(id, move |transaction| {
-            publish(transaction, org, id, cover.as_deref(), widens, caps)
-        })
-        .await
-    }
-
     /// An artifact's releases, newest first.
     pub async fn releases(
         &self,
@@ -153,171 +136,44 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
         release: Option<ReleaseId>,
     ) -> Result<Option<ShownRelease>, StoreError> {
-        self.change_artifact(id, move |transaction| {
-            activate(transaction, org, id, release)
-        })
-        .await
+        let activating = self.change_artifact(id, move |transaction| {
+            activate(transaction, (org, id), release)
+        });
+        let Some(release) = activating.await? else {
+            return Ok(None);
+        };
+        // The row is parsed beside the writer.
+        let active = sql::query(statements::RELEASE).bind(org).bind(id);
+        let active = active.bind(release);
+        let reading = self.readers.read(move |connection| {
+            let row = active.optional(connection)?;
+            row.as_ref().map(shown).transpose()
+        });
+        reading.await
     }
 }
 
-pub(crate) fn publish(
-    transaction: &mut Connection,
-    org: OrgId,
-    id: ArtifactId,
-    cover: Option<&str>,
-    widens: Widens,
-    caps: Caps,
-) -> Result<Published, StoreError> {
-    caps.check(transaction, org, Rows::Releases(id))?;
-    let draft = sql::query(statements::DRAFT_TO_PUBLISH)
-        .bind(org)
-        .bind(id)
-        .optional(transaction)?;
-    let Some(draft) = draft else {
-        return Ok(Published::NoDraft);
-    };
-    let verdict = verdict_in(&draft, "about", "version")?;
-    let (about, version) = match verdict {
-        Some(VerdictRecord {
-            status: VerdictStatus::Admitted,
-            about: Some(about),
-            version,
-            ..
-        }) => (about, version),
-        verdict => return Ok(Published::NotAdmitted(verdict)),
-    };
-    let versions: Vec<String> = sql::query(statements::VERSIONS)
-        .bind(org)
-        .bind(id)
-        .scalars(transaction)?;
-    let version = match version {
-        Some(version) if versions.contains(&version) => {
-            return Ok(Published::VersionExists(version));
-        }
-        Some(version) => version,
-        None => next_version(&versions),
-    };
-    if !has_cover(transaction, (org, id), cover)? {
-        return Ok(Published::NoCover);
-    }
-    let terms = Terms::of(&about).map_err(|error| StoreError::Failed(error.into()))?;
-    let widens = match active_terms(transaction, org, id)? {
-        Some(before) => widens(&before, &terms),
-        None => Value::Array(Vec::new()),
-    };
-    let release = Release {
-        id: ReleaseId::new(),
-        version,
-        digest: draft.get("digest")?,
-        terms,
-        created_at: Time::now(),
-        active: true,
-    };
-    let release = ShownRelease { release, widens };
-    let kept = (draft.get("log")?, draft.get("size_bytes")?);
-    insert(transaction, (org, id), (&release, &about), kept)?;
-    for statement in [statements::LIST, statements::DELETE_DRAFT] {
-        sql::query(statement)
-            .bind(org)
-            .bind(id)
-            .execute(transaction)?;
-    }
-    set_active(transaction, (org, id), release.release.id, &about)?;
-    Ok(Published::Made(release))
-}
-
-/// The terms of the active release, where there is one.
-fn active_terms(
-    transaction: &mut Connection,
-    org: OrgId,
-    id: ArtifactId,
-) -> Result<Option<Terms>, StoreError> {
-    let active = sql::query(statements::ACTIVE_TERMS).bind(org).bind(id);
-    let active = active.optional(transaction)?;
-    Ok(active.map(|row| row.json("terms")).transpose()?)
-}
-
-fn insert(
-    transaction: &mut Connection,
-    (org, id): (OrgId, ArtifactId),
-    (ShownRelease { release, widens }, about): (&ShownRelease, &Value),
-    (log, size_bytes): (String, i64),
-) -> Result<(), StoreError> {
-    let terms = serde_json::to_string(&release.terms);
-    let terms = terms.map_err(|error| StoreError::Failed(error.into()))?;
-    sql::query(statements::INSERT_RELEASE)
-        .bind(org)
-        .bind(id)
-        .bind(release.id)
-        .bind(&release.version)
-        .bind(release.digest.as_bytes())
-        .bind(about.to_string())
-        .bind(log)
-        .bind(release.created_at)
-        .bind(widens.to_string())
-        .bind(size_bytes)
-        .bind(terms)
-        .execute(transaction)?;
-    Ok(())
-}
-
-/// The first of 0.0.1, 0.0.2, … after as many as there are that is free.
-fn next_version(versions: &[String]) -> String {
-    let mut patch = versions.len() + 1;
-    loop {
-        let version = format!("0.0.{patch}");
-        if !versions.contains(&version) {
-            return version;
-        }
-        patch += 1;
-    }
-}
-
+/// Lets a release run, or the one before the active one. `None` if there is no such release.
 fn activate(
     transaction: &mut Connection,
-    org: OrgId,
-    id: ArtifactId,
-    asked: Option<ReleaseId>,
-) -> Result<Option<ShownRelease>, StoreError> {
-    let asked = match asked {
-        Some(asked) => Some(asked),
-        None => sql::query(statements::RELEASE_BEFORE)
-            .bind(org)
-            .bind(id)
-            .optional_scalar(transaction)?,
-    };
-    let Some(asked) = asked else { return Ok(None) };
-    let row = sql::query(statements::RELEASE)
-        .bind(org)
-        .bind(id)
-        .bind(asked)
-        .optional(transaction)?;
-    let Some(row) = row else { return Ok(None) };
-    let (release, widens) = (release_in(&row, true)?, row.json("widens")?);
-    let about: Value = row.json("about")?;
-    set_active(transaction, (org, id), release.id, &about)?;
-    Ok(Some(ShownRelease { release, widens }))
-}
-
-fn set_active(
-    transaction: &mut Connection,
     (org, id): (OrgId, ArtifactId),
-    release: ReleaseId,
-    about: &Value,
-) -> Result<(), StoreError> {
-    sql::query(statements::ACTIVATE)
-        .bind(org)
-        .bind(id)
-        .bind(release)
-        .bind(words(about))
-        .execute(transaction)?;
-    Ok(())
+    asked: Option<ReleaseId>,
+) -> Result<Option<ReleaseId>, StoreError> {
+    let before = sql::query(statements::RELEASE_BEFORE).bind(org).bind(id);
+    let release = match asked {
+        Some(asked) => Some(asked),
+        None => before.optional_scalar(transaction)?,
+    };
+    let Some(release) = release else {
+        return Ok(None);
+    };
+    Ok(set_active(transaction, (org, id), release)?.then_some(release))
 }
 
 fn shown(row: &Row) -> Result<ShownRelease, SqlError> {
-    let active: Option<i64> = row.get("active")?;
+    let active: Option<bool> = row.get("active")?;
     Ok(ShownRelease {
-        release: release_in(row, active == Some(1))?,
+        release: release_in(row, active == Some(true))?,
         widens: row.json("widens")?,
     })
 }

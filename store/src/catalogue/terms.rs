@@ -33,6 +33,11 @@ impl Terms {
         Self::deserialize(about)
     }
 
+    /// The JSON text of the terms in what a release says of itself.
+    pub(crate) fn text_of(about: &Value) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&Self::of(about)?)
+    }
+
     /// Bytes that they take in memory, about.
     pub(crate) fn memory_bytes(&self) -> usize {
         let text = |text: &String| size_of::<String>() + text.len();

@@ -52,12 +52,16 @@ impl Readers {
     }
 
     /// Does work on a connection. The work goes on if the future is dropped.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T, E>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, SqlError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        E: Into<StoreError>,
+    {
         let mut connection = self.0.get().await.map_err(|_| closed())?;
-        blocking(move || Ok(work(&mut connection)?)).await
+        blocking(move || work(&mut connection).map_err(Into::into)).await
     }
 
     /// The first row, if there is any.

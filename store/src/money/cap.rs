@@ -75,16 +75,16 @@ impl Store {
     ) -> Result<Budget, StoreError> {
         self.learn_budgets(owner).await?;
         let turn = self.learning.of(owner.0).await;
-        let (wallets, caps) = (Arc::clone(&self.wallets), self.caps);
-        let is_new = self.budget(owner, key, period).await?.is_none();
+        let wallets = Arc::clone(&self.wallets);
+        let room = match self.budget(owner, key, period).await? {
+            Some(_) => None,
+            None => Some(self.room_for(owner.0, [Rows::Budgets]).await?),
+        };
         let project = owner.1;
         self.writer
             .write_then(
                 move |transaction| {
                     let now = Time::now();
-                    if is_new {
-                        caps.check(transaction, owner.0, Rows::Budgets)?;
-                    }
                     let row = sql::query(statements::SET_BUDGET)
                         .bind(owner.0)
                         .bind(project)
@@ -103,7 +103,7 @@ impl Store {
                 },
                 move |budget| {
                     wallets.set_budget(project, *budget);
-                    drop(turn);
+                    drop((room, turn));
                 },
             )
             .await

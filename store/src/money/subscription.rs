@@ -66,7 +66,8 @@ impl Store {
         };
         let of = Paid::Subscription(subscription.id);
         let payment = Payment::new(of, (org, new.seller), new.price);
-        let (fees, caps) = (self.fees(), self.caps);
+        let fees = self.fees();
+        let turn = self.room_for(org, [Rows::Subscriptions]).await?;
         let payer = Payer {
             owner: (org, project),
             key: new.key,
@@ -77,7 +78,6 @@ impl Store {
             .writer
             .write_then(
                 move |transaction| {
-                    caps.check(transaction, org, Rows::Subscriptions)?;
                     let made = insert(transaction, payer, &subscription, new.price)?;
                     if !made {
                         return Ok(None);
@@ -93,6 +93,7 @@ impl Store {
                         let changes = paid.iter().flat_map(Payment::changes);
                         hold.settle(changes, Some(new.price));
                     }
+                    drop(turn);
                 },
             )
             .await?;

@@ -4,10 +4,11 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, RunId};
 use crate::number::signed;
+use crate::runs::failure::RecordedFailure;
 use crate::sql::statements;
 use crate::sql::{self, Connection};
 use crate::time::Time;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What the row of an answer takes beside its body, about.
 pub(crate) const ANSWER_BYTES: u64 = 256;
@@ -76,7 +77,7 @@ pub(crate) struct Left<'r> {
     pub(crate) run: (OrgId, ProjectId, RunId),
     pub(crate) output: Option<&'r str>,
     /// It is in the record already.
-    pub(crate) failure: Option<&'r Value>,
+    pub(crate) failure: Option<&'r RecordedFailure>,
     pub(crate) logs: Option<&'r str>,
     pub(crate) spans: Option<&'r str>,
     pub(crate) uploaded_spans: Option<&'r str>,
@@ -100,7 +101,7 @@ impl Left<'_> {
         let mut parts = parts
             .filter_map(|(name, keep, text)| Some((name, keep, text?)))
             .peekable();
-        let failure_bytes = self.failure.map_or(0, |it| it.to_string().len() as u64);
+        let failure_bytes = self.failure.map_or(0, |it| it.text().len() as u64);
         if parts.peek().is_none() && failure_bytes <= FAILURE_BYTES {
             return Ok(());
         }
@@ -110,7 +111,7 @@ impl Left<'_> {
         match self.failure {
             Some(failure) if failure_bytes > FAILURE_BYTES && failure_bytes > left => {
                 cut.push("failure");
-                let query = sql::query(statements::CUT_FAILURE).bind(short(failure));
+                let query = sql::query(statements::CUT_FAILURE).bind(failure.short().text());
                 query
                     .bind(org)
                     .bind(project)
@@ -161,11 +162,4 @@ impl Left<'_> {
         let line = json!({"at": self.at, "stream": "stderr", "text": text, "cut": true});
         json!([line]).to_string()
     }
-}
-
-/// A failure without what the tool says of it.
-fn short(failure: &Value) -> String {
-    let message = failure["message"].as_str().unwrap_or_default();
-    let message: String = message.chars().take(1000).collect();
-    json!({"kind": failure["kind"], "message": message, "cut": true}).to_string()
 }

@@ -9,6 +9,7 @@ use crate::number::signed;
 use crate::runs::idempotency::{KeptAnswer, Slot, keep_answer};
 use crate::runs::kept;
 use crate::runs::run::{Claimed, NewRun, new_in};
+use crate::runs::status::RunStatus;
 use crate::sql::statements;
 use crate::sql::{self, Connection, Value, values};
 use crate::time::Time;
@@ -38,15 +39,19 @@ impl Store {
             .await
     }
 
-    /// Queues a run with its input.
+    /// Queues a run with its input. `false` if `queued_max` runs are queued, or half as many of its org.
     pub async fn queue_run(
         &self,
         run: NewRun,
         input: String,
         slot: Option<(Slot, KeptAnswer)>,
-    ) -> Result<(), StoreError> {
-        self.writer
-            .write(move |transaction| {
+        queued_max: u64,
+    ) -> Result<bool, StoreError> {
+        let Some(mut place) = self.queue.enter(run.owner.0, queued_max) else {
+            return Ok(false);
+        };
+        let queueing = self.writer.write_then(
+            move |transaction| {
                 begin(transaction, &run, 0, None)?;
                 sql::query(statements::KEEP_INPUT)
                     .bind(run.owner.0)
@@ -57,8 +62,10 @@ impl Store {
                     Some((slot, answer)) => keep_answer(transaction, *slot, answer),
                     None => Ok(()),
                 }
-            })
-            .await
+            },
+            move |()| place.keep(),
+        );
+        queueing.await.map(|()| true)
     }
 
     /// Takes back a run that was not started after all.
@@ -67,31 +74,46 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: RunId,
     ) -> Result<(), StoreError> {
-        self.writer
-            .write(move |transaction| {
-                sql::query(statements::FORGET_RUN)
+        let queue = Arc::clone(&self.queue);
+        let forgetting = self.writer.write_then(
+            move |transaction| {
+                let status = sql::query(statements::FORGET_RUN)
                     .bind(org)
                     .bind(project)
                     .bind(id)
-                    .execute(transaction)?;
+                    .optional_scalar::<String>(transaction)?;
                 let forgotten: Option<i64> = sql::query(statements::FORGET_SLOT_OF_RUN)
                     .bind(org)
                     .bind(project)
                     .bind(id)
                     .optional_scalar(transaction)?;
                 let bytes = forgotten.unwrap_or(0);
-                kept::count(transaction, org, -bytes)
-            })
-            .await
+                kept::count(transaction, org, -bytes)?;
+                Ok(status.is_some_and(|status| status == RunStatus::Queued.name()))
+            },
+            move |was_queued| {
+                if *was_queued {
+                    queue.leave(org);
+                }
+            },
+        );
+        forgetting.await.map(drop)
     }
 
     /// Takes up the oldest queued run of an org that is not among `passed_over`.
     pub async fn claim_run(&self, passed_over: &[OrgId]) -> Result<Option<Claimed>, StoreError> {
         let hex = |org: &OrgId| data_encoding::HEXLOWER.encode(org.as_bytes());
         let passed_over = Json::from_iter(passed_over.iter().map(hex)).to_string();
-        self.writer
-            .write(move |transaction| claim(transaction, &passed_over))
-            .await
+        let queue = Arc::clone(&self.queue);
+        let claiming = self.writer.write_then(
+            move |transaction| claim(transaction, &passed_over),
+            move |claimed: &Option<Claimed>| {
+                if let Some(claimed) = claimed {
+                    queue.leave(claimed.run.owner.0);
+                }
+            },
+        );
+        claiming.await
     }
 
     /// Puts a claimed run back into the queue. `false` if it has ended meanwhile.
@@ -101,8 +123,9 @@ impl Store {
         id: RunId,
         attempt: i64,
     ) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |transaction| {
+        let queue = Arc::clone(&self.queue);
+        let requeueing = self.writer.write_then(
+            move |transaction| {
                 let requeued = sql::query(statements::REQUEUE_RUN)
                     .bind(org)
                     .bind(project)
@@ -110,8 +133,14 @@ impl Store {
                     .bind(attempt)
                     .execute(transaction)?;
                 Ok(requeued == 1)
-            })
-            .await
+            },
+            move |is_requeued| {
+                if *is_requeued {
+                    queue.put_back(org);
+                }
+            },
+        );
+        requeueing.await
     }
 
     /// The hold that was [kept](Hold::keep) in a queued run's row, once the run is claimed.
@@ -129,7 +158,7 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: RunId,
     ) -> Result<bool, StoreError> {
-        let wallets = Arc::clone(&self.wallets);
+        let (wallets, queue) = (Arc::clone(&self.wallets), Arc::clone(&self.queue));
         let cancelled = self.writer.write_then(
             move |transaction| {
                 let row = sql::query(statements::CANCEL_QUEUED)
@@ -143,7 +172,12 @@ impl Store {
                 }
                 Ok(row.as_ref().map(kept_hold).transpose()?)
             },
-            move |held: &Option<KeptHold>| held.iter().for_each(|held| wallets.release(held)),
+            move |held: &Option<KeptHold>| {
+                if let Some(held) = held {
+                    wallets.release(held);
+                    queue.leave(org);
+                }
+            },
         );
         Ok(cancelled.await?.is_some())
     }

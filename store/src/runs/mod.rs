@@ -1,8 +1,10 @@
 //! Records of runs, from admission to settlement, and answers to repeated requests.
 
+pub(crate) mod failure;
 pub(crate) mod idempotency;
 pub(crate) mod kept;
 pub(crate) mod life;
+pub(crate) mod queue;
 pub(crate) mod run;
 pub(crate) mod run_usage;
 pub(crate) mod settlement;

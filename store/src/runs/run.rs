@@ -7,12 +7,12 @@ use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId
 use crate::money::budget::Payer;
 use crate::number::unsigned;
 use crate::page::{LOOKED_AT_MAX, Page, SHORT_BYTES, one_more};
+use crate::runs::failure::RecordedFailure;
 use crate::runs::run_usage::RunUsage;
 use crate::runs::status::{FinishStatus, RunStatus};
 use crate::sql::statements;
 use crate::sql::{self, Row, SqlError, Statement};
 use crate::time::Time;
-use serde_json::Value;
 
 /// What is known of a run when it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Finish {
     /// In one word.
     pub status: FinishStatus,
     /// Why there is no output.
-    pub failure: Option<Value>,
+    pub failure: Option<RecordedFailure>,
     /// What it used.
     pub usage: Option<RunUsage>,
     /// Tokens charged.
@@ -101,7 +101,7 @@ pub struct RunRecord {
     /// Its status.
     pub status: RunStatus,
     /// Why there is no output.
-    pub failure: Option<Value>,
+    pub failure: Option<RecordedFailure>,
     /// What it used.
     pub usage: Option<RunUsage>,
     /// Tokens charged.
@@ -205,15 +205,6 @@ impl Store {
             )
             .await?;
         Ok(is_suspended)
-    }
-
-    /// How many runs are queued: all, and those of an org.
-    pub async fn queued_counts(&self, org: OrgId) -> Result<(u64, u64), StoreError> {
-        let row = self
-            .readers
-            .one(sql::query(statements::QUEUED_COUNTS).bind(org))
-            .await?;
-        Ok((unsigned(row.get("queued")?), unsigned(row.get("of_org")?)))
     }
 
     /// A project's runs, newest first. A page looks at 10,000 runs at most, so it may be short or empty before the

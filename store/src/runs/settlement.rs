@@ -8,6 +8,7 @@ use crate::money::payment::{self, Fees, Paid, Payment};
 use crate::money::posting::post;
 use crate::money::wallet::Hold;
 use crate::number::signed;
+use crate::runs::failure::RecordedFailure;
 use crate::runs::kept::Left;
 use crate::runs::life::{FIRST_ATTEMPT, drop_input, new_values};
 use crate::runs::run::{Finish, NewRun};
@@ -15,7 +16,6 @@ use crate::runs::run_usage::RunUsage;
 use crate::runs::usage;
 use crate::sql::statements;
 use crate::sql::{Connection, Value, values};
-use serde_json::Value as Json;
 
 /// A run that has ended, to be recorded, and charged for where that says so.
 #[derive(Debug)]
@@ -173,7 +173,7 @@ fn end_values(finish: &Finish) -> [Value<'_>; 8] {
     let digest = output.map(|output| Digest::of(output.as_bytes()));
     [
         finish.status.name().into(),
-        finish.failure.as_ref().map(Json::to_string).into(),
+        finish.failure.as_ref().map(RecordedFailure::text).into(),
         finish.usage.as_ref().map(RunUsage::kept).into(),
         signed(finish.charged).into(),
         digest.map(|digest| digest.as_bytes().to_vec()).into(),

@@ -1,6 +1,7 @@
-//! How much an org may have of everything that it can make. A cap is looked at in the transaction that adds to it, so
-//! that requests that race do not pass it together.
+//! How much an org may have of everything that it can make. An org makes one row at a time: its rows are counted beside
+//! the writer, which must not wait for 10,000 of them, and the count holds until the new row is committed.
 
+use crate::Store;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, OrgId};
 use crate::number::{signed, unsigned};
@@ -8,6 +9,7 @@ use crate::sql::statements;
 use crate::sql::{self, Connection};
 use crate::time::{DAY, Time};
 use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
 
 /// The most an org may have of each kind. [`u64::MAX`] is no limit. The defaults are those of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct Caps {
     pub subscriptions: u64,
     /// Budgets. 2,000.
     pub budgets: u64,
+    /// Secrets in the environments of its projects. 10,000.
+    pub entries: u64,
     /// Releases of one artifact. 1,000.
     pub releases: u64,
     /// Bytes of outputs, logs, spans and answers to repeated requests. 1 GiB.
@@ -36,6 +40,7 @@ impl Default for Caps {
             sessions: 10_000,
             subscriptions: 1000,
             budgets: 2000,
+            entries: 10_000,
             releases: 1000,
             kept_bytes: 1 << 30,
         }
@@ -53,6 +58,7 @@ pub(crate) enum Rows {
     Sessions,
     Subscriptions,
     Budgets,
+    Entries,
     /// Of an artifact.
     Releases(ArtifactId),
 }
@@ -66,6 +72,7 @@ impl Rows {
             Rows::Sessions => "sessions",
             Rows::Subscriptions => "subscriptions",
             Rows::Budgets => "budgets",
+            Rows::Entries => "environment entries",
             Rows::Releases(_) => "releases",
         }
     }
@@ -77,8 +84,27 @@ impl Rows {
             Rows::Sessions => caps.sessions,
             Rows::Subscriptions => caps.subscriptions,
             Rows::Budgets => caps.budgets,
+            Rows::Entries => caps.entries,
             Rows::Releases(_) => caps.releases,
         }
+    }
+}
+
+impl Store {
+    /// The org's turn to make a row of each of these kinds. Fails if it has as many as it may. Keep the turn until the
+    /// rows are committed.
+    pub(crate) async fn room_for(
+        &self,
+        org: OrgId,
+        kinds: impl IntoIterator<Item = Rows> + Send + 'static,
+    ) -> Result<OwnedMutexGuard<()>, StoreError> {
+        let (turn, caps) = (self.making.of(org).await, self.caps);
+        let counting = self.readers.read(move |connection| {
+            let mut kinds = kinds.into_iter();
+            kinds.try_for_each(|rows| caps.check(connection, org, rows))
+        });
+        counting.await?;
+        Ok(turn)
     }
 }
 
@@ -96,6 +122,7 @@ impl Caps {
         let counting = match rows {
             Rows::Projects => sql::query(statements::COUNT_PROJECTS).bind(org),
             Rows::Budgets => sql::query(statements::COUNT_BUDGETS).bind(org),
+            Rows::Entries => sql::query(statements::COUNT_ENTRIES).bind(org),
             Rows::Releases(id) => sql::query(statements::COUNT_RELEASES).bind(org).bind(id),
             Rows::Keys => sql::query(statements::COUNT_KEYS).bind(org).bind(since),
             Rows::Sessions => sql::query(statements::COUNT_SESSIONS).bind(org).bind(since),

@@ -7,6 +7,7 @@ use crate::id::{ArtifactId, OrgId, ProjectId};
 use crate::page::{Page, one_more};
 use crate::sql::statements;
 use crate::sql::{self, Row, SqlError};
+use crate::tenancy::caps::Rows;
 use crate::tenancy::vault::DataKey;
 use crate::time::Time;
 use secrecy::{ExposeSecret, SecretString};
@@ -81,8 +82,18 @@ impl Store {
             created_at: Time::now(),
             updated_at: Time::now(),
         };
-        self.writer
-            .write(move |transaction| {
+        let is_there = sql::query(statements::HAS_ENTRY)
+            .bind(org)
+            .bind(project)
+            .bind(column(scope.artifact))
+            .bind(entry.name.clone());
+        let kinds = match self.readers.scalar(is_there).await? {
+            true => None,
+            false => Some(Rows::Entries),
+        };
+        let turn = self.room_for(org, kinds).await?;
+        let setting = self.writer.write_then(
+            move |transaction| {
                 let created_at = sql::query(statements::SET_ENTRY)
                     .bind(org)
                     .bind(project)
@@ -90,7 +101,7 @@ impl Store {
                     .bind(&entry.name)
                     .bind(&sealed)
                     .bind(&hosts)
-                    .bind(i64::from(entry.allow_expose))
+                    .bind(entry.allow_expose)
                     .bind(&entry.last4)
                     .bind(entry.updated_at)
                     .scalar(transaction)?;
@@ -99,8 +110,10 @@ impl Store {
                     created_at,
                     ..entry
                 })
-            })
-            .await
+            },
+            move |_| drop(turn),
+        );
+        setting.await
     }
 
     /// Forgets a secret, at once.
@@ -142,22 +155,6 @@ impl Store {
         Ok(Page::cut(entries, limit, |entry: &Entry| {
             (entry.name.clone(), entry.artifact)
         }))
-    }
-
-    /// How many entries a project has.
-    pub async fn entries_count(
-        &self,
-        (org, project): (OrgId, ProjectId),
-    ) -> Result<u64, StoreError> {
-        let count: i64 = self
-            .readers
-            .scalar(
-                sql::query(statements::ENTRIES_COUNT)
-                    .bind(org)
-                    .bind(project),
-            )
-            .await?;
-        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// The secrets a project has set for runs of an artifact, by name: those for the artifact win over the project's.

@@ -120,10 +120,10 @@ impl Store {
 
     /// Makes a key of the actor's project.
     pub async fn create_key(&self, actor: Actor, new: NewKey) -> Result<KeyMade, StoreError> {
-        let ((org, project), caps) = (actor.owner, self.caps);
-        self.writer
-            .write(move |transaction| {
-                caps.check(transaction, org, Rows::Keys)?;
+        let (org, project) = actor.owner;
+        let turn = self.room_for(org, [Rows::Keys]).await?;
+        let making = self.writer.write_then(
+            move |transaction| {
                 let place = (org, project, KeyId::new());
                 let made = insert_key(transaction, place, &new, KeyText::new())?;
                 let (id, scopes) = (made.key.id, made.key.scopes.iter());
@@ -131,8 +131,10 @@ impl Store {
                 let detail = json!({"name": made.key.name, "scopes": scopes});
                 note(transaction, actor, "key.created", id, detail)?;
                 Ok(made)
-            })
-            .await
+            },
+            move |_| drop(turn),
+        );
+        making.await
     }
 
     /// A project's keys, newest first.

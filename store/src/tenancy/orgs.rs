@@ -87,19 +87,21 @@ impl Store {
         actor: Actor,
         name: String,
     ) -> Result<(ProjectId, KeyMade), StoreError> {
-        let (project, caps) = (ProjectId::new(), self.caps);
-        self.writer
-            .write(move |transaction| {
-                caps.check(transaction, actor.owner.0, Rows::Projects)?;
-                caps.check(transaction, actor.owner.0, Rows::Keys)?;
+        let project = ProjectId::new();
+        let kinds = [Rows::Projects, Rows::Keys];
+        let turn = self.room_for(actor.owner.0, kinds).await?;
+        let making = self.writer.write_then(
+            move |transaction| {
                 let scopes = Scopes::of([Scope::Manage]);
                 let owner = (actor.owner.0, project);
                 let key = insert_project(transaction, owner, &name, scopes, KeyText::new())?;
                 let made = json!({"name": name, "key_id": key.key.id});
                 note(transaction, actor, "project.created", project, made)?;
                 Ok((project, key))
-            })
-            .await
+            },
+            move |_| drop(turn),
+        );
+        making.await
     }
 }
 

@@ -106,15 +106,16 @@ impl Store {
             .tokens
             .issue(session.id, created_at, session.expires_at)?;
         let (id, row, wallets) = (session.id, session.clone(), Arc::clone(&self.wallets));
-        let (caps, key) = (self.caps, (new.key, new.key_sha256));
+        let key = (new.key, new.key_sha256);
+        let turn = self.room_for(owner.0, [Rows::Sessions]).await?;
         let allowance = Allowance::new(session.cap, session.runs_max, session.expires_at);
         self.writer
             .write_then(
-                move |transaction| {
-                    caps.check(transaction, owner.0, Rows::Sessions)?;
-                    insert(transaction, owner, key, &row, created_at)
+                move |transaction| insert(transaction, owner, key, &row, created_at),
+                move |()| {
+                    wallets.set_allowance(id, allowance);
+                    drop(turn);
                 },
-                move |()| wallets.set_allowance(id, allowance),
             )
             .await?;
         Ok(SessionMade { session, token })

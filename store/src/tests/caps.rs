@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tenancy::caps::Rows;
+use std::sync::Arc;
 
 async fn capped(folder: &tempfile::TempDir, caps: Caps) -> Store {
     let settings = Settings {
@@ -225,7 +226,10 @@ async fn a_large_failure_is_counted_and_cut_as_an_output_is() {
     let kept = async || store.kept_bytes(caller.org).await.expect("read").used;
     let settled = async |bytes| {
         let run = new_run(&caller, ArtifactId::new());
-        let failure = json!({"kind": "error", "message": "it failed", "error": "e".repeat(bytes)});
+        let failure = RecordedFailure {
+            error: serde_json::value::to_raw_value(&"e".repeat(bytes)).ok(),
+            ..RecordedFailure::new("error", "it failed")
+        };
         let finish = Finish {
             output: None,
             logs: None,
@@ -243,7 +247,11 @@ async fn a_large_failure_is_counted_and_cut_as_an_output_is() {
     assert_eq!(kept().await, 0);
     let whole = settled(40_000).await;
     assert_eq!(
-        whole.failure.expect("why")["error"].as_str().map(str::len),
+        whole
+            .failure
+            .expect("why")
+            .error
+            .map(|it| it.get().len() - 2),
         Some(40_000)
     );
     assert!(whole.cut.is_empty() && kept().await > 40_000);
@@ -252,7 +260,10 @@ async fn a_large_failure_is_counted_and_cut_as_an_output_is() {
     assert_eq!(cut.cut, ["failure"]);
     assert_eq!(
         cut.failure,
-        Some(json!({"kind": "error", "message": "it failed", "cut": true}))
+        Some(RecordedFailure {
+            cut: true,
+            ..RecordedFailure::new("error", "it failed")
+        })
     );
     assert_eq!(kept().await, before);
     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -265,4 +276,134 @@ async fn a_large_failure_is_counted_and_cut_as_an_output_is() {
     };
     store.purge(now).await.expect("written");
     assert_eq!(kept().await, 0);
+}
+
+/// Holds the writer until the sender is dropped.
+fn hold_writer(store: &Arc<Store>) -> std::sync::mpsc::Sender<()> {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let store = Arc::clone(store);
+    tokio::spawn(async move {
+        let holding = store.writer.write(move |_| {
+            let _ = held.lock().expect("held once").recv();
+            Ok(())
+        });
+        holding.await.expect("done");
+    });
+    release
+}
+
+/// The writer serves everybody, so counting and parsing are done beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_does_not_wait_for_the_writer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let caps = Caps {
+        sessions: 1,
+        ..Caps::default()
+    };
+    let store = Arc::new(capped(&folder, caps).await);
+    let one = org(&store).await;
+    sessions::made(&store, &one, 10, 1).await;
+    let owner = (one.org, one.project);
+    let created = store.create_artifact(owner, "tool".to_owned(), draft(b"tool"), NO_LIMIT);
+    let Upload::Made(artifact) = created.await.expect("written") else {
+        panic!("the first")
+    };
+    let release = hold_writer(&store);
+    let session = NewSession {
+        key: one.key.key.id,
+        key_sha256: [0; 32],
+        artifacts: Vec::new(),
+        cap: 1,
+        runs_max: 1,
+        lasts: Duration::from_secs(60),
+    };
+    let soon = Duration::from_secs(20);
+    let refused = tokio::time::timeout(soon, store.create_session(owner, session)).await;
+    is_full(refused.expect("without the writer"), "sessions", 1);
+    let publishing = store.publish((one.org, artifact), None, nothing_wider);
+    let refused = tokio::time::timeout(soon, publishing).await;
+    let refused = refused.expect("without the writer").expect("read");
+    assert_eq!(refused, Published::NotAdmitted(None));
+    drop(release);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_race_do_not_pass_a_cap_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let caps = Caps {
+        sessions: 3,
+        entries: 3,
+        ..Caps::default()
+    };
+    let store = Arc::new(capped(&folder, caps).await);
+    let one = org(&store).await;
+    let owner = (one.org, one.project);
+    let scope = EntryScope {
+        project: owner,
+        artifact: None,
+    };
+    let entry = |name: String| NewEntry {
+        name,
+        value: "0123456789abcdef".to_owned().into(),
+        hosts: vec!["good.example".to_owned()],
+        allow_expose: false,
+    };
+    let mut racing = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let (store, key) = (Arc::clone(&store), one.key.key.id);
+        let entry = entry(format!("KEY_{number}"));
+        racing.spawn(async move {
+            let run = NewRun {
+                owner,
+                key,
+                ..queued_run(owner)
+            };
+            let queued = store.queue_run(run, "{}".to_owned(), None, 6).await;
+            let session = NewSession {
+                key,
+                key_sha256: [0; 32],
+                artifacts: Vec::new(),
+                cap: 1,
+                runs_max: 1,
+                lasts: Duration::from_secs(60),
+            };
+            let session = store.create_session(owner, session).await;
+            let entry = store.set_entry(scope, entry).await;
+            [queued.expect("written"), session.is_ok(), entry.is_ok()]
+        });
+    }
+    let made = racing.join_all().await;
+    for kind in 0..3 {
+        let made = made.iter().filter(|made| made[kind]).count();
+        assert_eq!(made, 3, "of {kind}");
+    }
+    let entries = store.entries(owner, None, 10).await.expect("read").items;
+    let again = store.set_entry(scope, entry(entries[0].name.clone()));
+    again
+        .await
+        .expect("one that is there is replaced at the cap");
+}
+
+fn queued_run(owner: (OrgId, ProjectId)) -> NewRun {
+    NewRun {
+        id: RunId::new(),
+        owner,
+        key: KeyId::new(),
+        session: None,
+        artifact: ArtifactId::new(),
+        release: None,
+        digest: Digest::of(b"tool"),
+        function: None,
+        external_id: None,
+        traceparent: None,
+        timeout_ms: None,
+        is_own: true,
+        share_diagnostics: true,
+        input_sha256: [7; 32],
+        input_bytes: 2,
+        created_at: Time::now(),
+        price: 0,
+        seller: None,
+    }
 }

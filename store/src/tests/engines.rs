@@ -3,7 +3,8 @@
 use super::money::{charged, paid_run};
 use super::*;
 use crate::catalogue::artifact::insert_artifact;
-use crate::catalogue::release::publish;
+use crate::catalogue::draft::VerdictTexts;
+use crate::catalogue::publishing::{carry_out, plan};
 use crate::connections::writer::Batched;
 use crate::money::credit::give;
 use crate::money::learned::Learned;
@@ -156,21 +157,23 @@ fn published(connection: &mut Connection, seller: &NewOrg) -> ArtifactId {
     let asked = sql::query(statements::ASK_VALIDATION).bind(seller.org);
     let asked = asked.bind(artifact).bind(Time::now()).execute(connection);
     assert_eq!(asked.expect("written"), 1);
-    let verdict = sql::query(statements::RECORD_VERDICT)
-        .bind(seller.org)
-        .bind(artifact)
-        .bind(Digest::of(b"tool"))
-        .bind(VerdictStatus::Admitted.name())
-        .bind("[]")
-        .bind("[]")
-        .bind(with_terms(&json!({"description": "Makes HTML"})).to_string())
-        .bind(None::<String>)
-        .bind("");
-    assert_eq!(verdict.execute(connection).expect("written"), 1);
-    let cover = Some("<svg/>");
-    let caps = Caps::default();
-    let published = publish(connection, seller.org, artifact, cover, nothing_wider, caps);
-    assert!(matches!(published, Ok(Published::Made(_))), "{published:?}");
+    let admitted = VerdictRecord {
+        status: VerdictStatus::Admitted,
+        violations: json!([]),
+        notes: json!([]),
+        about: Some(with_terms(&json!({"description": "Makes HTML"}))),
+        version: None,
+    };
+    let place = (seller.org, artifact);
+    let texts = VerdictTexts::of(&admitted).expect("readable terms");
+    let recorded = texts.record(connection, place, Digest::of(b"tool"), "");
+    assert!(recorded.expect("written"));
+    let planned = plan(connection, place, nothing_wider).expect("read");
+    let planned = planned.expect("it can be published");
+    let published = carry_out(connection, place, &planned, Some("<svg/>"));
+    assert!(matches!(published, Ok(Some(Published::Made(_)))));
+    let again = carry_out(connection, place, &planned, Some("<svg/>"));
+    assert!(matches!(again, Ok(None)), "there is no draft any more");
     artifact
 }
 

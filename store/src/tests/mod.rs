@@ -524,7 +524,7 @@ async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
     let runs = [&one, &one, &other].map(|made| new_run(made, artifact));
     for run in &runs {
         store
-            .queue_run(run.clone(), "{}".to_owned(), None)
+            .queue_run(run.clone(), "{}".to_owned(), None, u64::MAX)
             .await
             .expect("queued");
     }
@@ -616,7 +616,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
         .expect("begun");
     opened
         .store
-        .queue_run(queued.clone(), "{}".to_owned(), None)
+        .queue_run(queued.clone(), "{}".to_owned(), None, u64::MAX)
         .await
         .expect("queued");
     opened.store.close().await;
@@ -628,10 +628,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
         .expect("read")
         .expect("there");
     assert_eq!(
-        (
-            lost.status.name(),
-            &lost.failure.expect("a failure")["kind"]
-        ),
+        (lost.status.name(), &lost.failure.expect("a failure").kind),
         ("FAILED", &"lost".into())
     );
     let hour_ago = Time::now().before(Duration::from_secs(3600));
@@ -675,7 +672,7 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
         new_run(&made, ArtifactId::new()),
     );
     store
-        .queue_run(queued.clone(), "{}".to_owned(), None)
+        .queue_run(queued.clone(), "{}".to_owned(), None, u64::MAX)
         .await
         .expect("queued");
     settle(&store, ended.clone(), None, succeeded("1"))
@@ -699,7 +696,12 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
         1
     );
     assert_eq!(
-        read(&queued).await.expect("there").failure.expect("why")["kind"],
+        read(&queued)
+            .await
+            .expect("there")
+            .failure
+            .expect("why")
+            .kind,
         "expired"
     );
     store

@@ -261,7 +261,7 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
         let run = paid_run(&buyer, &seller, 10);
         let hold = held(&store, &buyer, 10).await.expect("there");
         store
-            .queue_run(run.clone(), "{}".to_owned(), None)
+            .queue_run(run.clone(), "{}".to_owned(), None, u64::MAX)
             .await
             .expect("written");
         hold.keep();
@@ -477,7 +477,7 @@ async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
         .await
         .expect("22 of 30");
     store
-        .queue_run(queued.clone(), "{}".to_owned(), None)
+        .queue_run(queued.clone(), "{}".to_owned(), None, u64::MAX)
         .await
         .expect("written");
     hold.keep();
@@ -711,7 +711,7 @@ async fn follow(steps: Vec<Step>) {
                 };
                 let run = paid_run(&orgs[buyer], &orgs[seller], price);
                 store
-                    .queue_run(run.clone(), "{}".to_owned(), None)
+                    .queue_run(run.clone(), "{}".to_owned(), None, u64::MAX)
                     .await
                     .expect("written");
                 hold.keep();

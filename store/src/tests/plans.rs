@@ -38,7 +38,7 @@ const HOT: [(&str, Statement); 79] = [
     ("UPLOADED_SPANS", s::UPLOADED_SPANS),
     ("FAILURES", s::FAILURES),
     ("NEXT_QUEUED", s::NEXT_QUEUED),
-    ("QUEUED_COUNTS", s::QUEUED_COUNTS),
+    ("QUEUED_BY_ORG", s::QUEUED_BY_ORG),
     ("CLAIM_RUN", s::CLAIM_RUN),
     ("CANCEL_QUEUED", s::CANCEL_QUEUED),
     ("FORGET_RUN", s::FORGET_RUN),

@@ -132,7 +132,7 @@ async fn runs_and_tokens_are_counted_once_each_and_survive_a_restart() {
         hold(&store, &run).await.expect("there is room").keep();
         let (owner, id) = (run.owner, run.id);
         store
-            .queue_run(run, "{}".to_owned(), None)
+            .queue_run(run, "{}".to_owned(), None, u64::MAX)
             .await
             .expect("written");
         assert_eq!(used(&store, &buyer, &session).await, (25, 3));

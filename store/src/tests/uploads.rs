@@ -61,7 +61,7 @@ async fn the_tool_of_a_draft_that_is_discarded_outlives_its_runs() {
         digest: tool.digest,
         ..new_run(&made, id)
     };
-    let queued = store.queue_run(run, "{}".to_owned(), None);
+    let queued = store.queue_run(run, "{}".to_owned(), None, u64::MAX);
     queued.await.expect("written");
     assert!(store.delete_draft((made.org, id)).await.expect("written"));
     assert_eq!(removed(&store).await, 0, "it is to be run");

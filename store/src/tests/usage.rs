@@ -125,7 +125,9 @@ async fn what_is_lost_or_expires_is_counted_and_what_is_cancelled_in_the_queue_i
     let runs = [(); 3].map(|()| new_run(&made, ArtifactId::new()));
     store.begin_run(runs[0].clone(), None).await.expect("begun");
     for run in &runs[1..] {
-        let queued = store.queue_run(run.clone(), "{}".to_owned(), None).await;
+        let queued = store
+            .queue_run(run.clone(), "{}".to_owned(), None, u64::MAX)
+            .await;
         queued.expect("queued");
     }
     let cancelled = store.cancel_queued(runs[1].owner, runs[1].id).await;

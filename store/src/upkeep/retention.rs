@@ -4,11 +4,11 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::money::budget::Period;
 use crate::money::wallet::{KeptHold, kept_hold};
+use crate::runs::failure::RecordedFailure;
 use crate::runs::usage;
 use crate::sql;
 use crate::sql::statements;
 use crate::time::{DAY, Time};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +33,12 @@ const KEY_TEXTS_KEPT_FOR: Duration = DAY;
 impl Store {
     /// At start: runs that a server that died was at are `lost`. Says how many.
     pub async fn lose_running(&self) -> Result<u64, StoreError> {
-        let failure = json!({"kind": "lost", "message": "the server died during the run"});
+        let failure = RecordedFailure::new("lost", "the server died during the run");
         self.writer
             .write(move |transaction| {
                 let lost = sql::query(statements::LOSE_RUNNING)
                     .bind(Time::now())
-                    .bind(failure.to_string())
+                    .bind(failure.text())
                     .all(transaction)?;
                 for row in &lost {
                     usage::count_unmeasured(transaction, row)?;
@@ -55,14 +55,14 @@ impl Store {
             "the run waited for more than {} s",
             retention.queued.as_secs()
         );
-        let failure = json!({"kind": "expired", "message": message});
-        let wallets = Arc::clone(&self.wallets);
+        let failure = RecordedFailure::new("expired", message);
+        let (wallets, queue) = (Arc::clone(&self.wallets), Arc::clone(&self.queue));
         let expired = self.writer.write_then(
             move |transaction| {
                 let now = Time::now();
                 let expired = sql::query(statements::EXPIRE_QUEUED)
                     .bind(now)
-                    .bind(failure.to_string())
+                    .bind(failure.text())
                     .bind(now.before(retention.queued))
                     .all(transaction)?;
                 for row in &expired {
@@ -74,7 +74,12 @@ impl Store {
                 let held = expired.iter().map(kept_hold);
                 Ok(held.collect::<Result<Vec<_>, _>>()?)
             },
-            move |expired: &Vec<KeptHold>| expired.iter().for_each(|held| wallets.release(held)),
+            move |expired: &Vec<KeptHold>| {
+                for held in expired {
+                    wallets.release(held);
+                    queue.leave(held.payer.owner.0);
+                }
+            },
         );
         Ok(expired.await?.len() as u64)
     }

@@ -18,7 +18,7 @@ async fn serve_a_guest(runtime: &Runtime) {
     let sleeps = load(runtime, &calls_host("sleep")).await;
     let run = Run::only(json!({"with": 300})).limits(seconds(20.0));
     let outcome = sleeps.run(run).await.expect("it starts");
-    assert_eq!(outcome.result, Ok(json!(7)));
+    assert_eq!(outcome.result, Ok(json!(7).into()));
     let host_us = outcome.usage.host_us;
     assert!(host_us >= 299_000, "slept {host_us} µs of 300,000");
 

@@ -41,8 +41,8 @@ impl Courier {
 pub(super) fn end(outcome: &Outcome) -> String {
     match &outcome.result {
         Ok(_) => "answered".to_owned(),
-        Err(failure) => match &failure.error {
-            Some(Value::String(error)) => error.clone(),
+        Err(failure) => match failure.error.as_ref().map(tollgate_runtime::Json::value) {
+            Some(Value::String(error)) => error,
             _ => failure.kind.name().to_owned(),
         },
     }

@@ -102,7 +102,7 @@ async fn inputs_of_runs_that_have_not_started_are_bounded_by_owner_and_in_all() 
     drop(first);
     for prepared in [prepare("d").expect("given back"), second, third] {
         let outcome = prepared.start().await.expect("it starts");
-        assert_eq!(outcome.result.expect("it ends well"), "AA==");
+        assert_eq!(outcome.result.expect("it ends well").text(), "\"AA==\"");
     }
 }
 
@@ -144,7 +144,7 @@ async fn what_waits_for_a_place_is_counted_until_it_has_one() {
     assert_eq!(refused.await, Refused::AtCapacity);
     while let Some(ended) = waiting.join_next().await {
         let outcome = ended.expect("no panic").expect("it starts");
-        assert_eq!(outcome.result.expect("it ends well"), "AA==");
+        assert_eq!(outcome.result.expect("it ends well").text(), "\"AA==\"");
     }
     placed.await.expect("no panic").expect("it started");
     tool.prepare(Run::only(numbers(NUMBERS)).owner("a"))
@@ -181,8 +181,12 @@ async fn values_that_a_guest_gave_back_are_bounded_while_it_goes_on() {
         let fine = load(&runtime, &gives(3, parameters, core, "", "")).await;
         let outcome = only(&fine, input, Limits::default()).await;
         assert_eq!(
-            outcome.expect("it starts").result.expect("ends well"),
-            "AAAA"
+            outcome
+                .expect("it starts")
+                .result
+                .expect("ends well")
+                .text(),
+            "\"AAAA\""
         );
     }
 }
@@ -200,8 +204,8 @@ async fn nothing_is_counted_of_a_call_that_takes_its_time() {
         let outcome = only(&tool, input, Limits::default()).await;
         let outcome = outcome.unwrap_or_else(|refused| panic!("{parameters}: {refused}"));
         assert_eq!(
-            outcome.result.expect("it ends well"),
-            "AAAA",
+            outcome.result.expect("it ends well").text(),
+            "\"AAAA\"",
             "{parameters}"
         );
         assert!(

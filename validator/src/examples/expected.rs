@@ -53,7 +53,7 @@ impl<'e> Expected<'e> {
             (Self::Failure(kind), Err(failure)) if failure.kind == *kind => None,
             (Self::Failure(kind), ended) => {
                 let came = match ended {
-                    Ok(output) => format!("but it succeeded with {}", shown(output)),
+                    Ok(output) => format!("but it succeeded with {}", shown(&output.value())),
                     Err(failure) => told(failure),
                 };
                 let message = format!("a failure `{}` was expected, {came}", kind.name());
@@ -62,7 +62,7 @@ impl<'e> Expected<'e> {
             (_, Err(failure)) => Some(("", format!("it was to succeed, {}", told(failure)))),
             (Self::Success, Ok(_)) => None,
             (Self::Output(expected), Ok(output)) => {
-                let (at, difference) = difference(expected, output)?;
+                let (at, difference) = difference(expected, &output.value())?;
                 let at = if at.is_empty() {
                     String::new()
                 } else {
@@ -71,7 +71,7 @@ impl<'e> Expected<'e> {
                 Some(("/output", format!("the output differs{at}: {difference}")))
             }
             (Self::Schema(schema), Ok(output)) => {
-                let found = schema.judge("the output", output).err()?;
+                let found = schema.judge("the output", &output.value()).err()?;
                 let (_, message) = found.into_iter().next()?;
                 Some(("/output_schema", message))
             }
@@ -98,7 +98,7 @@ fn told(failure: &Failure) -> String {
         quoted(&failure.message)
     );
     if let Some(error) = &failure.error {
-        told.push_str(&format!(": {}", shown(error)));
+        told.push_str(&format!(": {}", shown(&error.value())));
     }
     if let Some(said) = failure.diagnostics.as_deref().and_then(telling) {
         told.push_str(&format!(" (it said: {})", quoted(said)));

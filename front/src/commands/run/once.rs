@@ -160,8 +160,10 @@ fn show(outcome: Outcome, limits: &Limits, options: &RunOptions) -> End {
             let answer = json!({"status": "SUCCEEDED", "output": output, "charged": 0, "usage": outcome.usage});
             terminal::result(answer);
         }
-        Ok(Value::String(text)) => terminal::text(text.strip_suffix('\n').unwrap_or(&text)),
-        Ok(output) => terminal::result(format_args!("{output:#}")),
+        Ok(output) => match output.value() {
+            Value::String(text) => terminal::text(text.strip_suffix('\n').unwrap_or(&text)),
+            output => terminal::result(format_args!("{output:#}")),
+        },
         Err(failure) if options.json => terminal::result(Problem::failed(failure).body()),
         Err(failure) => {
             let detail = ProblemKind::from(failure.kind).row().detail;

@@ -122,7 +122,8 @@ mod tests {
         };
         let text = |text: &str| Attribute::Text(text.to_owned());
         let outcome = Outcome {
-            result: Ok(serde_json::Value::Null),
+            room: tollgate_runtime::Room::default(),
+            result: Ok(serde_json::Value::Null.into()),
             usage: Usage {
                 queue_us: 30_000,
                 load_us: 10_000,

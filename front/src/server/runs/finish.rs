@@ -2,10 +2,16 @@
 
 use crate::problem::Problem;
 use crate::server::edge::counters::Runs;
+use serde::Serialize;
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use tollgate_runtime::{Attribute, LogLine, LogStream, Outcome, Span, Status, Usage};
-use tollgate_store::{Finish, FinishStatus, NewRun, RunRecord, RunStatus, RunUsage, Time};
+use tollgate_runtime::{
+    Attribute, Failure, Json, LogLine, LogStream, Outcome, Span, Status, Usage,
+};
+use tollgate_store::{
+    Finish, FinishStatus, NewRun, RecordedFailure, RunRecord, RunStatus, RunUsage, Time,
+};
 
 /// Of a run whose guest came to an end. Where its answer is kept its output is, too.
 pub(crate) fn ended(
@@ -21,8 +27,8 @@ pub(crate) fn ended(
     };
     let spans = spans(&outcome);
     let (output, failure) = match outcome.result {
-        Ok(output) => (Some(output.to_string()), None),
-        Err(failure) => (None, Some(json!(failure))),
+        Ok(output) => (Some(String::from(output)), None),
+        Err(failure) => (None, Some(recorded(failure))),
     };
     Finish {
         status,
@@ -34,11 +40,29 @@ pub(crate) fn ended(
         },
         output,
         keeps_output,
-        logs: (!outcome.logs.is_empty()).then(|| log_lines(&outcome.logs).to_string()),
+        logs: (!outcome.logs.is_empty()).then(|| log_lines(&outcome.logs)),
         spans,
         uploaded_spans: None,
         started_at,
         finished_at: Time::now(),
+    }
+}
+
+/// A failure as its record has it.
+fn recorded(failure: Failure) -> RecordedFailure {
+    let has_frames = !failure.backtrace.is_empty();
+    RecordedFailure {
+        kind: failure.kind.name().to_owned(),
+        message: failure.message,
+        trap: failure.trap,
+        exit_code: failure.exit_code,
+        error: failure.error.map(Json::into_raw),
+        limit: failure.limit.map(str::to_owned),
+        backtrace: has_frames
+            .then(|| to_raw_value(&failure.backtrace).ok())
+            .flatten(),
+        diagnostics: failure.diagnostics,
+        cut: false,
     }
 }
 
@@ -115,7 +139,7 @@ pub(crate) fn not_started(problem: &Problem) -> Finish {
         cut: false,
     };
     Finish {
-        logs: Some(log_lines(&[line]).to_string()),
+        logs: Some(log_lines(&[line])),
         ..cancelled(None)
     }
 }
@@ -135,24 +159,44 @@ pub(crate) fn record_of(run: NewRun, finish: Finish) -> RunRecord {
     }
 }
 
-fn log_lines(lines: &[LogLine]) -> Value {
-    let line = |line: &LogLine| {
-        let stream = match line.stream {
-            LogStream::Stdout => "stdout",
-            LogStream::Stderr => "stderr",
-        };
-        let at = Time::from(line.at);
-        match line.cut {
-            true => json!({"at": at, "stream": stream, "text": line.text, "cut": true}),
-            false => json!({"at": at, "stream": stream, "text": line.text}),
+/// A log line as it is kept.
+#[derive(Serialize)]
+struct KeptLine<'l> {
+    at: Time,
+    stream: &'static str,
+    text: &'l str,
+    #[serde(skip_serializing_if = "is_whole")]
+    cut: bool,
+}
+
+impl<'l> From<&'l LogLine> for KeptLine<'l> {
+    fn from(line: &'l LogLine) -> Self {
+        Self {
+            at: Time::from(line.at),
+            stream: match line.stream {
+                LogStream::Stdout => "stdout",
+                LogStream::Stderr => "stderr",
+            },
+            text: &line.text,
+            cut: line.cut,
         }
-    };
-    lines.iter().map(line).collect()
+    }
+}
+
+fn is_whole(is_cut: &bool) -> bool {
+    !is_cut
+}
+
+/// The text of the JSON array. Values in between would take many times its memory.
+fn log_lines(lines: &[LogLine]) -> String {
+    let lines: Vec<_> = lines.iter().map(KeptLine::from).collect();
+    // The keys are texts, so writing it does not fail.
+    serde_json::to_string(&lines).unwrap_or_default()
 }
 
 /// Tells the metrics.
 pub(crate) fn count(runs: &Runs, finish: &Finish) {
-    let kind = finish.failure.as_ref().and_then(|it| it["kind"].as_str());
+    let kind = finish.failure.as_ref().map(|it| it.kind.as_str());
     let end = kind.unwrap_or(finish.status.name()).to_lowercase();
     let wall = |usage: &RunUsage| Duration::from_micros(usage.wall_us);
     runs.count(end, finish.usage.as_ref().map(wall));

@@ -66,10 +66,6 @@ async fn queue_durably(
     hold: Hold,
     first: Option<First>,
 ) -> Result<Accepted<Value>, Problem> {
-    let (queued_runs, of_org) = server.store.queued_counts(run.owner.0).await?;
-    if queued_runs >= QUEUED_MAX || of_org >= QUEUED_MAX / 2 {
-        return Err(Problem::of(Kind::AtCapacity));
-    }
     let location = format!("/v1/runs/{}", run.id);
     let body = json!(view(queued(run.clone())));
     let slot = first.as_ref().map(|first| {
@@ -84,7 +80,10 @@ async fn queue_durably(
         };
         (first.slot, kept)
     });
-    server.store.queue_run(run, input, slot).await?;
+    let queueing = server.store.queue_run(run, input, slot, QUEUED_MAX);
+    if !queueing.await? {
+        return Err(Problem::of(Kind::AtCapacity));
+    }
     // The row has it: a run that is taken up may be so by the next server.
     hold.keep();
     server.jobs.queued.notify_one();

@@ -7,13 +7,14 @@ use crate::server::state::Shared;
 use crate::server::state::live::{LiveRun, RunEnd, Stop};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tollgate_runtime::Prepared;
+use tollgate_runtime::{Prepared, Room};
 use tollgate_store::{
     FIRST_ATTEMPT, Finish, Hold, NewRun, NotSettled, Settled, Settlement, StoreError,
 };
@@ -155,8 +156,11 @@ async fn run(server: &Shared, live: &LiveRun, start: Start) -> RunEnd {
         outcome = prepared.start() => Ok(outcome),
     };
     let started_at = live.started_at();
+    // The output stays counted until it is recorded.
+    let mut _room = Room::default();
     let mut finish = match outcome {
         Ok(Ok(mut outcome)) => {
+            _room = mem::take(&mut outcome.room);
             outcome.usage.queue_us += micros(queued);
             outcome.usage.load_us += micros(load);
             ended(outcome, &run, durable != Durable::No, started_at)

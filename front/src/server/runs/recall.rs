@@ -11,7 +11,7 @@ use crate::server::repeated::{Earlier, replay};
 use crate::server::state::Server;
 use crate::server::state::live::RunEnd;
 use axum::response::{IntoResponse, Response};
-use tollgate_store::RunRecord;
+use tollgate_store::{RecordedFailure, RunRecord};
 
 /// Waits for the run where it is still under way.
 pub(crate) async fn answer(
@@ -43,6 +43,6 @@ pub(crate) async fn answer(
 
 fn is_long(record: &RunRecord) -> bool {
     let output = record.output.as_ref().map_or(0, String::len);
-    let failure = record.failure.as_ref().map_or(0, |it| it.to_string().len());
+    let failure = record.failure.as_ref().map_or(0, RecordedFailure::bytes);
     Length::of_json(output + failure) == Length::Long
 }

@@ -1,15 +1,16 @@
 //! Runs as callers and sellers see them.
 
+use crate::problem::cut::brief_error;
 use crate::problem::{Kind, Problem};
 use axum::Json;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use tollgate_runtime::FailureKind;
-use tollgate_store::{FinishStatus, RunRecord, RunStatus, RunUsage};
+use tollgate_store::{FinishStatus, RecordedFailure, RunRecord, RunStatus, RunUsage};
 use utoipa::ToSchema;
 
 /// A run.
@@ -40,7 +41,7 @@ pub(crate) struct RunView {
     cut: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
-    failure: Option<Value>,
+    failure: Option<RecordedFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
     usage: Option<RunUsage>,
@@ -81,7 +82,7 @@ pub(crate) struct FailureRow {
     #[schema(required)]
     function: Option<String>,
     #[schema(value_type = Object)]
-    failure: Value,
+    failure: RecordedFailure,
     #[schema(value_type = Option<Object>, required)]
     usage: Option<RunUsage>,
 }
@@ -109,25 +110,27 @@ pub(crate) fn view(record: RunRecord) -> RunView {
     }
 }
 
-/// A failure as the caller sees it: where a tool was, and what it said to itself, is its owner's.
-fn caller_s(mut failure: Value, is_own: bool) -> Value {
-    if let (false, Some(fields)) = (is_own, failure.as_object_mut()) {
-        fields.shift_remove("backtrace");
-        fields.shift_remove("diagnostics");
+/// A failure as the caller sees it. Where the tool was, and what it said to itself, only its owner sees.
+fn caller_s(failure: RecordedFailure, is_own: bool) -> RecordedFailure {
+    match is_own {
+        true => failure,
+        false => RecordedFailure {
+            backtrace: None,
+            diagnostics: None,
+            ..failure
+        },
     }
-    failure
 }
 
 /// A failed run as the seller sees it. The tool's own words are in it only if the caller shares them: a tool can put its
 /// input into them.
 pub(crate) fn failure_row(record: RunRecord) -> FailureRow {
-    let mut failure = record.failure.unwrap_or_else(|| json!({}));
-    if let (false, Some(fields)) = (record.run.share_diagnostics, failure.as_object_mut()) {
-        fields.shift_remove("diagnostics");
-        fields.shift_remove("error");
-        let kind = fields["kind"].as_str().and_then(RecordedKind::named);
+    let mut failure = record.failure.unwrap_or_default();
+    if !record.run.share_diagnostics {
+        (failure.diagnostics, failure.error) = (None, None);
+        let kind = RecordedKind::named(&failure.kind);
         if !kind.is_some_and(RecordedKind::has_our_message) {
-            fields.insert("message".to_owned(), json!(NOT_SHARED));
+            failure.message = NOT_SHARED.to_owned();
         }
     }
     FailureRow {
@@ -237,9 +240,26 @@ fn succeeded(record: &RunRecord) -> Response {
     response
 }
 
+/// A failure as an answer has it, with the beginning of its error. The whole can be megabytes, and this is made on the
+/// threads that serve everybody.
+fn brief(failure: &RecordedFailure, is_own: bool) -> Value {
+    let error = failure.error.as_ref().map(|error| brief_error(error.get()));
+    let failure = RecordedFailure {
+        error: error.and_then(|error| to_raw_value(&error).ok()),
+        kind: failure.kind.clone(),
+        message: failure.message.clone(),
+        trap: failure.trap.clone(),
+        limit: failure.limit.clone(),
+        backtrace: failure.backtrace.clone().filter(|_| is_own),
+        diagnostics: failure.diagnostics.clone().filter(|_| is_own),
+        ..*failure
+    };
+    json!(failure)
+}
+
 fn failed(record: &RunRecord) -> Problem {
-    let failure = record.failure.clone().unwrap_or_else(|| json!({}));
-    let kind = failure["kind"].as_str().and_then(RecordedKind::named);
+    let failure = record.failure.as_ref();
+    let kind = failure.and_then(|failure| RecordedKind::named(&failure.kind));
     let problem = kind.map_or_else(
         || {
             // The kind is unknown, so neither the tool nor its caller is blamed.
@@ -248,8 +268,9 @@ fn failed(record: &RunRecord) -> Problem {
         },
         RecordedKind::problem,
     );
-    problem
-        .with_run(record.run.id)
-        .with_charged(0)
-        .with_failure(caller_s(failure, record.run.is_own))
+    let problem = problem.with_run(record.run.id).with_charged(0);
+    match failure {
+        Some(failure) => problem.with_failure(brief(failure, record.run.is_own)),
+        None => problem,
+    }
 }

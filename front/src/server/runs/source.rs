@@ -3,7 +3,7 @@
 use crate::problem::Problem;
 use crate::server::edge::turns;
 use crate::server::state::Server;
-use serde_json::{Value, json};
+use serde_json::value::{RawValue, to_raw_value};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,29 +21,28 @@ pub(crate) async fn resolve(
     records: &mut [RunRecord],
 ) -> Result<(), Problem> {
     let give_up_at = Instant::now() + PATIENCE;
-    let mut by_tool: HashMap<Digest, Vec<&mut Vec<Value>>> = HashMap::new();
+    let mut by_tool: HashMap<Digest, Vec<(&mut Box<RawValue>, Vec<Frame>)>> = HashMap::new();
     for record in records {
-        let backtrace = record
-            .failure
-            .as_mut()
-            .and_then(|it| it.get_mut("backtrace"));
-        if let Some(Value::Array(backtrace)) = backtrace {
-            by_tool
-                .entry(record.run.digest)
-                .or_default()
-                .push(backtrace);
-        }
+        let backtrace = record.failure.as_mut().and_then(|it| it.backtrace.as_mut());
+        let Some(backtrace) = backtrace else { continue };
+        let Ok(frames) = serde_json::from_str(backtrace.get()) else {
+            tracing::error!(run_id = %record.run.id, "a record's backtrace cannot be read");
+            continue;
+        };
+        let of_tool = by_tool.entry(record.run.digest).or_default();
+        of_tool.push((backtrace, frames));
     }
     for (digest, backtraces) in by_tool {
-        let frames = backtraces.iter().flat_map(|it| it.iter().map(frame));
+        let frames = backtraces.iter().flat_map(|(_, frames)| frames.clone());
         let resolving = resolved(server, org, digest, frames.collect());
         let Ok(resolved) = timeout_at(give_up_at, resolving).await else {
             return Ok(());
         };
-        let mut frames = resolved?.into_iter();
-        for recorded in backtraces.into_iter().flatten() {
-            if let Some(frame) = frames.next() {
-                *recorded = json!(frame);
+        let mut resolved = resolved?.into_iter();
+        for (backtrace, frames) in backtraces {
+            let frames: Vec<_> = resolved.by_ref().take(frames.len()).collect();
+            if let Ok(frames) = to_raw_value(&frames) {
+                *backtrace = frames;
             }
         }
     }
@@ -71,13 +70,4 @@ async fn resolved(
         frames
     });
     Ok(resolving.await.unwrap_or_default())
-}
-
-fn frame(recorded: &Value) -> Frame {
-    Frame {
-        offset: recorded["offset"].as_u64().unwrap_or(0),
-        function: recorded["function"].as_str().map(str::to_owned),
-        file: None,
-        line: None,
-    }
 }

@@ -21,9 +21,6 @@ use tollgate_store::{Artifact, ArtifactId, Entry, EntryScope, NewEntry, Scope};
 use tollgate_validator::{HOSTS_MAX, is_credential_name, is_host};
 use utoipa::{IntoParams, ToSchema};
 
-/// Entries of a project.
-const ENTRIES_MAX: u64 = 1000;
-
 /// A secret to be kept.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
@@ -106,7 +103,6 @@ pub(crate) async fn set_entry(
         Some(hosts) => named_hosts(hosts)?,
         None => declared(&server, &caller, &name, artifact.as_deref()).await?,
     };
-    check_room(&server, &caller).await?;
     let scope = EntryScope {
         project: caller.owner(),
         artifact: artifact.map(|artifact| artifact.id),
@@ -193,14 +189,6 @@ async fn declared(
         ))
     })?;
     named_hosts(declared)
-}
-
-async fn check_room(server: &Server, caller: &Caller) -> Result<(), Problem> {
-    if server.store.entries_count(caller.owner()).await? < ENTRIES_MAX {
-        return Ok(());
-    }
-    let message = format!("the project has {ENTRIES_MAX} entries; delete some");
-    Err(unprocessable("environment_full", message, None))
 }
 
 /// Forgets a secret, at once. One that is not there is forgotten already.

@@ -7,9 +7,11 @@ pub mod source;
 
 use crate::run::outcome::profile::Profile;
 use crate::usage::Usage;
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use crate::value::Json;
+use serde::{Deserialize, Serialize, Serializer};
+use std::sync::Arc;
 use std::time::SystemTime;
+use tollgate_host_api::budget::{BudgetExhausted, Lease};
 use tollgate_host_api::egress::MISDIRECTED;
 use tollgate_host_api::logs::LogLine;
 use tollgate_host_api::spans::{Attribute, Span};
@@ -18,7 +20,7 @@ use tollgate_host_api::spans::{Attribute, Span};
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The output, or why there is none.
-    pub result: Result<Value, Failure>,
+    pub result: Result<Json, Failure>,
     /// What it used.
     pub usage: Usage,
     /// When its guest started, by the machine's clock.
@@ -29,6 +31,20 @@ pub struct Outcome {
     pub requests: Vec<Span>,
     /// Where its time went, for a run that asked.
     pub profile: Option<Profile>,
+    /// Keeps the text of the output or error counted in the process's memory. Drop it with that text.
+    pub room: Room,
+}
+
+/// Memory that an output is counted in.
+#[derive(Debug, Clone, Default)]
+pub struct Room(#[expect(dead_code, reason = "held until it is dropped")] Option<Arc<Lease>>);
+
+impl Room {
+    /// Takes room for a text. Fails if the process, or this owner's share of it, has none.
+    pub(crate) fn take(mut lease: Lease, text: &str) -> Result<Self, BudgetExhausted> {
+        lease.try_grow(text.len() as u64)?;
+        Ok(Self(Some(Arc::new(lease))))
+    }
 }
 
 impl Outcome {
@@ -42,7 +58,17 @@ impl Outcome {
             logs: Vec::new(),
             requests: Vec::new(),
             profile: None,
+            room: Room::default(),
         }
+    }
+
+    /// The text of the output, or of the tool's own error.
+    pub(crate) fn text(&self) -> &str {
+        let json = self
+            .result
+            .as_ref()
+            .map_or_else(|it| it.error.as_ref(), Some);
+        json.map_or("", Json::text)
     }
 
     /// Credentials that were on their way to where they may not go, each with the request that was refused for it.
@@ -93,7 +119,7 @@ pub struct Failure {
     pub exit_code: Option<u32>,
     /// What a typed function returned as `err`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Value>,
+    pub error: Option<Json>,
     /// The limit that was passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<&'static str>,
@@ -201,7 +227,7 @@ impl Serialize for FailureKind {
 }
 
 /// One call of a backtrace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// Byte offset in the tool's file.
     pub offset: u64,

@@ -4,7 +4,7 @@ use crate::limits::{DEPTH_MAX, Limits};
 use crate::run::outcome::{Failure, FailureKind};
 use crate::value::json_bytes;
 use crate::value::strict::{self, Malformed};
-use crate::value::{OutputRefused, Shape, Type, encode};
+use crate::value::{Json, OutputRefused, Shape, Type, encode};
 use crate::violation::quoted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,10 +17,10 @@ pub(crate) fn typed_output(
     ty: Option<&Type>,
     value: Option<Val>,
     limits: &Limits,
-) -> Result<Value, Failure> {
+) -> Result<Json, Failure> {
     let bytes_max = limits.output_bytes;
     let Some(ty) = ty else {
-        return Ok(Value::Null);
+        return Ok(Value::Null.into());
     };
     match (&ty.shape, value) {
         (Shape::Result { ok, .. }, Some(Val::Result(Ok(value)))) => {
@@ -38,13 +38,13 @@ pub(crate) fn typed_output(
     }
 }
 
-fn side(ty: Option<&Type>, value: Option<&Val>, bytes_max: u64) -> Result<Value, Failure> {
+fn side(ty: Option<&Type>, value: Option<&Val>, bytes_max: u64) -> Result<Json, Failure> {
     match (ty, value) {
         (Some(ty), Some(value)) => within(
             encode(ty, value, bytes_max).map_err(refused(bytes_max))?,
             bytes_max,
         ),
-        (None, None) => Ok(Value::Null),
+        (None, None) => Ok(Value::Null.into()),
         _ => Err(mismatch()),
     }
 }
@@ -56,11 +56,12 @@ fn refused(bytes_max: u64) -> impl Fn(OutputRefused) -> Failure {
     }
 }
 
-fn within(output: Value, bytes_max: u64) -> Result<Value, Failure> {
+/// The text of the output, if it is short enough.
+fn within(output: Value, bytes_max: u64) -> Result<Json, Failure> {
     if json_bytes(&output) > bytes_max {
         Err(too_large(bytes_max))
     } else {
-        Ok(output)
+        Ok(output.into())
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn command_output(
     stdout: &[u8],
     files: Option<Vec<(String, Vec<u8>)>>,
     bytes_max: u64,
-) -> Result<Value, Failure> {
+) -> Result<Json, Failure> {
     let Some(files) = files else {
         return within(text_output(stdout)?, bytes_max);
     };
@@ -156,8 +157,12 @@ mod tests {
 
     #[test]
     fn standard_output_is_json_if_it_parses_else_a_string() {
-        let output =
-            |bytes: &[u8]| command_output(bytes, None, 100).map_err(|failure| failure.kind);
+        let output = |bytes: &[u8]| {
+            let output = command_output(bytes, None, 100);
+            output
+                .map(|json| json.value())
+                .map_err(|failure| failure.kind)
+        };
         assert_eq!(output(b"{\"a\": 1}\n"), Ok(json!({"a": 1})));
         assert_eq!(output(b"hello\n"), Ok(json!("hello\n")));
         assert_eq!(output(b""), Ok(json!("")));

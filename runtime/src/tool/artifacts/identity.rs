@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use wasmtime::Engine;
 
 /// Raised whenever files, facts or checks change their meaning, so that what older programs kept is made again.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// What an engine takes of native code: its exact version, its settings, the machine's instructions.
 pub(crate) fn engine_identity(engine: &Engine) -> [u8; 32] {

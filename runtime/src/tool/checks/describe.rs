@@ -19,8 +19,19 @@ use wasmparser::types::Types;
 /// small file can describe an enormous one.
 const NODES_MAX: usize = 10_000;
 
-/// The most bytes of names and documentation in them, for the same reason.
+/// The most bytes of names and documentation in them, as JSON, for the same reason. JSON takes six bytes for a control
+/// character.
 const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// The length of a text in JSON, without the quotes.
+pub(super) fn json_bytes_of(text: &String) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    });
+    bytes.sum()
+}
 
 /// Turns a component's types into ours, with their documentation.
 pub(crate) struct Describer<'a> {
@@ -133,7 +144,7 @@ impl<'a> Describer<'a> {
         let none = TypeDocs::default();
         let type_docs = self.type_docs(&docs, id, scope).unwrap_or(&none);
         let items = &type_docs.items;
-        self.take(0, type_docs.docs.as_ref().map_or(0, String::len))?;
+        self.take(0, type_docs.docs.as_ref().map_or(0, json_bytes_of))?;
         let types = self.types;
         let shape = match &types[id] {
             ComponentDefinedType::Primitive(primitive) => primitive_shape(*primitive)?,
@@ -242,7 +253,7 @@ impl<'a> Describer<'a> {
         items: &HashMap<String, String>,
         nodes: usize,
     ) -> Result<(), Violation> {
-        let docs_bytes = items.get(name.as_str()).map_or(0, String::len);
+        let docs_bytes = items.get(name.as_str()).map_or(0, json_bytes_of);
         self.take(nodes, name.len() + docs_bytes)
     }
 
@@ -282,4 +293,17 @@ fn primitive_shape(primitive: PrimitiveValType) -> Result<Shape, Violation> {
         PrimitiveValType::String => Shape::String,
         PrimitiveValType::ErrorContext => return Err(unsupported("error contexts")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::json_bytes_of;
+
+    #[test]
+    fn text_is_counted_as_json() {
+        for text in ["plain", "\u{1}\u{1f}", "\"\\", "ü\u{7f}"] {
+            let json = serde_json::Value::from(text).to_string();
+            assert_eq!(json_bytes_of(&text.to_owned()) + 2, json.len(), "{json}");
+        }
+    }
 }

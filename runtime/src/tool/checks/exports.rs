@@ -1,7 +1,7 @@
 //! 9. Exports: the functions a tool offers, their types, and that each name means one.
 
 use super::Kind;
-use super::describe::Describer;
+use super::describe::{Describer, json_bytes_of};
 use super::kind::is_run_interface;
 use crate::tool::command::CommandPlan;
 use crate::tool::docs::PackageDocs;
@@ -277,7 +277,7 @@ impl Found<'_> {
             .docs()
             .function(scope, self.function)
             .map(str::to_owned);
-        describer.take(0, description.as_ref().map_or(0, String::len))?;
+        describer.take(0, description.as_ref().map_or(0, json_bytes_of))?;
         let (interface, function) = (scope.map(str::to_owned), self.function.to_owned());
         let signature = Signature::Typed {
             interface,

@@ -81,7 +81,9 @@ statements! { CATALOGUE:
     ORDER BY artifact_id DESC LIMIT 1 OFFSET ?2");
     ARTIFACTS_OF_ORG = both("SELECT COUNT(*) FROM artifacts WHERE org_id = ?1");
     /// Bytes of an org's tools, each once, and whether one of them is `?2`.
-    STORED_BY_ORG = both("SELECT COALESCE(SUM(size_bytes), 0) AS used,
+    STORED_BY_ORG = both("SELECT COALESCE(SUM(size_bytes), 0)
+            + (SELECT COALESCE(SUM(about_bytes), 0) FROM drafts WHERE org_id = ?1)
+            + (SELECT COALESCE(SUM(about_bytes), 0) FROM releases WHERE org_id = ?1) AS used,
         COALESCE(SUM(CASE WHEN digest = ?2 THEN 1 ELSE 0 END), 0) AS of_digest
     FROM (
         SELECT digest, size_bytes FROM drafts WHERE org_id = ?1
@@ -94,8 +96,8 @@ statements! { CATALOGUE:
     INSERT_DRAFT = both("INSERT INTO drafts (org_id, artifact_id, digest, size_bytes, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (org_id, artifact_id) DO NOTHING");
     DELETE_DRAFT = both("DELETE FROM drafts WHERE org_id = ?1 AND artifact_id = ?2");
-    ASK_VALIDATION = both("UPDATE drafts SET verdict = 'PENDING', violations = '[]', notes = '[]', about = NULL, version = NULL,
-        asked_at = ?3, judgings = 0
+    ASK_VALIDATION = both("UPDATE drafts SET verdict = 'PENDING', violations = '[]', notes = '[]', about = NULL, about_bytes = 0,
+        terms = NULL, words = '', version = NULL, asked_at = ?3, judgings = 0
     WHERE org_id = ?1 AND artifact_id = ?2 AND (verdict IS NULL OR verdict <> 'PENDING')");
     PENDING_VALIDATIONS = both("SELECT org_id, artifact_id FROM drafts WHERE verdict = 'PENDING' ORDER BY asked_at");
     BEGIN_JUDGING = both("UPDATE drafts SET judgings = judgings + 1
@@ -106,16 +108,27 @@ statements! { CATALOGUE:
         "UPDATE drafts SET judgings = GREATEST(0, judgings - 1)
     WHERE org_id = ?1 AND artifact_id = ?2 AND verdict = 'PENDING'",
     );
-    RECORD_VERDICT = both("UPDATE drafts SET verdict = ?4, violations = ?5, notes = ?6, about = ?7, version = ?8, log = ?9
+    RECORD_VERDICT = both("UPDATE drafts SET verdict = ?4, violations = ?5, notes = ?6, about = ?7, version = ?8, log = ?9,
+        about_bytes = ?10, terms = ?11, words = ?12
     WHERE org_id = ?1 AND artifact_id = ?2 AND digest = ?3 AND verdict = 'PENDING'");
-    DRAFT_TO_PUBLISH = both("SELECT digest, size_bytes, verdict, violations, notes, about, version, log
+    DRAFT_TO_PUBLISH = both("SELECT digest, verdict, violations, notes, NULL AS no_about, version, terms, asked_at
     FROM drafts WHERE org_id = ?1 AND artifact_id = ?2");
+    /// True if the draft is the one that was validated at `?4`, and the active release is `?6` or, for `?5`, none.
+    PLAN_HOLDS = both("SELECT EXISTS (
+        SELECT 1 FROM drafts d JOIN artifacts a ON a.org_id = d.org_id AND a.artifact_id = d.artifact_id
+        WHERE d.org_id = ?1 AND d.artifact_id = ?2 AND d.digest = ?3 AND d.asked_at = ?4 AND d.verdict = 'ADMITTED'
+            AND COALESCE(a.active_release_id, ?5) = ?6)");
 
     // Releases.
     VERSIONS = both("SELECT version FROM releases WHERE org_id = ?1 AND artifact_id = ?2");
-    INSERT_RELEASE = both("INSERT INTO releases (org_id, artifact_id, release_id, version, digest, about, log, created_at, widens, size_bytes, terms)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
-    ACTIVATE = both("UPDATE artifacts SET active_release_id = ?3, words = ?4 WHERE org_id = ?1 AND artifact_id = ?2");
+    /// Copies the draft.
+    INSERT_RELEASE = both("INSERT INTO releases (org_id, artifact_id, release_id, version, widens, created_at, digest, size_bytes,
+        about, about_bytes, terms, words, log)
+    SELECT org_id, artifact_id, ?3, ?4, ?5, ?6, digest, size_bytes, about, about_bytes, terms, words, log
+    FROM drafts WHERE org_id = ?1 AND artifact_id = ?2");
+    ACTIVATE = both("UPDATE artifacts SET active_release_id = r.release_id, words = r.words FROM releases r
+    WHERE artifacts.org_id = ?1 AND artifacts.artifact_id = ?2
+        AND r.org_id = ?1 AND r.artifact_id = ?2 AND r.release_id = ?3");
     LIST = both("UPDATE artifacts SET listed = 1 WHERE org_id = ?1 AND artifact_id = ?2");
     RELEASES = both("SELECT r.release_id, r.version, r.digest, r.terms, r.widens, r.created_at AS released_at,
         (a.active_release_id = r.release_id) AS active
@@ -123,7 +136,7 @@ statements! { CATALOGUE:
     JOIN artifacts a ON a.artifact_id = r.artifact_id
     WHERE r.org_id = ?1 AND r.artifact_id = ?2 AND r.release_id < ?3
     ORDER BY r.release_id DESC LIMIT ?4");
-    RELEASE = both("SELECT r.release_id, r.version, r.digest, r.terms, r.about, r.widens, r.created_at AS released_at,
+    RELEASE = both("SELECT r.release_id, r.version, r.digest, r.terms, r.widens, r.created_at AS released_at,
         (a.active_release_id = r.release_id) AS active
     FROM releases r
     JOIN artifacts a ON a.artifact_id = r.artifact_id
@@ -138,7 +151,7 @@ statements! { CATALOGUE:
     WHERE a.artifact_id = ?1
     ORDER BY r.release_id DESC LIMIT ?3");
     /// What is active beside a draft that is to be published.
-    ACTIVE_TERMS = both("SELECT r.terms FROM artifacts a
+    ACTIVE_TERMS = both("SELECT r.release_id, r.terms FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
     WHERE a.org_id = ?1 AND a.artifact_id = ?2");
     DIGESTS_OF_LATEST_RUNS = both(concat!(

@@ -72,7 +72,7 @@ statements! { RUNS_AND_ANSWERS:
         timeout_ms, is_own, share_diagnostics, input_sha256, input_bytes, created_at, price, seller_id, session_id,
         attempt, status, started_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)");
-    FORGET_RUN = both("DELETE FROM runs WHERE org_id = ?1 AND project_id = ?2 AND run_id = ?3");
+    FORGET_RUN = both("DELETE FROM runs WHERE org_id = ?1 AND project_id = ?2 AND run_id = ?3 RETURNING status");
     FORGET_SLOT_OF_RUN = both("DELETE FROM idempotency WHERE org_id = ?1 AND project_id = ?2 AND run_id = ?3
     RETURNING COALESCE(octet_length(body), 0) + 256");
     /// An answer that is too old to be sent again.
@@ -95,10 +95,10 @@ statements! { RUNS_AND_ANSWERS:
     WHERE status = 'QUEUED' AND encode(org_id, 'hex') NOT IN (SELECT json_array_elements_text(?1::json))
     ORDER BY run_id LIMIT 1",
     );
-    /// All that are queued, and those of an org.
-    QUEUED_COUNTS = both("SELECT COUNT(*) AS queued,
-        COALESCE(SUM(CASE WHEN org_id = ?1 THEN 1 ELSE 0 END), 0) AS of_org
-    FROM runs WHERE status = 'QUEUED'");
+    QUEUED_BY_ORG = differ(
+        "SELECT org_id, COUNT(*) FROM runs INDEXED BY runs_queued WHERE status = 'QUEUED' GROUP BY org_id",
+        "SELECT org_id, COUNT(*) FROM runs WHERE status = 'QUEUED' GROUP BY org_id",
+    );
     CLAIM_RUN = both("UPDATE runs SET status = 'RUNNING', attempt = attempt + 1, started_at = ?4
     WHERE org_id = ?1 AND project_id = ?2 AND run_id = ?3 AND status = 'QUEUED'");
     RUN_INPUT = both("SELECT input FROM run_inputs WHERE org_id = ?1 AND run_id = ?2");

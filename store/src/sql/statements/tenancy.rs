@@ -15,6 +15,7 @@ statements! { TENANCY:
     // Caps. Each counts no further than its last value.
     COUNT_PROJECTS = both("SELECT COUNT(*) FROM (SELECT 1 FROM projects WHERE org_id = ?1 LIMIT ?2) AS counted");
     COUNT_BUDGETS = both("SELECT COUNT(*) FROM (SELECT 1 FROM budgets WHERE org_id = ?1 LIMIT ?2) AS counted");
+    COUNT_ENTRIES = both("SELECT COUNT(*) FROM (SELECT 1 FROM environment WHERE org_id = ?1 LIMIT ?2) AS counted");
     COUNT_RELEASES = both("SELECT COUNT(*) FROM (SELECT 1 FROM releases WHERE org_id = ?1 AND artifact_id = ?2 LIMIT ?3) AS counted");
     /// Those that have not ended, or not before `?2`: two ranges of one index.
     COUNT_KEYS = both("SELECT COUNT(*) FROM (
@@ -70,7 +71,8 @@ statements! { TENANCY:
     FROM environment
     WHERE org_id = ?1 AND project_id = ?2 AND (name > ?3 OR (name = ?3 AND artifact_id > ?4))
     ORDER BY name, artifact_id LIMIT ?5");
-    ENTRIES_COUNT = both("SELECT COUNT(*) FROM environment WHERE org_id = ?1 AND project_id = ?2");
+    HAS_ENTRY = both("SELECT EXISTS (SELECT 1 FROM environment
+    WHERE org_id = ?1 AND project_id = ?2 AND artifact_id = ?3 AND name = ?4)");
     /// The artifact's own entries come first.
     /// The secrets with those names, for the artifact or for all artifacts. `?5` is a JSON array of names.
     SECRETS = differ(

@@ -7,6 +7,7 @@ use serde_json::json;
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tollgate_tests::server::{Caller, JSON, Server};
 use tollgate_tests::{holds_within, packed};
@@ -48,6 +49,54 @@ fn of_what_tools_say_take_no_more_than_the_org_s_share() {
         })
         .collect();
     are_bounded(&server, (&noisy, &paths), (&quiet, &other));
+}
+
+/// A tool of 200 bytes whose `err` is 116,000 records: a megabyte as JSON, and forty times that as parsed values.
+const LARGE_ERROR: &str = r#"(component
+    (core module $m
+        (memory (export "mem") 8)
+        (func (export "f") (result i32)
+            (i32.store8 (i32.const 0) (i32.const 1))
+            (i32.store (i32.const 4) (i32.const 16))
+            (i32.store (i32.const 8) (i32.const 116000))
+            (i32.const 0)))
+    (core instance $i (instantiate $m))
+    (type $t (record (field "a" u8)))
+    (export $r "r" (type $t))
+    (type $ft (func (result (result (error (list $r))))))
+    (func $f (type $ft) (canon lift (core func $i "f") (memory $i "mem")))
+    (export "f" (func $f)))"#;
+
+/// As parsed values, these errors take more than a gigabyte together.
+#[test]
+fn of_runs_that_fail_take_the_memory_of_their_text() {
+    const RUNS: usize = 60;
+    let _machine = crate::MACHINE.blocking_lock();
+    let server = Server::start();
+    let (noisy, quiet) = (server.org("noisy"), server.org("quiet"));
+    let tool = published(&noisy, &packed(LARGE_ERROR, "name = \"failing\"\n"));
+    let other = published(&quiet, &quick("quick", "1.0.0"));
+    noisy.run(&tool, &json!({"input": {}})).expect(502);
+    let (before, most) = (resident_bytes(&server), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let failing: Vec<_> = (0..RUNS)
+            .map(|_| scope.spawn(|| noisy.run(&tool, &json!({"input": {}})).status))
+            .collect();
+        while failing.iter().any(|run| !run.is_finished()) {
+            quiet.run(&other, &json!({"input": null})).expect(200);
+            most.fetch_max(resident_bytes(&server), Ordering::Relaxed);
+        }
+        for run in failing {
+            assert_eq!(run.join().expect("no panic"), 502);
+        }
+    });
+    let growth = most.into_inner().saturating_sub(before);
+    assert!(growth < GROWTH_BYTES_MAX, "{} MiB", growth >> 20);
+    let failures = noisy
+        .get(&format!("/v1/artifacts/{tool}/failures"))
+        .expect(200);
+    let error = &failures["items"][0]["failure"]["error"];
+    assert_eq!(error, &json!(null), "the caller does not share it");
 }
 
 /// One org requests these paths many times and reads no answer, while another org runs a tool.

@@ -144,8 +144,13 @@ CREATE TABLE drafts (
     verdict TEXT,
     violations TEXT NOT NULL DEFAULT '[]',
     notes TEXT NOT NULL DEFAULT '[]',
-    -- The description of an admitted tool, and the version of its next release.
+    -- The description of an admitted tool, with its length. It can be megabytes, so parts of it have columns of their own.
     about TEXT,
+    about_bytes BIGINT NOT NULL DEFAULT 0,
+    -- The part that a subscriber agrees to, and the part that a search looks in.
+    terms TEXT,
+    words TEXT NOT NULL DEFAULT '',
+    -- The version of its next release.
     version TEXT,
     log TEXT NOT NULL DEFAULT '',
     asked_at BIGINT,
@@ -156,7 +161,7 @@ CREATE TABLE drafts (
 );
 CREATE INDEX drafts_pending ON drafts (asked_at) WHERE verdict = 'PENDING';
 -- The bytes that an org keeps are added up without reading descriptions.
-CREATE INDEX drafts_by_digest ON drafts (org_id, digest, size_bytes);
+CREATE INDEX drafts_by_digest ON drafts (org_id, digest, size_bytes, about_bytes);
 CREATE INDEX drafts_of_tool ON drafts (digest);
 
 CREATE TABLE releases (
@@ -167,8 +172,10 @@ CREATE TABLE releases (
     digest BYTEA NOT NULL,
     size_bytes BIGINT NOT NULL,
     about TEXT NOT NULL,
+    about_bytes BIGINT NOT NULL,
     -- The part of the description that a subscriber agrees to. Every run reads it.
     terms TEXT NOT NULL,
+    words TEXT NOT NULL,
     -- A JSON array: terms that are wider than those of the release that was active before.
     widens TEXT NOT NULL,
     log TEXT NOT NULL,
@@ -176,7 +183,7 @@ CREATE TABLE releases (
     PRIMARY KEY (org_id, artifact_id, release_id)
 );
 CREATE UNIQUE INDEX releases_by_version ON releases (org_id, artifact_id, version);
-CREATE INDEX releases_by_digest ON releases (org_id, digest, size_bytes);
+CREATE INDEX releases_by_digest ON releases (org_id, digest, size_bytes, about_bytes);
 CREATE INDEX releases_of_tool ON releases (digest);
 
 -- An artifact's picture, as SVG.
