@@ -51,3 +51,28 @@ impl<T: IntoResponse> IntoResponse for Shown<T> {
 pub(crate) fn end(response: &mut Response) {
     response.extensions_mut().remove::<Showing>();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Json;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn an_org_makes_one_long_answer_until_it_is_counted() {
+        let (turns, unsent) = (Turns::default(), Unsent::new(1 << 20));
+        let (noisy, quiet) = (OrgId::new(), OrgId::new());
+        let soon = Duration::from_millis(50);
+        let showing = Showing::new(&turns, &unsent, (noisy, false)).await;
+        let showing = Some(showing.expect("nothing is unread"));
+        let body = Json(serde_json::json!([]));
+        let mut response = Shown { body, showing }.into_response();
+        let second = Showing::new(&turns, &unsent, (noisy, false));
+        assert!(tokio::time::timeout(soon, second).await.is_err());
+        let other = Showing::new(&turns, &unsent, (quiet, false)).await;
+        assert!(other.is_ok(), "another org has a turn of its own");
+        end(&mut response);
+        let second = Showing::new(&turns, &unsent, (noisy, false)).await;
+        assert!(second.is_ok());
+    }
+}
