@@ -90,17 +90,31 @@ fn an_org_has_as_many_artifacts_as_it_may_and_no_more() {
     uploaded(&server.caller(&publisher.key), &quick("three", "1.0.0"));
 }
 
+/// The bytes of a published tool's description, which a refusal tells.
+fn description_bytes(tool: &[u8]) -> usize {
+    let server = Server::start_with(&[(BYTES, &tool.len().to_string())]);
+    let caller = server.org("caller");
+    published(&caller, tool);
+    let refused = caller.upload(&quick("two", "1.0.0")).expect(422);
+    let message = text(&refused["violations"][0], "message");
+    let (_, kept) = message.split_once("keeps ").expect("what is kept");
+    let (kept, _) = kept.split_once(' ').expect("a number");
+    kept.parse::<usize>().expect("a number") - tool.len()
+}
+
 #[test]
 fn an_org_keeps_as_many_bytes_as_it_may_and_not_one_more() {
     let [one, two, more] = ["one", "two", "six"].map(|name| quick(name, "1.0.0"));
     let size = one.len();
     assert!(two.len() == size && more.len() == size, "names of a length");
-    let server = Server::start_with(&[(BYTES, &(2 * size).to_string())]);
+    // A published tool's description counts, too.
+    let about = description_bytes(&one);
+    let both = 2 * size + about;
+    let server = Server::start_with(&[(BYTES, &both.to_string())]);
     let (caller, other) = (server.org("caller"), server.org("other"));
     let sibling = sibling(&caller);
     let first = published(&caller, &one);
     let second = uploaded(&sibling, &two);
-    let both = 2 * size;
     let (kept, has) = (
         format!("keeps {both} bytes of tools, of {both}"),
         format!("this tool has {size}"),

@@ -95,8 +95,8 @@ fn of_runs_that_fail_take_the_memory_of_their_text() {
     let failures = noisy
         .get(&format!("/v1/artifacts/{tool}/failures"))
         .expect(200);
-    let error = &failures["items"][0]["failure"]["error"];
-    assert_eq!(error, &json!(null), "the caller does not share it");
+    let failure = &failures["items"][0]["failure"];
+    assert!(failure["kind"] == "error" && failure["error"].is_array());
 }
 
 /// One org requests these paths many times and reads no answer, while another org runs a tool.
