@@ -209,7 +209,7 @@ fn add(operation: &mut Operation, kind: Kind) {
             .description
             .push_str(&format!("{separator}\"{}\"", row.detail));
     }
-    if let Some(content) = response.content.get_mut("application/problem+json") {
+    if let Some(RefOr::T(content)) = response.content.get_mut("application/problem+json") {
         content
             .examples
             .insert(row.code.to_owned(), RefOr::T(example));
@@ -227,10 +227,10 @@ fn add(operation: &mut Operation, kind: Kind) {
 
 fn add_header(response: &mut Response, name: &str, of: Type, description: &str) {
     let header = HeaderBuilder::new()
-        .schema(Object::with_type(of))
+        .schema(Some(Object::with_type(of)))
         .description(Some(description))
         .build();
-    response.headers.insert(name.to_owned(), header);
+    response.headers.insert(name.to_owned(), header.into());
 }
 
 /// Every answer to a caller that is known says how the limits stand that the request was counted by, where there are any.
@@ -271,7 +271,7 @@ fn add_idempotency_key(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     if parameters
         .iter()
-        .any(|parameter| parameter.name == "Idempotency-Key")
+        .any(|it| matches!(it, RefOr::T(parameter) if parameter.name == "Idempotency-Key"))
     {
         return;
     }
@@ -286,5 +286,5 @@ fn add_idempotency_key(operation: &mut Operation) {
         .required(Required::False)
         .schema(Some(openapi::Schema::Object(schema)))
         .build();
-    parameters.push(parameter);
+    parameters.push(parameter.into());
 }

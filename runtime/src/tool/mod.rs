@@ -8,7 +8,7 @@ pub mod docs;
 pub(crate) mod interface;
 pub(crate) mod loading;
 pub mod manifest;
-mod native;
+pub(crate) mod native;
 pub(crate) mod observer;
 pub(crate) mod rejected;
 pub mod seller_schema;
@@ -19,9 +19,9 @@ use crate::guest::RunState;
 use crate::limits::Limits;
 use crate::tool::checks::{Admissible, Kind};
 use crate::tool::interface::Signature;
+use crate::tool::native::NativeCode;
 use crate::tool::setup::Setup;
 use crate::violation::{Violation, quoted};
-use std::fs::File;
 use std::sync::Arc;
 use tollgate_host_api::Guest;
 use tollgate_host_api::egress::allow::Allow;
@@ -53,11 +53,11 @@ pub(crate) enum Program {
 }
 
 impl Compiled {
-    /// Links native code of an admitted tool: a file that holds the engine's code first, and that nobody writes to.
+    /// Links native code of an admitted tool.
     pub(crate) fn link(
         setup: &Setup,
         admissible: Admissible,
-        code: &File,
+        code: NativeCode<'_>,
         code_bytes: u64,
     ) -> Result<Self, Violation> {
         let program = program(setup, &admissible, code)?;
@@ -88,11 +88,16 @@ impl Compiled {
     }
 }
 
-fn program(setup: &Setup, admissible: &Admissible, code: &File) -> Result<Program, Violation> {
+fn program(
+    setup: &Setup,
+    admissible: &Admissible,
+    code: NativeCode<'_>,
+) -> Result<Program, Violation> {
     match admissible.kind {
         Kind::Typed | Kind::Command => {
-            let component =
-                native::component(&setup.engine, code).map_err(|error| compile_failed(&error))?;
+            let component = code
+                .component(&setup.engine)
+                .map_err(|error| compile_failed(&error))?;
             let pre = setup
                 .component_linker
                 .instantiate_pre(&component)
@@ -118,8 +123,9 @@ fn program(setup: &Setup, admissible: &Admissible, code: &File) -> Result<Progra
             Ok(Program::Component(pre, exports))
         }
         Kind::Preview1Command => {
-            let module =
-                native::module(&setup.engine, code).map_err(|error| compile_failed(&error))?;
+            let module = code
+                .module(&setup.engine)
+                .map_err(|error| compile_failed(&error))?;
             let pre = setup
                 .module_linker
                 .instantiate_pre(&module)

@@ -7,35 +7,49 @@ use std::path::PathBuf;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
-/// A component's code: what a compiler of ours wrote, in a file that starts with it and is never written to again.
-pub(crate) fn component(engine: &Engine, code: &File) -> wasmtime::Result<Component> {
-    // SAFETY: the caller has the file from a compiler of ours, just now or under its keyed hash; the engine refuses
-    // code of other engines. By this path it is the file that was looked at, whatever has its name by now.
-    unsafe { Component::deserialize_file(engine, path(code)) }.or_else(|error| {
-        let bytes = whole(code).ok_or(error)?;
-        // SAFETY: as above.
-        unsafe { Component::deserialize(engine, bytes) }
-    })
-}
+/// A file that begins with code of this program's own compiler. A path by its descriptor leads to the same file, whatever
+/// has its name by now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NativeCode<'f>(&'f File);
 
-/// A module's code, likewise.
-pub(crate) fn module(engine: &Engine, code: &File) -> wasmtime::Result<Module> {
-    // SAFETY: as for a component.
-    unsafe { Module::deserialize_file(engine, path(code)) }.or_else(|error| {
-        let bytes = whole(code).ok_or(error)?;
-        // SAFETY: as for a component.
-        unsafe { Module::deserialize(engine, bytes) }
-    })
-}
+impl<'f> NativeCode<'f> {
+    /// # Safety
+    ///
+    /// This program's compiler wrote the file, which the caller knows because it has just been written or because its
+    /// keyed hash was checked. Nobody writes to the file any more.
+    pub(crate) unsafe fn trusted(file: &'f File) -> Self {
+        Self(file)
+    }
 
-fn path(code: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", code.as_raw_fd()))
-}
+    /// Loads a component. The engine refuses code of other engines.
+    pub(crate) fn component(self, engine: &Engine) -> wasmtime::Result<Component> {
+        // SAFETY: the code is trusted.
+        unsafe { Component::deserialize_file(engine, self.path()) }.or_else(|error| {
+            let bytes = self.whole().ok_or(error)?;
+            // SAFETY: the code is trusted.
+            unsafe { Component::deserialize(engine, bytes) }
+        })
+    }
 
-/// The file's bytes, for where it cannot be mapped as code: a file system mounted `noexec`.
-fn whole(code: &File) -> Option<Vec<u8>> {
-    let length = usize::try_from(code.metadata().ok()?.len()).ok()?;
-    let mut bytes = vec![0; length];
-    code.read_exact_at(&mut bytes, 0).ok()?;
-    Some(bytes)
+    /// Loads a module. The engine refuses code of other engines.
+    pub(crate) fn module(self, engine: &Engine) -> wasmtime::Result<Module> {
+        // SAFETY: the code is trusted.
+        unsafe { Module::deserialize_file(engine, self.path()) }.or_else(|error| {
+            let bytes = self.whole().ok_or(error)?;
+            // SAFETY: the code is trusted.
+            unsafe { Module::deserialize(engine, bytes) }
+        })
+    }
+
+    fn path(self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+
+    /// The file's bytes, for a file system mounted `noexec`, whose files cannot be mapped as code.
+    fn whole(self) -> Option<Vec<u8>> {
+        let length = usize::try_from(self.0.metadata().ok()?.len()).ok()?;
+        let mut bytes = vec![0; length];
+        self.0.read_exact_at(&mut bytes, 0).ok()?;
+        Some(bytes)
+    }
 }

@@ -14,6 +14,9 @@ use tollgate_store::{Digest, OrgId, RunRecord};
 /// How long tools' debug sections may be read for an answer: they are the seller's input, too.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A record's backtrace, with its calls parsed.
+type Backtrace<'r> = (&'r mut Box<RawValue>, Vec<Frame>);
+
 /// Adds file and line to records' backtraces, as far as the tools carry them and there is time.
 pub(crate) async fn resolve(
     server: &Server,
@@ -21,7 +24,7 @@ pub(crate) async fn resolve(
     records: &mut [RunRecord],
 ) -> Result<(), Problem> {
     let give_up_at = Instant::now() + PATIENCE;
-    let mut by_tool: HashMap<Digest, Vec<(&mut Box<RawValue>, Vec<Frame>)>> = HashMap::new();
+    let mut by_tool: HashMap<Digest, Vec<Backtrace<'_>>> = HashMap::new();
     for record in records {
         let backtrace = record.failure.as_mut().and_then(|it| it.backtrace.as_mut());
         let Some(backtrace) = backtrace else { continue };

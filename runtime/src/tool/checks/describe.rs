@@ -24,7 +24,7 @@ const NODES_MAX: usize = 10_000;
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// The length of a text in JSON, without the quotes.
-pub(super) fn json_bytes_of(text: &String) -> usize {
+pub(super) fn json_bytes_of(text: &str) -> usize {
     let bytes = text.bytes().map(|byte| match byte {
         b'"' | b'\\' => 2,
         0..0x20 => 6,
@@ -144,7 +144,7 @@ impl<'a> Describer<'a> {
         let none = TypeDocs::default();
         let type_docs = self.type_docs(&docs, id, scope).unwrap_or(&none);
         let items = &type_docs.items;
-        self.take(0, type_docs.docs.as_ref().map_or(0, json_bytes_of))?;
+        self.take(0, type_docs.docs.as_deref().map_or(0, json_bytes_of))?;
         let types = self.types;
         let shape = match &types[id] {
             ComponentDefinedType::Primitive(primitive) => primitive_shape(*primitive)?,
@@ -253,7 +253,9 @@ impl<'a> Describer<'a> {
         items: &HashMap<String, String>,
         nodes: usize,
     ) -> Result<(), Violation> {
-        let docs_bytes = items.get(name.as_str()).map_or(0, json_bytes_of);
+        let docs_bytes = items
+            .get(name.as_str())
+            .map_or(0, |docs| json_bytes_of(docs));
         self.take(nodes, name.len() + docs_bytes)
     }
 
@@ -303,7 +305,7 @@ mod tests {
     fn text_is_counted_as_json() {
         for text in ["plain", "\u{1}\u{1f}", "\"\\", "ü\u{7f}"] {
             let json = serde_json::Value::from(text).to_string();
-            assert_eq!(json_bytes_of(&text.to_owned()) + 2, json.len(), "{json}");
+            assert_eq!(json_bytes_of(text) + 2, json.len(), "{json}");
         }
     }
 }

@@ -277,7 +277,7 @@ impl Found<'_> {
             .docs()
             .function(scope, self.function)
             .map(str::to_owned);
-        describer.take(0, description.as_ref().map_or(0, json_bytes_of))?;
+        describer.take(0, description.as_deref().map_or(0, json_bytes_of))?;
         let (interface, function) = (scope.map(str::to_owned), self.function.to_owned());
         let signature = Signature::Typed {
             interface,

@@ -9,6 +9,7 @@ use crate::tool::Compiled;
 use crate::tool::artifacts::{ArtifactCache, ArtifactRefusal, Artifacts, Kept, set_identity};
 use crate::tool::checks::Admissible;
 use crate::tool::compile::{CompileFailure, Compiler, Order};
+use crate::tool::native::NativeCode;
 use crate::tool::observer::{Observed, Observer};
 use crate::tool::rejected::Rejected;
 use crate::tool::setup::Setup;
@@ -331,7 +332,9 @@ impl Loading {
     fn load_kept(&self, digest: ToolDigest) -> Option<Compiled> {
         let started = Instant::now();
         let kept = self.kept(&digest)?;
-        match Compiled::link(&self.setup, kept.admissible, &kept.file, kept.code_bytes) {
+        // SAFETY: the file's keyed hash was checked when it was opened.
+        let code = unsafe { NativeCode::trusted(&kept.file) };
+        match Compiled::link(&self.setup, kept.admissible, code, kept.code_bytes) {
             Ok(compiled) => {
                 let took = started.elapsed();
                 self.observe(Observed::Loaded { digest, took });
@@ -366,9 +369,13 @@ impl Loading {
             Some((artifacts, written.map_err(not_kept).ok()?))
         });
         let Some((artifacts, unnamed)) = written else {
-            return Compiled::link(&self.setup, admissible, &code, code_bytes).map_err(one);
+            // SAFETY: the compiler has just written it.
+            let code = unsafe { NativeCode::trusted(&code) };
+            return Compiled::link(&self.setup, admissible, code, code_bytes).map_err(one);
         };
-        let compiled = Compiled::link(&self.setup, admissible, unnamed.file(), code_bytes);
+        // SAFETY: it is a copy of what the compiler has just written.
+        let code = unsafe { NativeCode::trusted(unnamed.file()) };
+        let compiled = Compiled::link(&self.setup, admissible, code, code_bytes);
         let compiled = compiled.map_err(one)?;
         let loaded: HashSet<_> = self.tools.iter().map(|it| it.0.to_string()).collect();
         if let Err(error) = artifacts.keep(&digest, owner, unnamed, |tool| loaded.contains(tool)) {
