@@ -4,6 +4,7 @@
 //! instantiated many times, so counts are kept per definition and multiplied where it is instantiated: a
 //! 1 KiB file that doubles at each of 24 levels is seen as 16 million instances without making one.
 
+mod counted;
 mod definition;
 mod kinds;
 mod type_depth;
