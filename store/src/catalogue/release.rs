@@ -136,16 +136,18 @@ impl Store {
         (org, id): (OrgId, ArtifactId),
         release: Option<ReleaseId>,
     ) -> Result<Option<ShownRelease>, StoreError> {
-        let activating = self.change_artifact(id, move |transaction| {
+        // An org changes one artifact's release at a time, so that many do not fill a transaction.
+        let turn = self.making.of(org).await;
+        let activating = self.change_artifact_in(turn, id, move |transaction| {
             activate(transaction, (org, id), release)
         });
         let Some(release) = activating.await? else {
             return Ok(None);
         };
-        // The row is parsed beside the writer.
+        // Terms can be hundreds of kilobytes, which are read and parsed in the org's turn for lists.
         let active = sql::query(statements::RELEASE).bind(org).bind(id);
         let active = active.bind(release);
-        let reading = self.readers.read(move |connection| {
+        let reading = self.list_readers.read(org, move |connection| {
             let row = active.optional(connection)?;
             row.as_ref().map(shown).transpose()
         });

@@ -226,16 +226,14 @@ impl Store {
         artifact: ArtifactId,
         id: ReleaseId,
     ) -> Result<Option<Release>, StoreError> {
-        let row = self
-            .readers
-            .optional(
-                sql::query(statements::RELEASE_OF_ARTIFACT)
-                    .bind(artifact)
-                    .bind(id),
-            )
-            .await?;
-        let release = row.as_ref().map(|row| release_in(row, false));
-        Ok(release.transpose()?)
+        let query = sql::query(statements::RELEASE_OF_ARTIFACT);
+        let query = query.bind(artifact).bind(id);
+        // Terms can be hundreds of kilobytes, so they are parsed where nobody waits for the thread.
+        let reading = self.readers.read(move |connection| {
+            let row = query.optional(connection)?;
+            row.map(|row| release_in(&row, false)).transpose()
+        });
+        reading.await
     }
 
     /// Some releases of an artifact before one, newest first.
@@ -245,17 +243,16 @@ impl Store {
         before: ReleaseId,
         limit: usize,
     ) -> Result<Vec<Release>, StoreError> {
-        let rows = self
-            .readers
-            .all(
-                sql::query(statements::RELEASES_BEFORE)
-                    .bind(artifact)
-                    .bind(before)
-                    .bind(i64::try_from(limit).unwrap_or(i64::MAX)),
-            )
-            .await?;
-        let releases = rows.iter().map(|row| release_in(row, false));
-        Ok(releases.collect::<Result<_, _>>()?)
+        let query = sql::query(statements::RELEASES_BEFORE)
+            .bind(artifact)
+            .bind(before)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let reading = self.readers.read(move |connection| {
+            let rows = query.all(connection)?;
+            let releases = rows.iter().map(|row| release_in(row, false));
+            releases.collect::<Result<_, SqlError>>()
+        });
+        reading.await
     }
 }
 

@@ -1,5 +1,6 @@
 -- Identifiers are 16 raw bytes, times are microseconds since 1970, and tokens are 64-bit integers. The org comes first in
 -- every key.
+-- Columns that can be long are the last of their table: SQLite reads a row through all that stands before a column.
 
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
@@ -123,9 +124,9 @@ CREATE TABLE artifacts (
     name TEXT NOT NULL,
     listed BIGINT NOT NULL DEFAULT 0,
     active_release_id BYTEA,
+    created_at BIGINT NOT NULL,
     -- The text that a search looks in. The description of the active release can be megabytes.
     words TEXT NOT NULL DEFAULT '',
-    created_at BIGINT NOT NULL,
     PRIMARY KEY (org_id, project_id, artifact_id),
     FOREIGN KEY (org_id, project_id) REFERENCES projects
 );
@@ -142,21 +143,22 @@ CREATE TABLE drafts (
     created_at BIGINT NOT NULL,
     -- Null until a validation is requested.
     verdict TEXT,
-    violations TEXT NOT NULL DEFAULT '[]',
-    notes TEXT NOT NULL DEFAULT '[]',
-    -- The description of an admitted tool, with its length. It can be megabytes, so parts of it have columns of their own.
-    about TEXT,
+    -- The length of the description.
     about_bytes BIGINT NOT NULL DEFAULT 0,
-    -- The part that a subscriber agrees to, and the part that a search looks in.
-    terms TEXT,
-    words TEXT NOT NULL DEFAULT '',
     -- The version of its next release.
     version TEXT,
-    log TEXT NOT NULL DEFAULT '',
     asked_at BIGINT,
     -- The number of validations begun since the last request. A validation that ended the server is begun at most once
     -- more.
     judgings BIGINT NOT NULL DEFAULT 0,
+    -- The part of the description that a search looks in, and the part that a subscriber agrees to.
+    words TEXT NOT NULL DEFAULT '',
+    terms TEXT,
+    violations TEXT NOT NULL DEFAULT '[]',
+    notes TEXT NOT NULL DEFAULT '[]',
+    log TEXT NOT NULL DEFAULT '',
+    -- The description of an admitted tool. It can be megabytes.
+    about TEXT,
     PRIMARY KEY (org_id, artifact_id)
 );
 CREATE INDEX drafts_pending ON drafts (asked_at) WHERE verdict = 'PENDING';
@@ -171,15 +173,15 @@ CREATE TABLE releases (
     version TEXT NOT NULL,
     digest BYTEA NOT NULL,
     size_bytes BIGINT NOT NULL,
-    about TEXT NOT NULL,
     about_bytes BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    words TEXT NOT NULL,
     -- The part of the description that a subscriber agrees to. Every run reads it.
     terms TEXT NOT NULL,
-    words TEXT NOT NULL,
     -- A JSON array: terms that are wider than those of the release that was active before.
     widens TEXT NOT NULL,
     log TEXT NOT NULL,
-    created_at BIGINT NOT NULL,
+    about TEXT NOT NULL,
     PRIMARY KEY (org_id, artifact_id, release_id)
 );
 CREATE UNIQUE INDEX releases_by_version ON releases (org_id, artifact_id, version);
@@ -190,8 +192,8 @@ CREATE INDEX releases_of_tool ON releases (digest);
 CREATE TABLE covers (
     org_id BYTEA NOT NULL,
     artifact_id BYTEA NOT NULL,
-    svg TEXT NOT NULL,
     made_at BIGINT NOT NULL,
+    svg TEXT NOT NULL,
     PRIMARY KEY (org_id, artifact_id)
 );
 
@@ -334,21 +336,21 @@ CREATE TABLE runs (
     price BIGINT NOT NULL,
     seller_id BYTEA,
     status TEXT NOT NULL,
-    failure TEXT,
-    usage TEXT,
     charged BIGINT NOT NULL DEFAULT 0,
     input_sha256 BYTEA NOT NULL,
     input_bytes BIGINT NOT NULL,
     output_sha256 BYTEA,
     output_bytes BIGINT,
-    -- The parts that were not kept because the org keeps as much as it may: `output`, `failure`, `logs`, `spans`,
-    -- separated by commas.
-    cut TEXT,
     -- The number of starts. A late writer of an earlier start is refused.
     attempt BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     finished_at BIGINT,
+    -- The parts that were not kept because the org keeps as much as it may: `output`, `failure`, `logs`, `spans`,
+    -- separated by commas.
+    cut TEXT,
+    usage TEXT,
+    failure TEXT,
     PRIMARY KEY (org_id, project_id, run_id)
 );
 CREATE INDEX runs_queued ON runs (run_id) WHERE status = 'QUEUED';
@@ -372,8 +374,8 @@ CREATE TABLE run_inputs (
 CREATE TABLE run_outputs (
     org_id BYTEA NOT NULL,
     run_id BYTEA NOT NULL,
-    output TEXT NOT NULL,
     kept_at BIGINT NOT NULL,
+    output TEXT NOT NULL,
     PRIMARY KEY (org_id, run_id)
 );
 CREATE INDEX run_outputs_by_age ON run_outputs (kept_at);
@@ -381,8 +383,8 @@ CREATE INDEX run_outputs_by_age ON run_outputs (kept_at);
 CREATE TABLE run_logs (
     org_id BYTEA NOT NULL,
     run_id BYTEA NOT NULL,
-    lines TEXT NOT NULL,
     kept_at BIGINT NOT NULL,
+    lines TEXT NOT NULL,
     PRIMARY KEY (org_id, run_id)
 );
 CREATE INDEX run_logs_by_age ON run_logs (kept_at);
@@ -391,8 +393,8 @@ CREATE INDEX run_logs_by_age ON run_logs (kept_at);
 CREATE TABLE run_spans (
     org_id BYTEA NOT NULL,
     run_id BYTEA NOT NULL,
-    spans TEXT NOT NULL,
     kept_at BIGINT NOT NULL,
+    spans TEXT NOT NULL,
     PRIMARY KEY (org_id, run_id)
 );
 CREATE INDEX run_spans_by_age ON run_spans (kept_at);
@@ -402,8 +404,8 @@ CREATE TABLE uploaded_spans (
     org_id BYTEA NOT NULL,
     run_id BYTEA NOT NULL,
     position BIGINT NOT NULL,
-    spans TEXT NOT NULL,
     kept_at BIGINT NOT NULL,
+    spans TEXT NOT NULL,
     PRIMARY KEY (org_id, run_id, position)
 );
 CREATE INDEX uploaded_spans_by_age ON uploaded_spans (kept_at);
@@ -419,10 +421,10 @@ CREATE TABLE idempotency (
     location TEXT,
     -- Null without a body.
     content_type TEXT,
-    body TEXT,
     -- The scope that a repeated request needs. Null for the answer of a run.
     scope TEXT,
     kept_at BIGINT NOT NULL,
+    body TEXT,
     PRIMARY KEY (org_id, project_id, request_sha256)
 );
 CREATE INDEX idempotency_by_age ON idempotency (kept_at);
