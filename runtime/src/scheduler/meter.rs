@@ -18,6 +18,7 @@ pub(crate) struct Meter {
     /// When there was an instance, in nanoseconds after `made_at`; 0 before.
     instantiated_nanos: AtomicU64,
     is_ending: AtomicBool,
+    is_long: AtomicBool,
 }
 
 impl Meter {
@@ -29,6 +30,7 @@ impl Meter {
             cpu_nanos: AtomicU64::new(0),
             instantiated_nanos: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
+            is_long: AtomicBool::new(false),
         })
     }
 
@@ -77,6 +79,15 @@ impl Meter {
     /// time is up, or it has come to its end.
     pub(crate) fn is_ending(&self) -> bool {
         self.is_ending.load(Ordering::Acquire)
+    }
+
+    /// True once the run was in the long tier.
+    pub(super) fn is_long(&self) -> bool {
+        self.is_long.load(Ordering::Acquire)
+    }
+
+    pub(super) fn mark_long(&self) {
+        self.is_long.store(true, Ordering::Release);
     }
 
     /// See [`Meter::is_ending`].

@@ -80,7 +80,7 @@ impl<F: Future> Future for Metered<'_, F> {
 }
 
 /// CPU this thread has used.
-fn thread_cpu() -> Duration {
+pub(super) fn thread_cpu() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(
         now.tv_sec.cast_unsigned(),

@@ -6,11 +6,14 @@
 //! idle machine, however many long ones there are. Where the machine is full without it, the fresh tier's threads help,
 //! so that the long one keeps its share ([`share`]).
 //!
+//! An owner whose runs held a thread of the fresh tier for too long begins in the long one for a while ([`debts`]).
+//!
 //! Turns go by owner first, then by run. What has nothing of its guest left to do (cancelled, out of time, done) does
 //! not wait for its turn: it is ended by the fresh tier at once.
 
 mod callers;
 mod clock;
+mod debts;
 mod meter;
 mod metered;
 mod share;
@@ -21,6 +24,7 @@ mod worker;
 
 use clock::Clock;
 pub(crate) use clock::{Alarm, TICK};
+use debts::Debts;
 pub(crate) use meter::{Meter, Spent, nanos};
 pub(crate) use metered::Metered;
 use share::Share;
@@ -58,6 +62,7 @@ struct Core {
     fresh: Tier,
     long: Tier,
     share: Share,
+    debts: Debts,
     clock: Clock,
 }
 
@@ -73,6 +78,7 @@ impl Scheduler {
             fresh: Tier::default(),
             long: Tier::default(),
             share: Share::new(threads),
+            debts: Debts::default(),
             clock: Clock::default(),
         });
         let mut scheduler = Self {
@@ -138,7 +144,7 @@ impl Scheduler {
 /// From here on the run only cleans up, which a thread of the fresh tier does: the kernel may stop one of the long
 /// tier at any point, also where it holds a lock that others need.
 pub(crate) async fn end_in_fresh_tier(meter: &Meter) {
-    if meter.cpu() < FRESH_CPU_MAX || meter.is_ending() {
+    if !meter.is_long() || meter.is_ending() {
         return;
     }
     meter.mark_ending();
@@ -175,9 +181,10 @@ impl Core {
         meter.mark_ready();
         if meter.is_ending() {
             self.fresh.push_first(turn);
-        } else if meter.cpu() < FRESH_CPU_MAX {
+        } else if meter.cpu() < FRESH_CPU_MAX && !self.debts.has(&meter.owner, Instant::now) {
             self.fresh.push(turn);
         } else {
+            meter.mark_long();
             self.long.push(turn);
         }
     }

@@ -199,3 +199,30 @@ async fn is_dropped_also_while_the_long_tier_is_owed_its_share() {
     });
     assert!(dropped.recv_timeout(PATIENCE).is_ok());
 }
+
+/// One turn that nothing interrupts, such as filling a large memory.
+async fn hold_a_thread() {
+    let began_at = super::metered::thread_cpu();
+    while super::metered::thread_cpu() - began_at < Duration::from_millis(50) {}
+}
+
+#[tokio::test]
+async fn an_owner_whose_turn_took_too_long_begins_in_the_long_tier() {
+    let scheduler = scheduler(1);
+    let thread = || async { thread::current().name().map(ToOwned::to_owned) };
+    let named = async |owner: &str| scheduler.spawn(thread(), meter(owner)).await;
+    let is_on = |name: Result<Option<String>, Panicked>, tier: &str| {
+        name.is_ok_and(|name| name.is_some_and(|name| name.contains(tier)))
+    };
+    assert!(is_on(named("noisy").await, "-run-"));
+    let held = scheduler.spawn(hold_a_thread(), meter("noisy")).await;
+    assert!(held.is_ok());
+    // The fresh tier counts the turn after it has ended.
+    let has_debt = || scheduler.core.debts.has("noisy", Instant::now);
+    let began_at = Instant::now();
+    while !has_debt() && began_at.elapsed() < PATIENCE {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_on(named("noisy").await, "-long-"));
+    assert!(is_on(named("quiet").await, "-run-"));
+}

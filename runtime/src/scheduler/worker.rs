@@ -1,12 +1,13 @@
 //! What the threads of the two tiers do.
 
 use super::meter::nanos;
+use super::metered::thread_cpu;
 use super::tier::Work;
 use super::{Core, Turn, callers};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The lowest that is not idle. Measured beside 100 spinning runs (docs/tuning.md): fresh runs are not later than with
 /// the idle policy, which starves the long tier longer wherever others are busy; from 10 on they are.
@@ -19,15 +20,22 @@ const STAND_BACK: Duration = Duration::from_millis(5);
 pub(super) fn work_fresh(core: &Core, tokio: &tokio::runtime::Handle) {
     let _context = tokio.enter();
     callers::hold();
+    let mut cpu_before = thread_cpu();
     while let Some(work) = next_fresh(core) {
         if let Work::Turn(turn) = work {
+            let owner = Arc::clone(&turn.metadata().owner);
             take_turn(core, turn);
+            let cpu = thread_cpu();
+            let took = cpu.saturating_sub(cpu_before);
+            core.debts.count(&owner, took, Instant::now());
+            cpu_before = cpu;
         }
         if core.share.is_owed()
             && let Some(turn) = core.long.try_next()
         {
             callers::tell();
             take_long_turn(core, turn);
+            cpu_before = thread_cpu();
         }
         callers::tell_if_due();
     }
