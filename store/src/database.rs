@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// Older versions can corrupt a write-ahead log.
 const SQLITE_VERSION_MIN: &str = "3.51.3";
-/// What of `meta` is written to see whether anything can be.
+/// Name of the `meta` row that a health check writes.
 const CHECKED_AT: &str = "checked_at";
 
 /// How a store is opened.
@@ -148,7 +148,7 @@ impl Store {
         })
     }
 
-    /// Whose are the fees, and how much of what sellers earn.
+    /// The org that gets the fees, and the platform's share of sellers' earnings.
     pub(crate) fn fees(&self) -> Option<Fees> {
         let platform = self.wallets.platform();
         platform.map(|platform| Fees {
@@ -157,7 +157,7 @@ impl Store {
         })
     }
 
-    /// Whether the database and the folder of tools take what is written, and give it back.
+    /// Checks that the database and the folder of tools take a write and return it.
     pub async fn check(&self) -> Result<(), crate::StoreError> {
         let written = Time::now();
         let writing = self.writer.write(move |transaction| {

@@ -1,4 +1,4 @@
-//! What can go wrong with the store itself.
+//! Errors of the store.
 
 use crate::sql::SqlError;
 use std::error::Error;
@@ -15,7 +15,7 @@ pub enum StoreError {
     /// The org has as many rows of a kind, or keeps as many bytes, as it may.
     #[error("the org has as many {what} as it may ({limit})")]
     Full {
-        /// What there is no room for.
+        /// The kind of rows or bytes.
         what: &'static str,
         /// How much there may be.
         limit: u64,
@@ -49,12 +49,12 @@ pub enum VaultError {
 }
 
 impl StoreError {
-    /// Whether the same may work later.
+    /// True if the same may work later.
     pub fn is_refusing(&self) -> bool {
         matches!(self, StoreError::Refusing(_))
     }
 
-    /// Whether a tool's file is not there: of one that was discarded, whose runs are still recorded.
+    /// True if a tool's file is missing: the tool was discarded, and its runs are still recorded.
     pub fn is_missing(&self) -> bool {
         matches!(self, StoreError::File(object_store::Error::NotFound { .. }))
     }

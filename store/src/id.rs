@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use uuid::{Builder, Uuid};
 
-/// Of the text form, behind its prefix.
+/// The length of the text form behind its prefix.
 const DIGITS: usize = 26;
 
 /// The identifier of a `K`.
@@ -18,9 +18,9 @@ pub struct Id<K> {
     of: PhantomData<fn() -> K>,
 }
 
-/// What identifiers are of.
+/// The kinds of things that have identifiers.
 pub trait Kind {
-    /// What the text form begins with.
+    /// The prefix of the text form.
     const PREFIX: &'static str;
 }
 
@@ -95,11 +95,11 @@ impl<K> Id<K> {
 
 /// Microseconds in a millisecond.
 const MICROS: u64 = 1000;
-/// Of all identifiers: a time and something random.
+/// The UUID version of all identifiers: a time and random bits.
 const VERSION: u8 = 7;
 
 impl EntryId {
-    /// Of a payment's nth line. Sorts by the payment's place, which no other has, and then by `nth`.
+    /// The identifier of a payment's nth line. It sorts by the payment's place, which is unique, and then by `nth`.
     pub(crate) fn of_line(place: Time, nth: u8) -> Self {
         let micros = place.as_micros().cast_unsigned();
         let [.., high, low] = (micros % MICROS).to_be_bytes();

@@ -1,4 +1,4 @@
-//! What is asked for again and again, kept in memory until a commit changes it.
+//! A cache of what admission asks for. A commit that changes an answer removes it.
 
 use crate::catalogue::artifact::Artifact;
 use crate::catalogue::release::Release;
@@ -26,13 +26,13 @@ const FIELD_BYTES: usize = 64;
 const FIELDS_MIN: usize = 4;
 /// Bytes that an allocation takes beside its content.
 const ALLOCATION_BYTES: usize = 16;
-/// What one takes beside what it says of itself.
+/// Bytes of an artifact beside its texts.
 const ARTIFACT_BYTES_LEAST: usize = 1024;
 
 /// The number of locks for reading answers.
 const READING: usize = 64;
 
-/// What admission asks for.
+/// The answers that admission needs.
 #[derive(Debug)]
 pub(crate) struct Remembered {
     /// By the hash of their text.
@@ -115,7 +115,7 @@ where
         }
     }
 
-    /// What is remembered, or else read. That there is none is not remembered.
+    /// The cached answer, or else one that is read. A missing row is not cached.
     pub(crate) async fn get<R>(
         &self,
         question: Q,

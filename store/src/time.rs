@@ -21,7 +21,7 @@ impl Time {
         SystemTime::now().into()
     }
 
-    /// Of the database, or of an identifier.
+    /// A time of the database, or of an identifier.
     pub(crate) fn from_micros(micros: i64) -> Self {
         Self(micros)
     }

@@ -18,19 +18,19 @@ use std::sync::Arc;
 pub struct Artifact {
     /// Its identifier.
     pub id: ArtifactId,
-    /// Whose it is.
+    /// The org and project that own it.
     pub owner: (OrgId, ProjectId),
     /// Unique in its project.
     pub name: String,
-    /// Whether others see it.
+    /// True if others see it.
     pub listed: bool,
     /// When it was made.
     pub created_at: Time,
     /// The next release, until it is published.
     pub draft: Option<Draft>,
-    /// What runs.
+    /// The release that runs.
     pub active: Option<Arc<Release>>,
-    /// Whether the operator has stopped it, or its org.
+    /// True if the operator has suspended it, or its org.
     pub is_suspended: bool,
 }
 

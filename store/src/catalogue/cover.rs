@@ -40,7 +40,7 @@ impl Store {
     }
 }
 
-/// Whether an artifact has a cover, which `made` becomes where there is none.
+/// True if an artifact has a cover. `made` becomes its cover if there is none.
 pub(crate) fn has_cover(
     transaction: &mut Connection,
     (org, id): (OrgId, ArtifactId),

@@ -21,11 +21,11 @@ pub struct Draft {
     pub digest: Digest,
     /// Their number.
     pub size_bytes: u64,
-    /// What the gate said, once it was asked.
+    /// The gate's verdict, once a validation was requested.
     pub verdict: Option<VerdictRecord>,
 }
 
-/// What the gate said, or that it has not yet.
+/// The gate's verdict, or that it is pending.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerdictRecord {
     /// In one word.
@@ -34,7 +34,7 @@ pub struct VerdictRecord {
     pub violations: Value,
     /// JSON array: what is worth knowing.
     pub notes: Value,
-    /// What the tool says of itself, where it is admitted.
+    /// The description of an admitted tool.
     pub about: Option<Value>,
     /// The version it wants to be released as.
     pub version: Option<String>,

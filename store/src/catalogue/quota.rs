@@ -1,5 +1,5 @@
-//! What an org may keep: so many artifacts, and so many bytes of tools. It is looked at in the transaction that adds
-//! to it, so that uploads that race do not pass it together.
+//! Limits of an org's artifacts and of the bytes of its tools. They are checked in the transaction that adds to them, so
+//! that uploads that race do not pass them together.
 
 use crate::catalogue::draft::NewDraft;
 use crate::error::StoreError;
@@ -8,7 +8,7 @@ use crate::number::unsigned;
 use crate::sql::statements;
 use crate::sql::{self, Connection};
 
-/// What an org may keep; [`u64::MAX`] is no limit.
+/// An org's limits; [`u64::MAX`] is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// Artifacts of all its projects.
@@ -56,7 +56,7 @@ pub enum OverQuota {
     },
 }
 
-/// Whether another artifact would be too many.
+/// The refusal of another artifact, if there are too many.
 pub(crate) fn over_artifacts(
     transaction: &mut Connection,
     org: OrgId,
@@ -69,7 +69,7 @@ pub(crate) fn over_artifacts(
     Ok((used >= limit).then_some(OverQuota::Artifacts { limit, used }))
 }
 
-/// Whether another draft would be too large. A tool that the org keeps already takes no more.
+/// The refusal of another draft, if it is too large. A tool that the org keeps already takes no more.
 pub(crate) fn over_bytes(
     transaction: &mut Connection,
     org: OrgId,

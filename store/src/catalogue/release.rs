@@ -29,7 +29,7 @@ pub struct Release {
     pub terms: Terms,
     /// When it was published.
     pub created_at: Time,
-    /// Whether it is the one that runs.
+    /// True for the release that runs.
     pub active: bool,
 }
 

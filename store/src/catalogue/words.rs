@@ -1,4 +1,4 @@
-//! What a search looks in.
+//! The words of an artifact, in which a search looks.
 
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where tools' bytes are kept.
+/// The folder with the tools' bytes.
 #[derive(Debug)]
 pub(crate) struct Files {
     objects: Arc<dyn ObjectStore>,
@@ -41,7 +41,7 @@ impl Files {
         }
     }
 
-    /// Whether bytes can be kept.
+    /// Checks that bytes can be kept.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         let path = ObjectPath::from("check");
         self.objects

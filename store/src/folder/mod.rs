@@ -149,7 +149,7 @@ impl Folder {
         std::fs::remove_file(&path).ok().map(|()| path)
     }
 
-    /// Where the folder's own key is.
+    /// The path of the folder's own key.
     pub(crate) fn key_path(&self) -> PathBuf {
         self.path.join(KEY)
     }

@@ -25,12 +25,12 @@ pub enum Period {
     Month,
 }
 
-/// What may be spent.
+/// A cap on spending, and the spending that it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Its identifier.
     pub id: BudgetId,
-    /// Of one key; none for the whole project.
+    /// The key it is for. `None` for the whole project.
     pub key: Option<KeyId>,
     /// In which time.
     pub period: Period,
@@ -117,13 +117,13 @@ impl Budget {
         self
     }
 
-    /// Whether what was held at that time is counted.
+    /// True if a hold made at that time is counted.
     fn counts(&self, at: Time) -> bool {
         at >= self.starts_at && at >= self.created_at
     }
 }
 
-/// What tells a project's budgets apart.
+/// The key by which a project's budgets are told apart.
 type Place = (Option<KeyId>, Period);
 
 /// The budgets of the projects that were asked about since the start.
@@ -162,7 +162,7 @@ impl Budgets {
         counting.for_each(|it| it.held = it.held.saturating_sub(tokens));
     }
 
-    /// What was charged for something that was asked for at that time.
+    /// Counts a charge for something that was asked for at that time.
     pub(crate) fn spend(&mut self, payer: &Payer, tokens: u64, at: Time) {
         let counting = self.of(payer, Time::now()).filter(|it| at >= it.starts_at);
         counting.for_each(|it| it.spent = it.spent.saturating_add(tokens));
@@ -295,7 +295,7 @@ mod tests {
         assert!(budgets.refusal(&mine, 1, now).is_some());
         budgets.set(project, Budget { cap: 11, ..of_key });
         assert_eq!(budgets.refusal(&mine, 1, now), None, "at once");
-        // What was held before a budget was there is no part of it.
+        // A hold from before the budget is not part of it.
         let before = now.before(Duration::from_secs(1));
         budgets.release(&mine, 5, before);
         assert!(

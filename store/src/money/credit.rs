@@ -20,9 +20,9 @@ pub struct Credit {
     pub org: OrgId,
     /// How much, at least one.
     pub tokens: u64,
-    /// What for.
+    /// The reason.
     pub reason: String,
-    /// Of the request that asks for it: the same again gives nothing more.
+    /// The hash of the request that asks for it. The same request again gives nothing more.
     pub request_sha256: Option<[u8; 32]>,
 }
 

@@ -12,7 +12,7 @@ use crate::tenancy::session;
 use crate::time::Time;
 use std::sync::Arc;
 
-/// What the database has of a payer.
+/// The budgets and the session of a payer, as the database has them.
 #[derive(Debug)]
 pub(crate) struct Learned {
     /// `None` if they are known.

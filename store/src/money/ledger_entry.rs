@@ -12,7 +12,7 @@ pub struct LedgerEntry {
     pub at: Time,
     /// `credit`, `charge`, `subscription`, `earning` or `fee`.
     pub kind: String,
-    /// What the org has more.
+    /// The org's gain; negative for a loss.
     pub tokens: i64,
     /// The run it is for.
     pub run: Option<RunId>,

@@ -18,7 +18,7 @@ const BASIS: i128 = 10_000;
 /// Between the places of two payments at the least.
 const TICK: Duration = Duration::from_micros(1);
 
-/// What is paid for.
+/// The thing that is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paid {
     Run(RunId),
@@ -34,22 +34,22 @@ pub(crate) struct Payment {
     buyer: OrgId,
     seller: OrgId,
     tokens: i64,
-    /// Of what the seller earns, the platform's.
+    /// The platform's share of the seller's earnings.
     fee: Option<(OrgId, i64)>,
 }
 
-/// What is noted of a credit.
+/// The note of a credit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CreditNote<'n> {
     pub(crate) reason: &'n str,
-    /// Of the request that asks for it.
+    /// The hash of the request that asks for it.
     pub(crate) request: Option<&'n [u8]>,
 }
 
 /// A payment as it is in the database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PaymentRecord {
-    /// What it is sorted by: as a time later than all before it, whatever the machine's clock does.
+    /// The sort key: a time later than all before it, even if the machine's clock goes back.
     place: Time,
     at: Time,
     payment: Payment,
@@ -96,7 +96,7 @@ impl Payment {
         sides.into_iter().chain(fee.into_iter().flatten())
     }
 
-    /// What it changes in wallets. Nobody has none.
+    /// The changes of wallets. A credit has no buyer.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (OrgId, i64)> {
         let changes = self.lines().map(|(org, _, tokens)| (org, tokens));
         changes.filter(|(org, _)| *org != OrgId::none())
@@ -139,7 +139,7 @@ impl Paid {
     }
 }
 
-/// What the platform takes of sellers' earnings.
+/// The platform's fee on sellers' earnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fees {
     /// The platform. It pays itself nothing.
@@ -224,7 +224,7 @@ pub(crate) fn record_credit(
     Ok(recorded)
 }
 
-/// Of a payment that is made now.
+/// The place of a payment that is made now.
 fn next_place(connection: &mut Connection, now: Time) -> Result<Time, StoreError> {
     let last: Option<Time> = sql::query(statements::LAST_PAYMENT).scalar(connection)?;
     Ok(last.map_or(now, |last| now.max(last.after(TICK))))

@@ -1,4 +1,4 @@
-//! What wallets have in the database, changed in the transaction that says why.
+//! Wallets in the database, which change in the transaction that gives the reason.
 
 use crate::error::StoreError;
 use crate::id::OrgId;

@@ -32,12 +32,12 @@ pub struct Subscription {
     pub ended_at: Option<Time>,
 }
 
-/// What is subscribed to, for how much.
+/// A subscription to be made, and its price.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSubscription {
     /// The artifact.
     pub artifact: ArtifactId,
-    /// Whose it is.
+    /// The org that sells it.
     pub seller: OrgId,
     /// The release whose terms are taken.
     pub release: ReleaseId,

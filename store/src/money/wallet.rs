@@ -1,5 +1,5 @@
-//! What orgs have, and what of it is held: in memory, where the folder's lock proves that nobody else spends it. What is
-//! posted follows the database, right after each commit; nothing is posted away that was not held before.
+//! Orgs' tokens and holds on them, in memory: the folder's lock proves that no other process spends them. Posted tokens
+//! follow the database right after each commit. Tokens are held before they are posted away.
 
 use crate::Store;
 use crate::error::StoreError;
@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// An org's tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wallet {
-    /// What it has.
+    /// Tokens that the org has.
     pub posted: u64,
-    /// What of it is held for runs and subscriptions that may yet cost it.
+    /// Tokens that are held for runs and subscriptions that may yet cost it.
     pub held: u64,
 }
 
 impl Wallet {
-    /// What it may still spend.
+    /// Tokens that it may still spend.
     pub fn available(&self) -> u64 {
         self.posted.saturating_sub(self.held)
     }
@@ -36,7 +36,7 @@ pub struct Hold {
     is_over: bool,
 }
 
-/// What is held for something that was asked for at a time.
+/// A hold, with the time at which its run or subscription was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeptHold {
     pub(crate) payer: Payer,
@@ -91,7 +91,7 @@ impl Drop for Hold {
 #[derive(Debug, Default)]
 pub(crate) struct Wallets {
     all: Mutex<Accounts>,
-    /// Whose are the fees: the org that the server was started with.
+    /// The org that gets the fees: the one that the server was started with.
     platform: OnceLock<OrgId>,
 }
 
@@ -190,7 +190,7 @@ impl Wallets {
         self.lock().allowances.forget_expired(Time::now());
     }
 
-    /// What was committed.
+    /// Counts committed changes.
     pub(crate) fn post(&self, changes: impl IntoIterator<Item = (OrgId, i64)>) {
         self.lock().post(changes);
     }
@@ -243,7 +243,7 @@ impl Accounts {
         {
             return Err(NotHeld::Session);
         }
-        // What costs nothing passes no cap.
+        // A free run passes no cap.
         if held.tokens > 0
             && let Some(resets_at) = self.budgets.refusal(&held.payer, held.tokens, Time::now())
         {
@@ -293,7 +293,7 @@ pub(crate) fn kept_hold(row: &Row) -> Result<KeptHold, SqlError> {
 }
 
 impl Store {
-    /// What an org has now.
+    /// An org's wallet now.
     pub fn wallet(&self, org: OrgId) -> Wallet {
         self.wallets.wallet(org)
     }

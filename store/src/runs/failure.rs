@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 /// Why a run has no output. What can be long stays text: parsed, it takes up to forty times as much memory.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RecordedFailure {
-    /// What kind of end, in one word.
+    /// The kind of failure, in one word.
     pub kind: String,
     /// For people.
     pub message: String,

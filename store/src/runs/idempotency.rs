@@ -12,10 +12,10 @@ use crate::tenancy::scope::Scope;
 use crate::time::Time;
 use sha2::{Digest, Sha256};
 
-/// Where a request's answer is kept: one for each project, session, method, path with query, and idempotency key.
+/// The place of a request's answer: one for each project, session, method, path with query, and idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
-    /// Whose request.
+    /// The org and project that sent the request.
     pub owner: (OrgId, ProjectId),
     request_sha256: [u8; 32],
 }
@@ -64,7 +64,7 @@ impl Slot {
 /// The answer of an earlier request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
-    /// What its body was.
+    /// The SHA-256 of the request's body.
     pub body_sha256: [u8; 32],
     /// The run it started, whose record has the rest where there is no status.
     pub run: Option<RunId>,
@@ -76,21 +76,21 @@ pub struct KeptAnswer {
     pub body: Option<KeptBody>,
     /// True if its body is longer than 16 KiB and was left out. [`Store::kept_body`] reads it.
     pub is_long: bool,
-    /// What its sender's key had to cover, where that is known.
+    /// The scope that the request needed, if that is known.
     pub scope: Option<Scope>,
 }
 
 /// The body of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBody {
-    /// What it was sent as.
+    /// The content type.
     pub content_type: String,
-    /// What was sent, without secrets.
+    /// The text, without secrets.
     pub text: String,
 }
 
 impl KeptBody {
-    /// Of JSON.
+    /// A body of JSON.
     pub fn json(text: String) -> Self {
         Self {
             content_type: "application/json".to_owned(),

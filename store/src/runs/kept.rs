@@ -10,13 +10,13 @@ use crate::sql::{self, Connection};
 use crate::time::Time;
 use serde_json::json;
 
-/// What the row of an answer takes beside its body, about.
+/// Bytes of an answer's row beside its body, about.
 pub(crate) const ANSWER_BYTES: u64 = 256;
 
 /// Bytes of a failure that are part of a run's record. One that has more, which the tool's own error can have, is counted.
 const FAILURE_BYTES: u64 = 16 * 1024;
 
-/// What an org keeps, and how much it may.
+/// The bytes that an org keeps, and their limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptBytes {
     /// Bytes of outputs, logs, spans and answers to repeated requests.
@@ -26,7 +26,7 @@ pub struct KeptBytes {
 }
 
 impl Store {
-    /// What an org keeps now.
+    /// The bytes that an org keeps now.
     pub async fn kept_bytes(&self, org: OrgId) -> Result<KeptBytes, StoreError> {
         let used: Option<i64> = self
             .readers
@@ -72,7 +72,7 @@ pub(crate) fn count(connection: &mut Connection, org: OrgId, bytes: i64) -> Resu
     Ok(())
 }
 
-/// What a run leaves beside its record.
+/// The texts of a run that are kept beside its record.
 pub(crate) struct Left<'r> {
     pub(crate) run: (OrgId, ProjectId, RunId),
     pub(crate) output: Option<&'r str>,

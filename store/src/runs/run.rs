@@ -14,7 +14,7 @@ use crate::sql::statements;
 use crate::sql::{self, Row, SqlError, Statement};
 use crate::time::Time;
 
-/// What is known of a run when it is asked for.
+/// A run, as far as it is known when it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRun {
     /// Its identifier.
@@ -25,11 +25,11 @@ pub struct NewRun {
     pub key: KeyId,
     /// In which session of that key; none without one.
     pub session: Option<SessionId>,
-    /// Of what.
+    /// The artifact that is run.
     pub artifact: ArtifactId,
-    /// Of which release; none for a draft.
+    /// The release that is run. `None` for a draft.
     pub release: Option<ReleaseId>,
-    /// Of which bytes.
+    /// The digest of the tool.
     pub digest: Digest,
     /// The function asked for.
     pub function: Option<String>,
@@ -39,11 +39,11 @@ pub struct NewRun {
     pub traceparent: Option<String>,
     /// The limit asked for.
     pub timeout_ms: Option<u32>,
-    /// Whether the artifact is the caller's own.
+    /// True if the artifact is the caller's own.
     pub is_own: bool,
-    /// Whether the artifact's owner may see what the tool said when it failed.
+    /// True if the artifact's owner may see the tool's own words about a failure.
     pub share_diagnostics: bool,
-    /// Of the input's JSON text.
+    /// The SHA-256 of the input's JSON text.
     pub input_sha256: [u8; 32],
     /// Its length.
     pub input_bytes: u64,
@@ -51,7 +51,7 @@ pub struct NewRun {
     pub created_at: Time,
     /// Tokens that are held for it.
     pub price: u64,
-    /// Whose they are when it succeeds; none for a run that costs nothing.
+    /// The org that earns them if the run succeeds. `None` for a free run.
     pub seller: Option<OrgId>,
 }
 
@@ -73,13 +73,13 @@ pub struct Finish {
     pub status: FinishStatus,
     /// Why there is no output.
     pub failure: Option<RecordedFailure>,
-    /// What it used.
+    /// The usage, if it was measured.
     pub usage: Option<RunUsage>,
     /// Tokens charged.
     pub charged: u64,
     /// The output's JSON text, kept where `keeps_output`.
     pub output: Option<String>,
-    /// Whether the output itself is kept, not only its digest.
+    /// True if the output itself is kept, not only its digest.
     pub keeps_output: bool,
     /// JSON array of log lines.
     pub logs: Option<String>,
@@ -96,19 +96,19 @@ pub struct Finish {
 /// A run as recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRecord {
-    /// What was asked for.
+    /// The run as it was asked for.
     pub run: NewRun,
     /// Its status.
     pub status: RunStatus,
     /// Why there is no output.
     pub failure: Option<RecordedFailure>,
-    /// What it used.
+    /// The usage, if it was measured.
     pub usage: Option<RunUsage>,
     /// Tokens charged.
     pub charged: u64,
     /// The output's JSON text, where it is kept and was asked for.
     pub output: Option<String>,
-    /// What was not kept, because the org keeps as much as it may: `output`, `logs`, `spans`.
+    /// The parts that were not kept, because the org keeps as much as it may: `output`, `logs`, `spans`.
     pub cut: Vec<String>,
     /// When the guest started.
     pub started_at: Option<Time>,
@@ -119,7 +119,7 @@ pub struct RunRecord {
 /// A queued run that was taken up.
 #[derive(Debug)]
 pub struct Claimed {
-    /// What was asked for.
+    /// The run as it was asked for.
     pub run: NewRun,
     /// The input's JSON text.
     pub input: String,
@@ -130,7 +130,7 @@ pub struct Claimed {
 /// Which runs are listed.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
-    /// Of this artifact.
+    /// Only runs of this artifact.
     pub artifact: Option<ArtifactId>,
     /// With this status.
     pub status: Option<RunStatus>,

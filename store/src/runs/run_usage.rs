@@ -1,12 +1,12 @@
-//! What a run used.
+//! The usage of a run.
 
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// What is kept of most runs takes less.
+/// The kept text of most runs is shorter.
 const KEPT_BYTES: usize = 160;
 
-/// What a run used. Times in microseconds. As JSON it is what its caller is shown; it is read as it is kept.
+/// The usage of a run, with times in microseconds. Its JSON is shown to callers and kept in the record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunUsage {

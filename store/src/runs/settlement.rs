@@ -20,7 +20,7 @@ use crate::sql::{Connection, Value, values};
 /// A run that has ended, to be recorded, and charged for where that says so.
 #[derive(Debug)]
 pub struct Settlement {
-    /// What was asked for.
+    /// The run as it was asked for.
     pub run: NewRun,
     /// Which start of the run it is, where that has a row already.
     pub attempt: Option<i64>,
@@ -57,7 +57,7 @@ impl Store {
 }
 
 impl Settlement {
-    /// What is charged for it, without the platform's fee.
+    /// The payment for it, without the platform's fee.
     fn payment(&self) -> Option<Payment> {
         let sides = (self.run.owner.0, self.run.seller?);
         Payment::new(Paid::Run(self.run.id), sides, self.finish.charged)

@@ -1,5 +1,5 @@
-//! What projects' runs used, added up by day, artifact and key in the transaction that ends each: however many runs
-//! there were, and however long their records are kept, it is as many rows.
+//! The usage of projects, added up by day, artifact and key in the transaction that ends each run. The number of rows
+//! depends neither on the number of runs nor on how long their records are kept.
 
 use crate::Store;
 use crate::day::Day;
@@ -14,7 +14,7 @@ use crate::sql::{self, Connection, Row, SqlError, Statement, Value, values};
 use crate::time::Time;
 use std::collections::HashMap;
 
-/// What some runs used together.
+/// The sum of some runs' usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Used {
     /// Runs that came to an end.
@@ -29,17 +29,17 @@ pub struct Used {
     pub wall_us: u64,
 }
 
-/// What the runs of a day, of an artifact or with a key used.
+/// The usage of a day's, an artifact's or a key's runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage<P> {
     /// The day, artifact or key.
     pub of: P,
-    /// What they used.
+    /// Their usage.
     pub used: Used,
 }
 
 impl Store {
-    /// What a project's runs used each day, newest first. A run is of the day it was asked for, as it is for budgets.
+    /// A project's usage each day, newest first. A run belongs to the day of its request, as it does for budgets.
     pub async fn usage_by_day(
         &self,
         owner: (OrgId, ProjectId),
@@ -52,7 +52,7 @@ impl Store {
             .await
     }
 
-    /// What a project's runs used of each artifact, the newest artifact first.
+    /// A project's usage of each artifact, the newest artifact first.
     pub async fn usage_by_artifact(
         &self,
         owner: (OrgId, ProjectId),
@@ -71,7 +71,7 @@ impl Store {
         .await
     }
 
-    /// What a project's runs used with each key, the newest key first.
+    /// A project's usage with each key, the newest key first.
     pub async fn usage_by_key(
         &self,
         owner: (OrgId, ProjectId),
@@ -151,7 +151,7 @@ pub(crate) fn count_unmeasured(transaction: &mut Connection, row: &Row) -> Resul
     add(transaction, [(place, added)])
 }
 
-/// Where a run is counted.
+/// The row that a run is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
     owner: (OrgId, ProjectId),

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 /// The rows of values that a statement is executed with, one after the other.
 pub(crate) type ValueRows<'r, 'v> = &'r mut dyn Iterator<Item = Vec<Value<'v>>>;
 
-/// What an engine must do. Every method returns when the database has answered.
+/// The duties of an engine. Every method returns when the database has answered.
 pub(crate) trait Engine: Send {
     /// Executes text without values and rows, such as `BEGIN`.
     fn batch(&mut self, text: &str) -> Result<(), SqlError>;

@@ -19,14 +19,14 @@ pub struct Actor {
     pub key: KeyId,
 }
 
-/// What somebody did.
+/// An action.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
     /// Its identifier.
     pub id: ActionId,
     /// When.
     pub at: Time,
-    /// Whose key it was done with.
+    /// The key that acted.
     pub org: OrgId,
     /// The key.
     pub key: KeyId,
@@ -39,7 +39,7 @@ pub struct Action {
 }
 
 impl Store {
-    /// What was done, newest first.
+    /// Actions, newest first.
     pub async fn actions(
         &self,
         before: Option<ActionId>,

@@ -1,11 +1,11 @@
-//! What sessions may still run and spend, counted in memory beside wallets and budgets: what was asked for counts from the
-//! moment its price is held, and is taken back where nothing came of it.
+//! The limits of sessions and their use, counted in memory beside wallets and budgets. A run counts from the moment its
+//! price is held. If it does not start, it is taken back.
 
 use crate::id::SessionId;
 use crate::time::Time;
 use std::collections::HashMap;
 
-/// What one session may, and what it did of that.
+/// The limits of one session, and its use of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowance {
     /// Tokens that it may spend.
@@ -24,7 +24,7 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// Of a session that did nothing yet.
+    /// The allowance of a new session.
     pub(crate) fn new(cap: u64, runs_max: u64, expires_at: Time) -> Self {
         Self {
             cap,
@@ -74,7 +74,7 @@ impl Allowances {
         self.0.get(&session).copied()
     }
 
-    /// Whether there is room for one more run at that price. A session that is not known has none.
+    /// True if there is room for one more run at that price. An unknown session has none.
     pub(crate) fn has_room(&self, session: SessionId, tokens: u64) -> bool {
         self.0.get(&session).is_some_and(|it| it.has_room(tokens))
     }

@@ -50,7 +50,7 @@ impl Default for Caps {
 /// Rows that ended count for as long as this. Else a loop that makes and ends them would make any number.
 const COUNTED_AFTER_END: Duration = DAY;
 
-/// What is counted.
+/// A kind of row that has a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rows {
     Projects,
@@ -59,12 +59,12 @@ pub(crate) enum Rows {
     Subscriptions,
     Budgets,
     Entries,
-    /// Of an artifact.
+    /// The releases of an artifact.
     Releases(ArtifactId),
 }
 
 impl Rows {
-    /// What they are called, with their setting.
+    /// Their name in errors.
     fn named(self) -> &'static str {
         match self {
             Rows::Projects => "projects",

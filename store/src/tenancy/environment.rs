@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Whose an entry is: a project's, or of a project's runs of one artifact.
+/// The owner of an entry: a project, or a project's runs of one artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryScope {
     /// The project.
@@ -30,9 +30,9 @@ pub struct NewEntry {
     pub name: String,
     /// The secret.
     pub value: SecretString,
-    /// Where it may go: `host` or `host:port`.
+    /// The hosts it may go to: `host` or `host:port`.
     pub hosts: Vec<String>,
-    /// Whether tools that declare `expose` may see it.
+    /// True if tools that declare `expose` may see it.
     pub allow_expose: bool,
 }
 
@@ -43,9 +43,9 @@ pub struct Entry {
     pub name: String,
     /// The artifact it is for, where it is for one only.
     pub artifact: Option<ArtifactId>,
-    /// Where it may go.
+    /// The hosts it may go to.
     pub hosts: Vec<String>,
-    /// Whether tools that declare `expose` may see it.
+    /// True if tools that declare `expose` may see it.
     pub allow_expose: bool,
     /// How it ends.
     pub last4: String,
@@ -60,9 +60,9 @@ pub struct Entry {
 pub struct SecretEntry {
     /// The secret.
     pub value: SecretString,
-    /// Where it may go.
+    /// The hosts it may go to.
     pub hosts: Vec<String>,
-    /// Whether tools that declare `expose` may see it.
+    /// True if tools that declare `expose` may see it.
     pub allow_expose: bool,
 }
 
@@ -212,8 +212,8 @@ impl Store {
     }
 }
 
-/// What is authenticated with a secret: whose it is, for what, its name, where it may go and who may see it. Whoever can
-/// write the database cannot send it elsewhere.
+/// The bytes that are authenticated with a secret: its owner, its name, the hosts it may go to, and whether tools may see
+/// it. Somebody who can write the database cannot send it elsewhere.
 pub(crate) fn purpose(scope: EntryScope, name: &str, hosts: &str, allow_expose: bool) -> Vec<u8> {
     let mut purpose = ids(scope);
     for text in [name, hosts] {

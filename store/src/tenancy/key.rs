@@ -24,7 +24,7 @@ pub struct Key {
     pub id: KeyId,
     /// For people.
     pub name: String,
-    /// What it may do.
+    /// The rights of the key.
     pub scopes: Scopes,
     /// How its text begins.
     pub prefix: String,
@@ -41,7 +41,7 @@ pub struct Key {
 pub struct NewKey {
     /// For people.
     pub name: String,
-    /// What it may do.
+    /// The rights of the key.
     pub scopes: Scopes,
 }
 
@@ -54,7 +54,7 @@ pub struct KeyMade {
     pub text: KeyText,
 }
 
-/// Whom a key's text belongs to.
+/// The key that a text belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownKey {
     /// The org.
@@ -63,11 +63,11 @@ pub struct KnownKey {
     pub project: ProjectId,
     /// The key.
     pub key: KeyId,
-    /// What it may do.
+    /// The rights of the key.
     pub scopes: Scopes,
     /// The SHA-256 of the text that was sent, or of the text that made the session.
     pub text_sha256: [u8; 32],
-    /// Whether the operator has stopped it, or its org.
+    /// True if the operator has suspended it, or its org.
     pub is_suspended: bool,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct KeyUse {
 }
 
 impl Store {
-    /// Whom a text belongs to, where it is a key that is neither revoked nor replaced.
+    /// The key that a text belongs to, if that is neither revoked nor replaced.
     pub async fn known_key(&self, text: &KeyText) -> Result<Option<KnownKey>, StoreError> {
         let hash = text.hash();
         let read = || self.key_use(hash);
@@ -158,7 +158,7 @@ impl Store {
         Ok(Page::cut(keys, limit, |key: &Key| key.id))
     }
 
-    /// What a key may do.
+    /// The rights of a key.
     pub async fn key_scopes(
         &self,
         (org, project): (OrgId, ProjectId),
@@ -262,7 +262,7 @@ impl Store {
 /// Nobody rotates a key as often on purpose.
 const ROTATIONS_A_DAY_MAX: u64 = 100;
 
-/// Where a key belongs.
+/// The ids that lead to a key.
 type KeyPlace = (OrgId, ProjectId, KeyId);
 
 pub(crate) fn insert_key(
@@ -294,7 +294,7 @@ pub(crate) fn insert_key(
     Ok(KeyMade { key, text })
 }
 
-/// Of all texts that a key has had.
+/// The hashes of all texts that a key has had.
 fn hashes(
     transaction: &mut Connection,
     (org, project, id): KeyPlace,

@@ -1,6 +1,6 @@
-//! What keys may do.
+//! The rights of keys.
 
-/// What a key may do.
+/// A right of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Run tools and read runs.
@@ -47,7 +47,7 @@ impl Scopes {
         set
     }
 
-    /// Whether a call that needs `scope` is covered: `manage` covers `run` and `publish`, `operator` covers `manage`
+    /// True if a call that needs `scope` is covered: `manage` covers `run` and `publish`, `operator` covers `manage`
     /// (in its own project).
     pub fn cover(&self, scope: Scope) -> bool {
         let has = |scope: Scope| self.0[scope as usize];
@@ -59,7 +59,7 @@ impl Scopes {
         }
     }
 
-    /// Whether there is none.
+    /// True for the empty set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -47,7 +47,7 @@ impl KeyText {
         self.0.expose_secret()
     }
 
-    /// What it is looked up by.
+    /// The hash that it is looked up by.
     pub(crate) fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.expose().as_bytes()).into()
     }

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub struct Session {
     /// Its identifier.
     pub id: SessionId,
-    /// What it may run.
+    /// The artifacts it may run.
     pub artifacts: Vec<ArtifactId>,
     /// Tokens that it may spend.
     pub cap: u64,
@@ -45,7 +45,7 @@ pub struct NewSession {
     pub key: KeyId,
     /// The text of the key that makes it: the session ends with it.
     pub key_sha256: [u8; 32],
-    /// What it may run.
+    /// The artifacts it may run.
     pub artifacts: Vec<ArtifactId>,
     /// Tokens that it may spend.
     pub cap: u64,
@@ -64,14 +64,14 @@ pub struct SessionMade {
     pub token: String,
 }
 
-/// Whom a token belongs to.
+/// The session that a token belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownSession {
     /// Its identifier.
     pub id: SessionId,
     /// The key that made it, without that key's scopes.
     pub key: KnownKey,
-    /// What it may run.
+    /// The artifacts it may run.
     pub artifacts: Vec<ArtifactId>,
 }
 
@@ -121,7 +121,7 @@ impl Store {
         Ok(SessionMade { session, token })
     }
 
-    /// Whom a token belongs to, where its session goes on, and its key is not revoked.
+    /// The session that a token belongs to, if neither it nor its key has ended.
     pub async fn known_session(
         &self,
         token: &str,
@@ -255,7 +255,7 @@ fn insert(
     Ok(())
 }
 
-/// What a session may do, with what it did. `None` if there is no such session.
+/// A session's limits and its use of them. `None` if there is no such session.
 pub(crate) fn allowance(
     connection: &mut Connection,
     (org, project): (OrgId, ProjectId),
@@ -272,7 +272,7 @@ pub(crate) fn allowance(
     })
 }
 
-/// What a session did, from the records of its runs.
+/// A session's use of its limits, from the records of its runs.
 fn counted(connection: &mut Connection, row: &Row) -> Result<Allowance, SqlError> {
     let unsigned = |row: &Row, column: &str| -> Result<u64, SqlError> {
         Ok(row.get::<i64>(column)?.cast_unsigned())

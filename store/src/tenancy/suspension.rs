@@ -1,4 +1,4 @@
-//! What the operator has stopped. It counts from the next request on, and for runs that are still queued.
+//! Suspensions by the operator. One counts from the next request on, and for runs that are still queued.
 
 use crate::Store;
 use crate::error::StoreError;
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::fmt;
 use std::sync::Arc;
 
-/// What can be stopped.
+/// A thing that can be suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspendable {
     /// One artifact: nobody runs it.
@@ -88,7 +88,7 @@ impl Store {
                         resume.execute(transaction)?
                     }
                 };
-                // What was so already was not done again.
+                // A suspension that was there already is not noted again.
                 if set == 1 {
                     let what = target.action(is_suspended);
                     note(transaction, actor, what, target, json!({}))?;
@@ -100,7 +100,7 @@ impl Store {
         set.await
     }
 
-    /// Whether this is the org that the server was started with.
+    /// True for the org that the server was started with.
     pub fn is_platform(&self, org: OrgId) -> bool {
         self.wallets.platform() == Some(org)
     }

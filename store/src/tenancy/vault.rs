@@ -94,13 +94,13 @@ impl Vault {
         }
     }
 
-    /// Whether what was kept to tell master keys by was sealed with this one.
+    /// True if the check value was sealed with this master key.
     pub(crate) fn opens_check(&self, sealed: &[u8]) -> bool {
         let text = open(&self.master, sealed, CHECK_NAME.as_bytes());
         text.is_some_and(|text| *text == CHECK_TEXT)
     }
 
-    /// What is kept to tell master keys by.
+    /// The check value, by which master keys are told apart.
     pub(crate) fn sealed_check(&self) -> Vec<u8> {
         seal(&self.master, CHECK_TEXT, CHECK_NAME.as_bytes())
     }
@@ -115,7 +115,7 @@ impl Vault {
         Ok(DataKey(cipher(&self.key(wrapped, org.as_bytes())?)))
     }
 
-    /// What session tokens are signed with.
+    /// The key that signs session tokens.
     pub(crate) fn token_key(&self, sealed: &[u8]) -> Result<TokenKey, VaultError> {
         self.key(sealed, TOKEN_KEY_NAME.as_bytes()).map(TokenKey)
     }

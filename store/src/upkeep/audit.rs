@@ -9,7 +9,7 @@ use crate::sql::{self, Connection, Row, SqlError, Statement, sqlite};
 use std::path::Path;
 use tokio::task::spawn_blocking;
 
-/// What was added up, and where it does not fit.
+/// The sums, and the differences.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Audit {
     /// Wallets looked at.

@@ -20,18 +20,18 @@ use tokio::task::spawn_blocking;
 /// How the database is named until everything it needs is beside it.
 const UNFINISHED: &str = "tollgate.db.unfinished";
 
-/// What was copied.
+/// A finished copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackedUp {
     /// Tools.
     pub tools: usize,
     /// Bytes of the database and the tools.
     pub bytes: u64,
-    /// Whether the key that opens the secrets is in the copy. It is not where it is kept elsewhere.
+    /// True if the key that opens the secrets is in the copy. It is not if the key is kept elsewhere.
     pub has_key: bool,
 }
 
-/// What a backup is at.
+/// A step of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackupStep {
     /// The database.
@@ -179,7 +179,7 @@ async fn copy_tools(
     Ok((tools, bytes))
 }
 
-/// Whether a database still names a tool: its draft may have been discarded since it was copied.
+/// True if the database still names a tool. Its draft may have been discarded since the copy was made.
 async fn is_named(database: &Path, tool: &Digest) -> Result<bool, BackupError> {
     let (file, tool) = (database.to_owned(), *tool);
     blocking(move || {

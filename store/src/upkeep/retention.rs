@@ -1,4 +1,4 @@
-//! What a crash, a full day and age end.
+//! Retention, runs that a crash has ended, and runs that waited too long.
 
 use crate::Store;
 use crate::error::StoreError;

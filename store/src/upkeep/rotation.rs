@@ -14,14 +14,14 @@ use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use tokio::task::spawn_blocking;
 
-/// What was sealed anew.
+/// The result of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotated {
     /// Orgs, each with another data key.
     pub orgs: u64,
     /// Secrets.
     pub secrets: u64,
-    /// Where the new key is kept; nowhere here if it was given.
+    /// The path of the new key. `None` if it was given.
     pub key: Option<PathBuf>,
     /// A file with the old key that was removed, because the new one was given.
     pub removed: Option<PathBuf>,

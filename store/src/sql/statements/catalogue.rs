@@ -150,7 +150,7 @@ statements! { CATALOGUE:
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id < ?2
     WHERE a.artifact_id = ?1
     ORDER BY r.release_id DESC LIMIT ?3");
-    /// What is active beside a draft that is to be published.
+    /// The active release, with which a draft's terms are compared.
     ACTIVE_TERMS = both("SELECT r.release_id, r.terms FROM artifacts a
     JOIN releases r ON r.org_id = a.org_id AND r.artifact_id = a.artifact_id AND r.release_id = a.active_release_id
     WHERE a.org_id = ?1 AND a.artifact_id = ?2");

@@ -53,7 +53,7 @@ statements! { MONEY:
     ) AS e ON e.org_id = o.org_id
     GROUP BY o.org_id, w.posted HAVING COALESCE(w.posted, 0) <> COALESCE(SUM(e.tokens), 0)",
     );
-    /// What was paid outlives the records of runs.
+    /// Payments outlive the records of runs.
     AUDIT_CHARGES = both("SELECT r.run_id, r.charged, COALESCE(p.tokens, 0) AS tokens
     FROM runs r
     LEFT JOIN payments p ON p.run_id = r.run_id AND p.buyer_id = r.org_id

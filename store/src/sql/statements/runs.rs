@@ -54,7 +54,7 @@ macro_rules! reach_of_runs {
 
 statements! { RUNS_AND_ANSWERS:
     // Runs.
-    /// Of a run that has no row. A statement that changes a row where there is one copies each page that it may have to give
+    /// Records a run that has no row. An upsert would be slower: it copies each page that it may have to give
     /// back.
     RECORD_RUN = both("INSERT INTO runs
         (org_id, project_id, run_id, key_id, artifact_id, release_id, digest, function, external_id, traceparent,
@@ -63,7 +63,7 @@ statements! { RUNS_AND_ANSWERS:
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
         ?24, ?25, ?26, ?27, ?28)
     ON CONFLICT (org_id, project_id, run_id) DO NOTHING");
-    /// Of a run that has a row, unless it was ended or started again meanwhile.
+    /// Ends a run that has a row, unless it has ended or was started again meanwhile.
     END_RUN = both("UPDATE runs SET status = ?1, failure = ?2, usage = ?3, charged = ?4,
         output_sha256 = ?5, output_bytes = ?6, started_at = ?7, finished_at = ?8
     WHERE org_id = ?9 AND project_id = ?10 AND run_id = ?11 AND attempt = ?12 AND status = 'RUNNING'");

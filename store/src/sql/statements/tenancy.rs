@@ -112,7 +112,7 @@ statements! { TENANCY:
     SET revoked_at = COALESCE(revoked_at, ?4), expires_at = LEAST(expires_at, ?4)
     WHERE org_id = ?1 AND project_id = ?2 AND session_id = ?3",
     );
-    /// What is queued or runs is held; what has started and ended is spent. A run that never started has no time of a start
+    /// Prices of queued and running runs are held. Charges of ended runs are spent. A run that never started has no time of a start
     /// at its end.
     USED_OF_SESSION = both("SELECT
         COALESCE(SUM(charged), 0) AS charged,

@@ -21,7 +21,7 @@ macro_rules! uncount {
     };
 }
 
-/// What a session did is counted from its runs as long as there is the session.
+/// A session's sums are counted from its runs, so these are kept as long as the session.
 macro_rules! old_runs {
     () => {
         "runs WHERE created_at < ?1 AND status NOT IN ('QUEUED', 'RUNNING')
@@ -42,7 +42,7 @@ statements! { UPKEEP:
     DIGESTS = both("SELECT digest FROM releases UNION SELECT digest FROM drafts
     UNION SELECT digest FROM runs WHERE status = 'QUEUED' UNION SELECT digest FROM runs WHERE status = 'RUNNING'");
 
-    // What time and crashes end.
+    // Retention, and runs that a crash has ended.
     LOSE_RUNNING = both("UPDATE runs SET status = 'FAILED', finished_at = ?1, failure = ?2
     WHERE status = 'RUNNING'
     RETURNING org_id, project_id, artifact_id, key_id, created_at");
