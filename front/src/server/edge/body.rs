@@ -208,6 +208,9 @@ pub(crate) fn outline<'b, T: Deserialize<'b>>(
     bytes: &'b [u8],
 ) -> Result<T, Problem> {
     check_type(headers)?;
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(not_an_object());
+    }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => unprocessable("body_invalid", quoted(&error.to_string()), None),
         _ => malformed(error),
@@ -234,10 +237,20 @@ fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-/// JSON of a known shape. Its types say `expecting = "an object"`: the name of a type says nothing to a caller.
+/// Reads a JSON object. Its types say `expecting = "an object"`, because a type's name says nothing to a caller.
+///
+/// Serde also reads a struct from a list of its fields, which the description of the server does not offer.
 pub(crate) fn shaped<T: DeserializeOwned>(json: Value) -> Result<T, Problem> {
+    if json.is_array() {
+        return Err(not_an_object());
+    }
     serde_json::from_value(json)
         .map_err(|error| unprocessable("body_invalid", quoted(&error.to_string()), None))
+}
+
+fn not_an_object() -> Problem {
+    let message = "the body is a list; send an object";
+    unprocessable("body_invalid", message, None)
 }
 
 #[cfg(test)]

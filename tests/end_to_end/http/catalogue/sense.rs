@@ -71,6 +71,24 @@ fn what_is_well_formed_but_makes_no_sense_is_unprocessable() {
         let body = UNPROCESSABLE.is(label, caller.post(path, &body));
         assert_eq!(body["violations_total"], 1, "{label}: {body}");
     }
+    // A list of the fields' values would be read as the object.
+    let key = caller.post("/v1/keys", &named("spare")).expect(201);
+    let key = key["id"].as_str().expect("an id");
+    let rotate = format!("/v1/keys/{key}/rotate");
+    let publish = format!("/v1/artifacts/{id}/publish");
+    for (label, path, body) in [
+        (
+            "a run as a list",
+            run.as_str(),
+            json!([null, null, null, null, null, null]),
+        ),
+        ("a key as a list", "/v1/keys", json!(["a", ["run"]])),
+        ("a rotation as a list", &rotate, json!([])),
+        ("a release as a list", &publish, json!([])),
+        ("a session as a list", "/v1/sessions", json!([[], 60])),
+    ] {
+        UNPROCESSABLE.is_for("body_invalid", label, caller.post(path, &body));
+    }
     let entries = [
         (
             "too short",
