@@ -1,35 +1,23 @@
 //! Process-wide budgets: limits per run alone would let two hundred runs together kill the machine.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use tollgate_fair::{Most, Part, Shares};
 
-/// What a budget is counted in. Small enough to waste little, large enough that a grant is rare.
+/// The unit of a budget. Small enough to waste little, large enough that a lease grows rarely.
 const UNIT_BYTES: u64 = 4096;
 
-/// What a run takes that is no burden to anybody: what most tools start with.
+/// The size of a small lease: most tools start with less.
 const SMALL_BYTES: u64 = 4 << 20;
 
 /// A number of bytes that all runs of a process share.
 ///
-/// One owner has at most half of it, so that what one does with it leaves something for the others; runs without an
-/// owner (the empty name) are not held to that. The last eighth is for leases of at most 4 MiB: where large ones have
-/// taken all they can, small runs still start.
+/// One owner has at most half of it, so that something is left for the others. Runs without an owner (the empty name) may
+/// take all. The last eighth is for leases of at most 4 MiB: small runs still start after large ones have taken all they
+/// can.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
     name: &'static str,
-    bytes_max: u64,
-    taken: Mutex<Taken>,
-}
-
-#[derive(Debug, Default)]
-struct Taken {
-    bytes: u64,
-    by_owner: HashMap<Arc<str>, u64>,
+    shares: Shares<Arc<str>>,
 }
 
 /// The process has no more to give. Never the guest's fault.
@@ -43,118 +31,86 @@ pub struct BudgetExhausted {
 impl Budget {
     /// A budget of `bytes`, rounded up to 4 KiB.
     pub fn new(name: &'static str, bytes: u64) -> Self {
+        let bytes_max = bytes.div_ceil(UNIT_BYTES).saturating_mul(UNIT_BYTES);
         Self {
-            shared: Arc::new(Shared {
-                name,
-                bytes_max: bytes.div_ceil(UNIT_BYTES).saturating_mul(UNIT_BYTES),
-                taken: Mutex::default(),
-            }),
+            name,
+            shares: Shares::new(Most::halves(bytes_max)),
         }
     }
 
     /// An empty lease for an owner, to be grown.
     pub fn lease(&self, owner: &Arc<str>) -> Lease {
         Lease {
-            budget: self.clone(),
-            owner: Arc::clone(owner),
-            granted_bytes: 0,
+            budget: self.name,
+            part: self.shares.nothing(Arc::clone(owner)),
+            most: self.most(owner),
             bytes: 0,
         }
     }
 
-    /// Whether a lease of so many bytes could ever be had, by this owner.
+    /// True if this owner could lease so many bytes from an unused budget.
     pub fn could_lease(&self, owner: &str, bytes: u64) -> bool {
-        let bytes_max = self.shared.bytes_max_of(owner);
-        let bytes_max = bytes_max.min(self.shared.bytes_max_for(bytes));
+        let most = within(self.most(owner), bytes);
         bytes
             .checked_next_multiple_of(UNIT_BYTES)
-            .is_some_and(|bytes| bytes <= bytes_max)
+            .is_some_and(|bytes| bytes <= most.all.min(most.own))
     }
 
-    /// Bytes nobody holds now.
+    /// Bytes that nobody has leased.
     pub fn available_bytes(&self) -> u64 {
-        self.shared.bytes_max - self.shared.lock().bytes
+        self.shares.most().all - self.shares.all()
     }
 
-    /// That nothing is left, as an error.
+    /// The error of a lease that cannot grow.
     pub fn exhausted(&self) -> BudgetExhausted {
-        BudgetExhausted {
-            budget: self.shared.name,
+        BudgetExhausted { budget: self.name }
+    }
+
+    fn most(&self, owner: &str) -> Most {
+        let most = self.shares.most();
+        match owner.is_empty() {
+            true => Most {
+                own: most.all,
+                ..most
+            },
+            false => most,
         }
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn bytes_max_of(&self, owner: &str) -> u64 {
-        match owner.is_empty() {
-            true => self.bytes_max,
-            false => self.bytes_max.div_ceil(2),
-        }
-    }
-
-    /// How far the budget may be used for a lease of that size.
-    fn bytes_max_for(&self, lease_bytes: u64) -> u64 {
-        match lease_bytes > SMALL_BYTES {
-            true => self.bytes_max - self.bytes_max / 8,
-            false => self.bytes_max,
-        }
-    }
-
-    /// Takes `bytes` for an owner, or nothing at all, where its lease then has `lease_bytes`.
-    fn take(&self, owner: &Arc<str>, bytes: u64, lease_bytes: u64) -> Option<()> {
-        let mut taken = self.lock();
-        let total = taken.bytes.checked_add(bytes)?;
-        if total > self.bytes_max_for(lease_bytes) {
-            return None;
-        }
-        if !owner.is_empty() {
-            let own = taken.by_owner.get(owner).copied().unwrap_or(0) + bytes;
-            if own > self.bytes_max_of(owner) {
-                return None;
-            }
-            taken.by_owner.insert(Arc::clone(owner), own);
-        }
-        taken.bytes = total;
-        Some(())
-    }
-
-    fn give_back(&self, owner: &Arc<str>, bytes: u64) {
-        let mut taken = self.lock();
-        taken.bytes -= bytes;
-        if let Some(own) = taken.by_owner.get_mut(owner) {
-            *own -= bytes;
-            if *own == 0 {
-                taken.by_owner.remove(owner);
-            }
-        }
+/// The limits for a lease of that size: large ones leave the last eighth.
+fn within(most: Most, lease_bytes: u64) -> Most {
+    match lease_bytes > SMALL_BYTES {
+        true => Most {
+            all: most.all - most.all / 8,
+            ..most
+        },
+        false => most,
     }
 }
 
 /// A part of a [`Budget`], given back when dropped.
 #[derive(Debug)]
 pub struct Lease {
-    budget: Budget,
-    owner: Arc<str>,
-    granted_bytes: u64,
+    budget: &'static str,
+    /// Whole units.
+    part: Part<Arc<str>>,
+    most: Most,
     bytes: u64,
 }
 
 impl Lease {
     /// Takes `bytes` more, or nothing at all.
     pub fn try_grow(&mut self, bytes: u64) -> Result<(), BudgetExhausted> {
-        let exhausted = || self.budget.exhausted();
-        let total = self.bytes.checked_add(bytes).ok_or_else(exhausted)?;
-        if total > self.granted_bytes {
-            let missing = (total - self.granted_bytes)
-                .checked_next_multiple_of(UNIT_BYTES)
-                .ok_or_else(exhausted)?;
-            let taken = self.budget.shared.take(&self.owner, missing, total);
-            taken.ok_or_else(exhausted)?;
-            self.granted_bytes += missing;
+        let exhausted = BudgetExhausted {
+            budget: self.budget,
+        };
+        let total = self.bytes.checked_add(bytes).ok_or(exhausted)?;
+        let missing = total.saturating_sub(self.part.amount());
+        let missing = missing.checked_next_multiple_of(UNIT_BYTES);
+        let missing = missing.ok_or(exhausted)?;
+        if !self.part.grow_within(missing, within(self.most, total)) {
+            return Err(exhausted);
         }
         self.bytes = total;
         Ok(())
@@ -163,16 +119,6 @@ impl Lease {
     /// Bytes taken so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if self.granted_bytes > 0 {
-            self.budget
-                .shared
-                .give_back(&self.owner, self.granted_bytes);
-        }
     }
 }
 
@@ -227,6 +173,6 @@ mod tests {
         second.try_grow(2 * UNIT_BYTES).expect("given back");
         drop((second, neighbour));
         assert_eq!(budget.available_bytes(), 4 * UNIT_BYTES);
-        assert!(budget.shared.lock().by_owner.is_empty());
+        assert_eq!(budget.shares.of(&acme), 0);
     }
 }

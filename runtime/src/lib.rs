@@ -33,7 +33,6 @@ mod run;
 mod runtime;
 mod scheduler;
 mod tool;
-mod turns;
 mod usage;
 pub mod value;
 mod violation;

@@ -1,17 +1,17 @@
 //! Opening: the folder is locked, SQLite's version is asserted, migrations are run, the master key is checked.
 
 use crate::connections::breaker::Breaker;
-use crate::connections::log::Shares;
+use crate::connections::log::LogShares;
 use crate::connections::readers::{ListReaders, OrgTurns, Readers};
 use crate::connections::writer::Writer;
 use crate::error::StoreError;
 use crate::error::VaultError;
 use crate::folder::files::Files;
 use crate::folder::{Folder, FolderError};
+use crate::id::OrgId;
 use crate::money::payment::Fees;
 use crate::money::wallet::Wallets;
 use crate::remembered::Remembered;
-use crate::runs::queue::Queue;
 use crate::runs::settlement::Settling;
 use crate::sql::statements;
 use crate::sql::{self, MigrateError, SqlError, sqlite};
@@ -22,6 +22,7 @@ use crate::time::Time;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tollgate_fair::{Most, Shares};
 
 /// Older versions can corrupt a write-ahead log.
 const SQLITE_VERSION_MIN: &str = "3.51.3";
@@ -54,7 +55,9 @@ pub struct Store {
     pub(crate) vault: Vault,
     pub(crate) tokens: Tokens,
     pub(crate) wallets: Arc<Wallets>,
-    pub(crate) queue: Arc<Queue>,
+    /// The queued runs by org, counted in memory. The counts follow each commit. Counting rows would take longer the longer
+    /// the queue is, and racing requests would pass a limit together.
+    pub(crate) queue: Shares<OrgId>,
     /// An org's turn to make rows that have a cap.
     pub(crate) making: OrgTurns,
     pub(crate) remembered: Arc<Remembered>,
@@ -100,7 +103,7 @@ impl Store {
         let file = folder.database();
         sqlite::migrate(&file)?;
         let breaker = Arc::<Breaker>::default();
-        let shares = Arc::<Shares>::default();
+        let shares = Arc::<LogShares>::default();
         let writer = Writer::start(&file, Arc::clone(&breaker), Arc::clone(&shares))?;
         let readers = Readers::open(&file)?;
         let list_readers = ListReaders::open(&file, shares)?;
@@ -140,7 +143,7 @@ impl Store {
             vault,
             tokens,
             wallets: Arc::new(Wallets::new(posted, held)),
-            queue: Arc::new(Queue::new(queued)),
+            queue: counted(queued),
             remembered: Arc::default(),
             fee_basis_points: settings.fee_basis_points,
             caps: settings.caps,
@@ -180,6 +183,15 @@ impl Store {
         self.list_readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Counts the queued runs that a database begins with.
+fn counted(by_org: Vec<(OrgId, i64)>) -> Shares<OrgId> {
+    let queue = Shares::new(Most::halves(u64::MAX));
+    for (org, runs) in by_org {
+        queue.add(org, runs.cast_unsigned()).keep();
+    }
+    queue
 }
 
 /// Fails if the linked SQLite is too old.

@@ -2,10 +2,9 @@
 //! waits, shared by owner, and no more of it than a queue holds: beyond that the process is at capacity.
 
 use crate::limits::Slots;
-use crate::turns::Turns;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
+use tollgate_fair::{Most, Part, Shares, Turns};
 use tollgate_host_api::budget::{Budget, Lease};
 
 /// See the module.
@@ -15,14 +14,15 @@ pub(crate) struct Admission {
     queue_max: usize,
     guest_memory: Budget,
     host_buffers: Budget,
+    /// Runs under way, by owner.
+    runs: Shares<Arc<str>>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     taken: Slots,
-    runs_by_owner: HashMap<Arc<str>, u32>,
-    waiting: Turns<Waiter>,
+    waiting: Turns<Arc<str>, Waiter>,
     waiters: u64,
     is_closed: bool,
 }
@@ -50,15 +50,16 @@ pub(crate) struct Demand {
 pub(crate) struct Admitted {
     pub(crate) memory: Lease,
     pub(crate) buffers: Lease,
-    pub(crate) place: Place,
+    pub(crate) place: RunPlace,
 }
 
 /// Slots of the engine's pool, given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RunPlace {
     admission: Arc<Admission>,
-    owner: Arc<str>,
     slots: Slots,
+    /// `None` once it is given back.
+    run: Option<Part<Arc<str>>>,
 }
 
 /// There is no place, nor one in the queue.
@@ -77,6 +78,7 @@ impl Admission {
             queue_max,
             guest_memory,
             host_buffers,
+            runs: Shares::new(Most::halves(u64::from(slots.runs))),
             state: Mutex::default(),
         })
     }
@@ -84,7 +86,7 @@ impl Admission {
     /// A place, if there is one and nobody waits for it.
     pub(crate) fn enter(self: &Arc<Self>, demand: &Demand) -> Option<Admitted> {
         let mut state = self.lock();
-        let is_free = !state.is_closed && state.waiting.len() == 0;
+        let is_free = !state.is_closed && state.waiting.is_empty();
         is_free.then(|| self.admit(&mut state, demand)).flatten()
     }
 
@@ -93,7 +95,7 @@ impl Admission {
         let (admitted, mut granted) = oneshot::channel();
         let _queued = {
             let mut state = self.lock();
-            let own = state.waiting.len_of(&demand.owner);
+            let own = state.waiting.of(&demand.owner).len();
             let is_full = state.waiting.len() >= self.queue_max
                 || (!demand.owner.is_empty() && own >= self.queue_max.div_ceil(2));
             if state.is_closed || is_full || !self.could_fit(&demand) {
@@ -151,24 +153,26 @@ impl Admission {
             memory_bytes,
             buffer_bytes,
         } = demand;
-        let own = state.runs_by_owner.get(owner).copied().unwrap_or(0);
-        let is_over_its_half = !owner.is_empty() && own >= self.slots.runs.div_ceil(2);
-        if is_over_its_half || !self.slots.fits(&state.taken, slots) {
+        if !self.slots.fits(&state.taken, slots) {
             return None;
         }
+        // Runs without an owner may take every slot.
+        let run = match owner.is_empty() {
+            true => self.runs.add(Arc::clone(owner), 1),
+            false => self.runs.take(Arc::clone(owner), 1)?,
+        };
         let mut memory = self.guest_memory.lease(owner);
         let mut buffers = self.host_buffers.lease(owner);
         memory.try_grow(*memory_bytes).ok()?;
         buffers.try_grow(*buffer_bytes).ok()?;
         state.taken.add(slots);
-        state.runs_by_owner.insert(Arc::clone(owner), own + 1);
         Some(Admitted {
             memory,
             buffers,
-            place: Place {
+            place: RunPlace {
                 admission: Arc::clone(self),
-                owner: Arc::clone(owner),
                 slots: *slots,
+                run: Some(run),
             },
         })
     }
@@ -196,18 +200,13 @@ impl Admission {
     }
 }
 
-impl Drop for Place {
+impl Drop for RunPlace {
     fn drop(&mut self) {
         let admission = Arc::clone(&self.admission);
         let mut state = admission.lock();
         state.taken.remove(&self.slots);
-        if let Some(runs) = state.runs_by_owner.get_mut(&self.owner) {
-            *runs -= 1;
-            if *runs == 0 {
-                state.runs_by_owner.remove(&self.owner);
-            }
-        }
-        if state.waiting.len() > 0 {
+        self.run = None;
+        if !state.waiting.is_empty() {
             admission.admit_waiting(&mut state);
         }
     }
@@ -282,7 +281,7 @@ mod tests {
         let second = admission.enter(&demand("b", 1)).expect("the fourth");
         assert_eq!(admission.runs(), 2);
         drop((first, second));
-        assert!(admission.lock().runs_by_owner.is_empty());
+        assert!(admission.runs.all() == 0);
         assert_eq!(admission.lock().taken, Slots::default());
     }
 

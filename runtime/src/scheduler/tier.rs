@@ -2,11 +2,11 @@
 
 use super::Meter;
 use super::Turn;
-use crate::turns::Turns;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tollgate_fair::Turns;
 
 /// CPU up to which a run is new: a crowd of runs that have had a turn or two does not stand before it.
 const NEW_CPU_MAX: Duration = Duration::from_micros(500);
@@ -27,9 +27,9 @@ struct Ready {
     /// Runs that only have to be ended.
     ending: VecDeque<Turn>,
     /// Runs that have hardly run yet: most end in this turn.
-    new: Turns<Turn>,
+    new: Turns<Arc<str>, Turn>,
     /// The others.
-    runs: Turns<Turn>,
+    runs: Turns<Arc<str>, Turn>,
     /// Turns given, to share them between the two.
     given: u64,
     /// Threads that sleep and were not woken yet.

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// The right to read lists. SQLite restarts its log only when no reader uses it. A list holds a share while it reads. The
 /// writer asks for all shares before it restarts the log: lists that read finish soon, and later ones wait.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub(crate) struct LogShares {
     free: Arc<Semaphore>,
     is_asked: AtomicBool,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Shares {
 /// All shares, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct All {
-    shares: Arc<Shares>,
+    shares: Arc<LogShares>,
     _all: OwnedSemaphorePermit,
 }
 
@@ -37,7 +37,7 @@ impl Drop for All {
     }
 }
 
-impl Default for Shares {
+impl Default for LogShares {
     fn default() -> Self {
         Self {
             free: Arc::new(Semaphore::new(LIST_READERS)),
@@ -46,7 +46,7 @@ impl Default for Shares {
     }
 }
 
-impl Shares {
+impl LogShares {
     /// A list's share. Always `Some`, because the shares are never closed.
     pub(crate) async fn one(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.free).acquire_owned().await.ok()
@@ -80,12 +80,12 @@ impl Shares {
 pub(crate) struct Log {
     path: PathBuf,
     looked_at: Instant,
-    shares: Arc<Shares>,
+    shares: Arc<LogShares>,
 }
 
 impl Log {
     /// The log of a database whose lists have these shares.
-    pub(crate) fn of(database: &Path, shares: Arc<Shares>) -> Self {
+    pub(crate) fn of(database: &Path, shares: Arc<LogShares>) -> Self {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
         Self {

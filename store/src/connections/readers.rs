@@ -1,6 +1,6 @@
 //! Connections that only read. Work on them runs on threads that may block.
 
-use crate::connections::log::Shares;
+use crate::connections::log::LogShares;
 use crate::error::StoreError;
 use crate::id::OrgId;
 use crate::sql::{Column, Connection, Query, Row, SqlError, sqlite};
@@ -110,7 +110,7 @@ impl Readers {
 pub(crate) struct ListReaders {
     pool: Pool<ListConnection>,
     turns: OrgTurns,
-    shares: Arc<Shares>,
+    shares: Arc<LogShares>,
 }
 
 #[derive(Debug)]
@@ -128,7 +128,7 @@ pub(crate) struct ListReader {
 }
 
 impl ListReaders {
-    pub(crate) fn open(file: &Path, shares: Arc<Shares>) -> Result<Self, SqlError> {
+    pub(crate) fn open(file: &Path, shares: Arc<LogShares>) -> Result<Self, SqlError> {
         let connections = (0..LIST_READERS).map(|_| ListConnection::open(file, &shares));
         let connections = connections.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
@@ -170,7 +170,7 @@ impl ListReaders {
 }
 
 impl ListConnection {
-    fn open(file: &Path, shares: &Arc<Shares>) -> Result<Self, SqlError> {
+    fn open(file: &Path, shares: &Arc<LogShares>) -> Result<Self, SqlError> {
         let (began_at, shares) = (Arc::new(Mutex::new(Instant::now())), Arc::clone(shares));
         let began = Arc::clone(&began_at);
         let is_over = move || {

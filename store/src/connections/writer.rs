@@ -7,7 +7,7 @@ mod batch;
 
 use self::batch::Batch;
 use crate::connections::breaker::Breaker;
-use crate::connections::log::{All, Log, Shares};
+use crate::connections::log::{All, Log, LogShares};
 use crate::error::StoreError;
 use crate::sql::{Connection, SqlError, sqlite};
 use std::path::Path;
@@ -67,7 +67,7 @@ impl<B: Batched> Writer<B> {
     pub(crate) fn start(
         file: &Path,
         breaker: Arc<Breaker>,
-        shares: Arc<Shares>,
+        shares: Arc<LogShares>,
     ) -> Result<Self, SqlError> {
         let connection = sqlite::open(file)?;
         let (queue, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);

@@ -16,6 +16,7 @@ use crate::time::Time;
 use serde_json::Value as Json;
 use std::iter;
 use std::sync::Arc;
+use tollgate_fair::Most;
 
 /// The attempt of a run that was never queued.
 pub const FIRST_ATTEMPT: i64 = 1;
@@ -47,7 +48,8 @@ impl Store {
         slot: Option<(Slot, KeptAnswer)>,
         queued_max: u64,
     ) -> Result<bool, StoreError> {
-        let Some(mut place) = self.queue.enter(run.owner.0, queued_max) else {
+        let most = Most::halves(queued_max);
+        let Some(mut place) = self.queue.take_within(run.owner.0, 1, most) else {
             return Ok(false);
         };
         let queueing = self.writer.write_then(
@@ -74,7 +76,7 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: RunId,
     ) -> Result<(), StoreError> {
-        let queue = Arc::clone(&self.queue);
+        let queue = self.queue.clone();
         let forgetting = self.writer.write_then(
             move |transaction| {
                 let status = sql::query(statements::FORGET_RUN)
@@ -93,7 +95,7 @@ impl Store {
             },
             move |was_queued| {
                 if *was_queued {
-                    queue.leave(org);
+                    queue.give_back(&org, 1);
                 }
             },
         );
@@ -104,12 +106,12 @@ impl Store {
     pub async fn claim_run(&self, passed_over: &[OrgId]) -> Result<Option<Claimed>, StoreError> {
         let hex = |org: &OrgId| data_encoding::HEXLOWER.encode(org.as_bytes());
         let passed_over = Json::from_iter(passed_over.iter().map(hex)).to_string();
-        let queue = Arc::clone(&self.queue);
+        let queue = self.queue.clone();
         let claiming = self.writer.write_then(
             move |transaction| claim(transaction, &passed_over),
             move |claimed: &Option<Claimed>| {
                 if let Some(claimed) = claimed {
-                    queue.leave(claimed.run.owner.0);
+                    queue.give_back(&claimed.run.owner.0, 1);
                 }
             },
         );
@@ -123,7 +125,7 @@ impl Store {
         id: RunId,
         attempt: i64,
     ) -> Result<bool, StoreError> {
-        let queue = Arc::clone(&self.queue);
+        let queue = self.queue.clone();
         let requeueing = self.writer.write_then(
             move |transaction| {
                 let requeued = sql::query(statements::REQUEUE_RUN)
@@ -136,7 +138,7 @@ impl Store {
             },
             move |is_requeued| {
                 if *is_requeued {
-                    queue.put_back(org);
+                    queue.add(org, 1).keep();
                 }
             },
         );
@@ -158,7 +160,7 @@ impl Store {
         (org, project): (OrgId, ProjectId),
         id: RunId,
     ) -> Result<bool, StoreError> {
-        let (wallets, queue) = (Arc::clone(&self.wallets), Arc::clone(&self.queue));
+        let (wallets, queue) = (Arc::clone(&self.wallets), self.queue.clone());
         let cancelled = self.writer.write_then(
             move |transaction| {
                 let row = sql::query(statements::CANCEL_QUEUED)
@@ -175,7 +177,7 @@ impl Store {
             move |held: &Option<KeptHold>| {
                 if let Some(held) = held {
                     wallets.release(held);
-                    queue.leave(org);
+                    queue.give_back(&org, 1);
                 }
             },
         );

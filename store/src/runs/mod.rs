@@ -4,7 +4,6 @@ pub(crate) mod failure;
 pub(crate) mod idempotency;
 pub(crate) mod kept;
 pub(crate) mod life;
-pub(crate) mod queue;
 pub(crate) mod run;
 pub(crate) mod run_usage;
 pub(crate) mod settlement;

@@ -56,7 +56,7 @@ impl Store {
             retention.queued.as_secs()
         );
         let failure = RecordedFailure::new("expired", message);
-        let (wallets, queue) = (Arc::clone(&self.wallets), Arc::clone(&self.queue));
+        let (wallets, queue) = (Arc::clone(&self.wallets), self.queue.clone());
         let expired = self.writer.write_then(
             move |transaction| {
                 let now = Time::now();
@@ -77,7 +77,7 @@ impl Store {
             move |expired: &Vec<KeptHold>| {
                 for held in expired {
                     wallets.release(held);
-                    queue.leave(held.payer.owner.0);
+                    queue.give_back(&held.payer.owner.0, 1);
                 }
             },
         );

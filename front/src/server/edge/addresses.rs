@@ -1,64 +1,24 @@
-//! How many connections an address has: one machine with silent sockets must not turn all others away.
+//! Limits the connections of each network address: one machine with silent sockets must not turn all others away.
 
 use super::rate::address::Network;
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tollgate_fair::{Most, Part, Shares};
 
 /// The connections of each address that has any.
 #[derive(Debug, Clone)]
-pub(super) struct Addresses {
-    connections_max: usize,
-    by_network: Arc<Mutex<HashMap<Network, usize>>>,
-}
+pub(super) struct Addresses(Shares<Network>);
 
 /// One connection of an address, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Entered {
-    of: Addresses,
-    network: Network,
-}
+pub(super) type Entered = Part<Network>;
 
 impl Addresses {
     pub(super) fn new(connections_max: usize) -> Self {
-        Self {
-            connections_max,
-            by_network: Arc::default(),
-        }
+        Self(Shares::new(Most::each(connections_max as u64)))
     }
 
-    /// A place for one more connection of an address. `None` if it has as many as it may.
+    /// Counts one more connection of an address. `None` if the address has its most.
     pub(super) fn enter(&self, address: IpAddr) -> Option<Entered> {
-        let network = Network::of(Some(address));
-        let mut by_network = self.lock();
-        let connections = by_network.entry(network).or_default();
-        if *connections >= self.connections_max {
-            return None;
-        }
-        *connections += 1;
-        drop(by_network);
-        Some(Entered {
-            of: self.clone(),
-            network,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
-        self.by_network
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let mut by_network = self.of.lock();
-        if let Some(connections) = by_network.get_mut(&self.network) {
-            *connections -= 1;
-            if *connections == 0 {
-                by_network.remove(&self.network);
-            }
-        }
+        self.0.take(Network::of(Some(address)), 1)
     }
 }
 
@@ -75,6 +35,6 @@ mod tests {
         assert!(addresses.enter(other).is_some());
         drop(held);
         assert!(addresses.enter(one).is_some());
-        assert!(addresses.lock().is_empty());
+        assert_eq!(addresses.0.all(), 0);
     }
 }

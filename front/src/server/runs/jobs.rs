@@ -15,8 +15,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tollgate_fair::Part;
 use tollgate_runtime::Run;
-use tollgate_store::{Claimed, Hold, KeptAnswer, KeptBody, NewRun, RunRecord, RunStatus, Time};
+use tollgate_store::{
+    Claimed, Hold, KeptAnswer, KeptBody, NewRun, OrgId, RunRecord, RunStatus, Time,
+};
 
 /// How often the queue is looked at where nobody says that something was queued.
 const LOOK: Duration = Duration::from_secs(1);
@@ -112,9 +115,9 @@ fn queued(run: NewRun) -> RunRecord {
 pub(crate) async fn work(server: Shared) {
     while !server.is_draining() {
         match claim(&server).await {
-            Ok(Some((claimed, known))) => {
+            Ok(Some((claimed, known, slot))) => {
                 let server = Arc::clone(&server);
-                tokio::spawn(async move { run(&server, claimed, known).await });
+                tokio::spawn(async move { run(&server, claimed, known, slot).await });
             }
             Ok(None) => {
                 let _ = tokio::time::timeout(LOOK, server.jobs.queued.notified()).await;
@@ -127,17 +130,17 @@ pub(crate) async fn work(server: Shared) {
     }
 }
 
-async fn claim(server: &Shared) -> Result<Option<(Claimed, Known)>, Problem> {
+async fn claim(server: &Shared) -> Result<Option<(Claimed, Known, Part<OrgId>)>, Problem> {
     let Some(passed_over) = server.jobs.passed_over() else {
         return Ok(None);
     };
     let _claiming = server.jobs.claiming.lock().await;
     let claimed = server.store.claim_run(&passed_over).await?;
     Ok(claimed.map(|claimed| {
-        server.jobs.take(claimed.run.owner.0);
+        let slot = server.jobs.take(claimed.run.owner.0);
         let durable = Durable::Claimed(claimed.attempt);
         let known = Known::new(server, claimed.run.clone(), durable);
-        (claimed, known)
+        (claimed, known, slot)
     }))
 }
 
@@ -159,8 +162,8 @@ async fn held(server: &Shared, run: &NewRun, text: String) -> Result<Run, Proble
         .await?
 }
 
-async fn run(server: &Shared, claimed: Claimed, known: Known) {
-    let _slot = server.jobs.taken(claimed.run.owner.0);
+async fn run(server: &Shared, claimed: Claimed, known: Known, slot: Part<OrgId>) {
+    let _slot = server.jobs.announced(slot);
     let durable = Durable::Claimed(claimed.attempt);
     let (run, text) = (claimed.run, claimed.input);
     let hold = server.store.take_up_hold(&run);

@@ -1,8 +1,9 @@
 //! The gate's queue: one draft of each org is judged at a time, orgs in turns.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tollgate_fair::Turns;
 use tollgate_store::{ArtifactId, OrgId};
 
 /// The drafts that wait for their verdict.
@@ -15,9 +16,7 @@ pub(crate) struct Gate {
 
 #[derive(Default)]
 struct Waiting {
-    /// The orgs with drafts, in the order of their turns.
-    turns: VecDeque<OrgId>,
-    drafts: HashMap<OrgId, VecDeque<ArtifactId>>,
+    drafts: Turns<OrgId, (OrgId, ArtifactId)>,
     /// The orgs with a draft in progress, and that draft.
     busy: HashMap<OrgId, ArtifactId>,
 }
@@ -26,39 +25,25 @@ impl Gate {
     /// Adds a draft to its org's queue.
     pub(crate) fn ask(&self, org: OrgId, artifact: ArtifactId) {
         let mut waiting = self.lock();
-        let queue = waiting.drafts.entry(org).or_default();
-        if queue.contains(&artifact) {
+        let draft = (org, artifact);
+        if waiting.drafts.of(&org).contains(&draft) {
             return;
         }
-        queue.push_back(artifact);
-        if !waiting.turns.contains(&org) {
-            waiting.turns.push_back(org);
-        }
+        waiting.drafts.push(&org, draft);
         drop(waiting);
         self.changed.notify_one();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next draft of an org that has none being judged.
     pub(crate) fn next(&self) -> Option<(OrgId, ArtifactId)> {
         let mut waiting = self.lock();
-        let turn = waiting
-            .turns
-            .iter()
-            .position(|org| !waiting.busy.contains_key(org))?;
-        let org = waiting.turns.remove(turn)?;
-        let queue = waiting.drafts.get_mut(&org)?;
-        let artifact = queue.pop_front();
-        if queue.is_empty() {
-            waiting.drafts.remove(&org);
-        } else {
-            waiting.turns.push_back(org);
-        }
-        let artifact = artifact?;
-        waiting.busy.insert(org, artifact);
+        let Waiting { drafts, busy } = &mut *waiting;
+        let (org, artifact) = drafts.pop_fitting(|(org, _)| !busy.contains_key(org))?;
+        busy.insert(org, artifact);
         Some((org, artifact))
     }
 

@@ -1,26 +1,19 @@
 //! Spans added to a run while it runs: counted and bounded, and kept in memory where the run has no row yet.
 
 use serde_json::value::RawValue;
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tollgate_fair::{Most, Part, Shares};
 use tollgate_store::OrgId;
 
 /// Spans of one run.
 pub(crate) const SPANS_MAX: usize = 200;
-/// Bytes that spans without a row take in memory, of all runs together; an org's runs take half at most.
+/// The most bytes of spans in memory, for all runs without a row. An org's runs take at most half.
 const HELD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Bytes of spans that are held in memory, by org.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct HeldBytes(Arc<Mutex<HashMap<OrgId, u64>>>);
-
-/// A part of them, given back when it is dropped.
 #[derive(Debug)]
-struct Held {
-    of: HeldBytes,
-    org: OrgId,
-    bytes: u64,
-}
+pub(crate) struct HeldBytes(Shares<OrgId>);
 
 /// A span with its id, as JSON: as a value it would take many times its bytes.
 pub(crate) type AddedSpan = (String, Box<RawValue>);
@@ -38,7 +31,7 @@ struct Added {
     uploads: usize,
     /// Those that the record will be written with.
     held: Vec<Box<RawValue>>,
-    parts: Vec<Held>,
+    parts: Vec<Part<OrgId>>,
 }
 
 /// Why nothing was added.
@@ -75,7 +68,7 @@ impl AddedSpans {
         }
         if let Some((of, org)) = held {
             let bytes = spans.iter().map(|(_, span)| span.get().len() as u64);
-            let part = of.take(org, bytes.sum()).ok_or(NotAdded::NoRoom)?;
+            let part = of.0.take(org, bytes.sum()).ok_or(NotAdded::NoRoom)?;
             added.parts.push(part);
             added
                 .held
@@ -117,37 +110,9 @@ pub(crate) fn list(spans: &[Box<RawValue>]) -> String {
     format!("[{}]", texts.join(","))
 }
 
-impl HeldBytes {
-    fn take(&self, org: OrgId, bytes: u64) -> Option<Held> {
-        let mut orgs = self.lock();
-        let all: u64 = orgs.values().sum();
-        let own = orgs.get(&org).copied().unwrap_or(0);
-        if all + bytes > HELD_BYTES_MAX || own + bytes > HELD_BYTES_MAX / 2 {
-            return None;
-        }
-        orgs.insert(org, own + bytes);
-        drop(orgs);
-        Some(Held {
-            of: self.clone(),
-            org,
-            bytes,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut orgs = self.of.lock();
-        let left = orgs.get(&self.org).map_or(0, |own| own - self.bytes);
-        if left == 0 {
-            orgs.remove(&self.org);
-        } else {
-            orgs.insert(self.org, left);
-        }
+impl Default for HeldBytes {
+    fn default() -> Self {
+        Self(Shares::new(Most::halves(HELD_BYTES_MAX)))
     }
 }
 
@@ -176,18 +141,6 @@ mod tests {
         assert!(added.close().is_some());
         assert_eq!(added.add(&[], held), Err(NotAdded::Closed));
         drop(added);
-        assert!(bytes.lock().is_empty());
-    }
-
-    #[test]
-    fn an_org_takes_half_of_the_memory_and_gives_it_back() {
-        let (bytes, org) = (HeldBytes::default(), OrgId::new());
-        let half = bytes.take(org, HELD_BYTES_MAX / 2).expect("its half");
-        assert!(bytes.take(org, 1).is_none());
-        let other = bytes.take(OrgId::new(), HELD_BYTES_MAX / 2);
-        assert!(other.is_some());
-        assert!(bytes.take(OrgId::new(), 1).is_none());
-        drop(half);
-        assert!(bytes.take(org, 1).is_some());
+        assert_eq!(bytes.0.all(), 0);
     }
 }

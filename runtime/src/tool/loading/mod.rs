@@ -2,6 +2,8 @@
 
 mod asking;
 mod judged;
+mod loaded;
+mod turn_queue;
 
 use crate::digest::ToolDigest;
 use crate::limits::LOADED_MAX;
@@ -13,12 +15,11 @@ use crate::tool::native::NativeCode;
 use crate::tool::observer::{Observed, Observer};
 use crate::tool::rejected::Rejected;
 use crate::tool::setup::Setup;
-use crate::turns::queue::TurnQueue;
-use crate::turns::shares::Shares;
 use crate::violation::Violation;
 use asking::{Asking, Asks};
 use bytes::Bytes;
 pub use judged::{FetchError, Judged, LoadError};
+use loaded::LoadedByOwner;
 use moka::future::Cache;
 use rustix::process::Resource;
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 use tokio::runtime::Handle;
+use turn_queue::TurnQueue;
 
 /// Each holds its file open, too: they take at most one in so many that the process may open.
 const FILES_SHARE: u64 = 2;
@@ -43,7 +45,7 @@ pub(crate) struct Loading {
     tokio: Handle,
     tools: Cache<ToolDigest, Arc<Compiled>>,
     artifacts: Option<Artifacts>,
-    shares: Arc<Shares>,
+    by_owner: Arc<LoadedByOwner>,
     /// What a tool weighs at least, so that there are not too many.
     weight_least: u64,
     compiler: Compiler,
@@ -74,8 +76,8 @@ impl Loading {
         let tools = files.map_or(LOADED_MAX, |files| LOADED_MAX.min(files / FILES_SHARE));
         let least = loaded_bytes / tools.max(1);
         let weight = move |tool: &Compiled| tool.weight.max(least);
-        let shares = Arc::new(Shares::new(loaded_bytes));
-        let removed = Arc::clone(&shares);
+        let by_owner = Arc::new(LoadedByOwner::new(loaded_bytes));
+        let removed = Arc::clone(&by_owner);
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let identity = set_identity(&setup.engine, &setup.rules);
         Ok(Self {
@@ -88,7 +90,7 @@ impl Loading {
                 })
                 .eviction_listener(move |tool, _, _| removed.remove(&tool))
                 .build(),
-            shares,
+            by_owner,
             weight_least: least,
             artifacts: artifacts.map(|cache| Artifacts::new(cache, identity)),
             compiler,
@@ -116,7 +118,7 @@ impl Loading {
     /// Counts a tool with its owner's, of which the oldest go where they are too many.
     async fn count(&self, owner: &Arc<str>, digest: ToolDigest, tool: &Compiled) {
         let weight = tool.weight.max(self.weight_least);
-        for over in self.shares.add(owner, digest, weight) {
+        for over in self.by_owner.add(owner, digest, weight) {
             self.tools.invalidate(&over).await;
         }
     }

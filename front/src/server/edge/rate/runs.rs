@@ -1,22 +1,18 @@
 //! How many runs an org has under way whose answers are waited for.
 
 use super::told::{Policy, Standing};
-use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use tollgate_fair::{Most, Part, Shares};
 use tollgate_store::OrgId;
 
 /// The count of each org that has any.
 pub(super) struct Runs {
     policy: Policy,
-    by_org: Arc<Mutex<HashMap<OrgId, u32>>>,
+    by_org: Shares<OrgId>,
 }
 
-/// A run under way; dropped, it is none.
-pub(crate) struct UnderWay {
-    org: OrgId,
-    by_org: Arc<Mutex<HashMap<OrgId, u32>>>,
-}
+/// A run under way, until it is dropped.
+pub(crate) type UnderWay = Part<OrgId>;
 
 impl Runs {
     pub(super) fn new(at_once: NonZeroU32) -> Self {
@@ -27,37 +23,20 @@ impl Runs {
         };
         Self {
             policy,
-            by_org: Arc::default(),
+            by_org: Shares::new(Most::each(u64::from(at_once.get()))),
         }
     }
 
-    /// Begins one and says how many more there may be, or that there are as many as there may be.
+    /// Begins a run. The standing says how many more the org may begin now.
     pub(super) fn begin(&self, org: OrgId) -> Result<(UnderWay, Standing), Standing> {
-        let mut by_org = self.by_org.lock().unwrap_or_else(PoisonError::into_inner);
-        let under_way = by_org.entry(org).or_default();
         let standing = |left| Standing {
             policy: self.policy,
             left,
             more_in: None,
         };
-        if *under_way >= self.policy.quota {
-            return Err(standing(0));
-        }
-        *under_way += 1;
-        let left = self.policy.quota - *under_way;
-        let by_org = Arc::clone(&self.by_org);
-        Ok((UnderWay { org, by_org }, standing(left)))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let mut by_org = self.by_org.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(under_way) = by_org.get_mut(&self.org) {
-            *under_way -= 1;
-            if *under_way == 0 {
-                by_org.remove(&self.org);
-            }
-        }
+        let under_way = self.by_org.take(org, 1).ok_or(standing(0))?;
+        let others = u32::try_from(self.by_org.of(&org)).unwrap_or(u32::MAX);
+        let left = self.policy.quota.saturating_sub(others);
+        Ok((under_way, standing(left)))
     }
 }

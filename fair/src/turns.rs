@@ -1,57 +1,69 @@
-//! What waits, shared by owner first: whoever has the turn gives one item and goes to the end.
+//! A queue that is shared by owner first: the owner whose turn it is gives one item, and goes to the end.
 
-pub(crate) mod queue;
-pub(crate) mod shares;
-
+use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::hash::Hash;
 
-/// Items that wait, each for an owner. An owner's own items keep their order.
+/// Waiting items, each with an owner. An owner's own items keep their order.
 #[derive(Debug)]
-pub(crate) struct Turns<T> {
-    /// Whose turn is next. Each owner that has items is in it once.
-    order: VecDeque<Arc<str>>,
-    waiting: HashMap<Arc<str>, VecDeque<T>>,
+pub struct Turns<K, T> {
+    /// The owners in the order of their turns. Each owner that has items is in it once.
+    order: VecDeque<K>,
+    waiting: HashMap<K, VecDeque<T>>,
+    /// The items of an owner without any.
+    none: VecDeque<T>,
     len: usize,
 }
 
-impl<T> Default for Turns<T> {
+impl<K, T> Default for Turns<K, T> {
     fn default() -> Self {
         Self {
             order: VecDeque::new(),
             waiting: HashMap::new(),
+            none: VecDeque::new(),
             len: 0,
         }
     }
 }
 
-impl<T> Turns<T> {
-    pub(crate) fn len(&self) -> usize {
+impl<K: Clone + Eq + Hash, T> Turns<K, T> {
+    /// The number of items.
+    pub fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn len_of(&self, owner: &str) -> usize {
-        self.waiting.get(owner).map_or(0, VecDeque::len)
+    /// True if nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
-    pub(crate) fn push(&mut self, owner: &Arc<str>, item: T) {
+    /// An owner's items, in their order.
+    pub fn of<Q>(&self, owner: &Q) -> &VecDeque<T>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.waiting.get(owner).unwrap_or(&self.none)
+    }
+
+    /// Adds an item behind its owner's others.
+    pub fn push(&mut self, owner: &K, item: T) {
         self.len += 1;
         if let Some(items) = self.waiting.get_mut(owner) {
             items.push_back(item);
             return;
         }
-        self.order.push_back(Arc::clone(owner));
-        self.waiting
-            .insert(Arc::clone(owner), VecDeque::from([item]));
+        self.order.push_back(owner.clone());
+        self.waiting.insert(owner.clone(), VecDeque::from([item]));
     }
 
-    /// The item whose turn it is.
-    pub(crate) fn pop(&mut self) -> Option<T> {
+    /// Removes the item whose turn it is.
+    pub fn pop(&mut self) -> Option<T> {
         self.pop_fitting(|_| true)
     }
 
-    /// The item whose turn it is among the owners whose first item fits.
-    pub(crate) fn pop_fitting(&mut self, mut fits: impl FnMut(&T) -> bool) -> Option<T> {
+    /// Removes the item whose turn it is among the owners whose first item fits.
+    pub fn pop_fitting(&mut self, mut fits: impl FnMut(&T) -> bool) -> Option<T> {
         let turn = self.order.iter().position(|owner| {
             let first = self.waiting.get(owner).and_then(VecDeque::front);
             first.is_some_and(&mut fits)
@@ -68,8 +80,12 @@ impl<T> Turns<T> {
         Some(item)
     }
 
-    /// Takes an item out of turn.
-    pub(crate) fn take(&mut self, owner: &str, is_meant: impl FnMut(&T) -> bool) -> Option<T> {
+    /// Removes an owner's first item that is meant, out of turn.
+    pub fn take<Q>(&mut self, owner: &Q, is_meant: impl FnMut(&T) -> bool) -> Option<T>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         let items = self.waiting.get_mut(owner)?;
         let item = items
             .iter()
@@ -78,7 +94,7 @@ impl<T> Turns<T> {
         self.len -= 1;
         if items.is_empty() {
             self.waiting.remove(owner);
-            self.order.retain(|it| **it != *owner);
+            self.order.retain(|other| other.borrow() != owner);
         }
         Some(item)
     }
@@ -88,15 +104,15 @@ impl<T> Turns<T> {
 mod tests {
     use super::*;
 
-    fn turns(items: &[(&str, u32)]) -> Turns<u32> {
+    fn turns(items: &[(&'static str, u32)]) -> Turns<&'static str, u32> {
         let mut turns = Turns::default();
         for (owner, item) in items {
-            turns.push(&Arc::from(*owner), *item);
+            turns.push(owner, *item);
         }
         turns
     }
 
-    fn all(mut turns: Turns<u32>) -> Vec<u32> {
+    fn all(mut turns: Turns<&str, u32>) -> Vec<u32> {
         std::iter::from_fn(|| turns.pop()).collect()
     }
 
@@ -110,7 +126,7 @@ mod tests {
             ("c", 20),
             ("b", 11),
         ]);
-        assert_eq!((turns.len(), turns.len_of("a")), (6, 3));
+        assert_eq!((turns.len(), turns.of("a").len()), (6, 3));
         assert_eq!(all(turns), [1, 10, 20, 2, 11, 3]);
     }
 
@@ -128,7 +144,7 @@ mod tests {
         assert_eq!(turns.take("a", |item| *item == 2), Some(2));
         assert_eq!(turns.take("a", |item| *item == 2), None);
         assert_eq!(turns.take("b", |_| true), Some(10));
-        assert_eq!((turns.len(), turns.len_of("b")), (1, 0));
+        assert_eq!((turns.len(), turns.of("b").len()), (1, 0));
         assert_eq!(all(turns), [1]);
     }
 }

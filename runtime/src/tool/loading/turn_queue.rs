@@ -2,11 +2,11 @@
 //! progress at a time.
 
 use crate::digest::ToolDigest;
-use crate::turns::Turns;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
+use tollgate_fair::Turns;
 
 /// A queue with its threads. Dropping it ends the threads; jobs that still wait are discarded.
 pub(crate) struct TurnQueue {
@@ -21,7 +21,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    turns: Turns<Job>,
+    turns: Turns<Arc<str>, Job>,
     /// The work that has not begun, by its key.
     by_key: HashMap<ToolDigest, Arc<Work>>,
     busy: HashSet<Arc<str>>,

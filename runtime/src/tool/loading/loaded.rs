@@ -1,5 +1,5 @@
-//! Loaded tools by the owner they were loaded for: one has at most half of the room, so that it cannot push out what others
-//! use.
+//! Loaded tools by the owner they were loaded for. An owner has at most half of the room, so that it cannot evict the tools
+//! that others use.
 
 use crate::digest::ToolDigest;
 use std::collections::{HashMap, VecDeque};
@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Loaded tools by owner.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub(crate) struct LoadedByOwner {
     share: u64,
     loaded: Mutex<Loaded>,
 }
 
 #[derive(Debug, Default)]
 struct Loaded {
-    /// An owner's tools, the oldest first, and what they weigh together.
+    /// An owner's tools, oldest first, and their total weight.
     by_owner: HashMap<Arc<str>, (VecDeque<ToolDigest>, u64)>,
-    /// For whom each was loaded, and its weight.
+    /// Each tool's owner and weight.
     tools: HashMap<ToolDigest, (Arc<str>, u64)>,
 }
 
-impl Shares {
+impl LoadedByOwner {
     /// `room` is the weight of all loaded tools together; an owner may have half.
     pub(crate) fn new(room: u64) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Shares {
         let mut oldest = tools.clone().into_iter();
         loaded.tools.insert(tool, (Arc::clone(owner), weight));
         while left > self.share {
-            let Some(first) = oldest.next().filter(|it| *it != tool) else {
+            let Some(first) = oldest.next().filter(|first| *first != tool) else {
                 break;
             };
             left -= loaded.remove(&first);
@@ -64,13 +64,13 @@ impl Shares {
 }
 
 impl Loaded {
-    /// Gives the weight that is gone.
+    /// Returns the weight that was removed.
     fn remove(&mut self, tool: &ToolDigest) -> u64 {
         let Some((owner, weight)) = self.tools.remove(tool) else {
             return 0;
         };
         if let Some((tools, sum)) = self.by_owner.get_mut(&owner) {
-            tools.retain(|it| it != tool);
+            tools.retain(|other| other != tool);
             *sum -= weight;
             if tools.is_empty() {
                 self.by_owner.remove(&owner);
@@ -90,20 +90,20 @@ mod tests {
 
     #[test]
     fn an_owner_s_oldest_go_when_its_tools_are_more_than_half() {
-        let shares = Shares::new(100);
+        let loaded = LoadedByOwner::new(100);
         let (one, other): (Arc<str>, Arc<str>) = (Arc::from("one"), Arc::from("other"));
-        assert_eq!(shares.add(&one, tool(1), 20), []);
-        assert_eq!(shares.add(&one, tool(2), 20), []);
-        assert_eq!(shares.add(&other, tool(3), 50), []);
-        assert_eq!(shares.add(&one, tool(4), 20), [tool(1)]);
-        shares.remove(&tool(2));
-        assert_eq!(shares.add(&one, tool(5), 30), []);
+        assert_eq!(loaded.add(&one, tool(1), 20), []);
+        assert_eq!(loaded.add(&one, tool(2), 20), []);
+        assert_eq!(loaded.add(&other, tool(3), 50), []);
+        assert_eq!(loaded.add(&one, tool(4), 20), [tool(1)]);
+        loaded.remove(&tool(2));
+        assert_eq!(loaded.add(&one, tool(5), 30), []);
         // One that is larger than the share alone stays alone.
-        assert_eq!(shares.add(&one, tool(6), 70), [tool(4), tool(5)]);
-        assert_eq!(shares.add(&other, tool(3), 50), [], "loaded again");
-        assert_eq!(shares.add(&Arc::from(""), tool(7), 90), [], "nobody's");
-        shares.remove(&tool(6));
-        shares.remove(&tool(3));
-        assert!(shares.lock().by_owner.is_empty() && shares.lock().tools.is_empty());
+        assert_eq!(loaded.add(&one, tool(6), 70), [tool(4), tool(5)]);
+        assert_eq!(loaded.add(&other, tool(3), 50), [], "loaded again");
+        assert_eq!(loaded.add(&Arc::from(""), tool(7), 90), [], "nobody's");
+        loaded.remove(&tool(6));
+        loaded.remove(&tool(3));
+        assert!(loaded.lock().by_owner.is_empty() && loaded.lock().tools.is_empty());
     }
 }
