@@ -19,7 +19,7 @@ pub struct Id<K> {
 }
 
 /// The kinds of things that have identifiers.
-pub trait Kind {
+pub trait IdKind {
     /// The prefix of the text form.
     const PREFIX: &'static str;
 }
@@ -29,7 +29,7 @@ macro_rules! kinds {
         #[doc = $doc]
         #[derive(Debug)]
         pub enum $of {}
-        impl Kind for $of {
+        impl IdKind for $of {
             const PREFIX: &'static str = $prefix;
         }
         #[doc = concat!("`", $prefix, "…`")]
@@ -132,7 +132,7 @@ impl<K> Default for Id<K> {
     }
 }
 
-impl<K: Kind> fmt::Display for Id<K> {
+impl<K: IdKind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [0; DIGITS];
         BASE32_DNSSEC.encode_mut(&self.bytes, &mut digits);
@@ -141,7 +141,7 @@ impl<K: Kind> fmt::Display for Id<K> {
     }
 }
 
-impl<K: Kind> FromStr for Id<K> {
+impl<K: IdKind> FromStr for Id<K> {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -161,13 +161,13 @@ impl<K: Kind> FromStr for Id<K> {
     }
 }
 
-impl<K: Kind> serde::Serialize for Id<K> {
+impl<K: IdKind> serde::Serialize for Id<K> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<K: Kind> fmt::Debug for Id<K> {
+impl<K: IdKind> fmt::Debug for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -14,6 +14,7 @@ mod folder;
 mod id;
 mod money;
 mod number;
+mod owner;
 mod page;
 mod remembered;
 mod runs;
@@ -36,14 +37,15 @@ pub use digest::Digest;
 pub use error::{StoreError, VaultError};
 pub use folder::FolderError;
 pub use id::{
-    ActionId, ArtifactId, BudgetId, EntryId, Id, InvalidId, KeyId, Kind as IdKind, OrgId,
-    ProjectId, ReleaseId, RunId, SessionId, SubscriptionId,
+    ActionId, ArtifactId, BudgetId, EntryId, Id, IdKind, InvalidId, KeyId, OrgId, ProjectId,
+    ReleaseId, RunId, SessionId, SubscriptionId,
 };
 pub use money::budget::{Budget, Payer, Period};
 pub use money::credit::{Credit, Credited};
 pub use money::ledger_entry::LedgerEntry;
 pub use money::subscription::{NewSubscription, Subscription};
 pub use money::wallet::{Hold, NotHeld, Wallet};
+pub use owner::Owner;
 pub use page::Page;
 pub use runs::failure::RecordedFailure;
 pub use runs::idempotency::{KeptAnswer, KeptBody, Slot};

@@ -210,6 +210,7 @@ mod tests {
     use super::*;
     use crate::catalogue::terms::Terms;
     use crate::digest::Digest;
+    use crate::owner::Owner;
     use crate::time::Time;
 
     #[test]
@@ -225,7 +226,10 @@ mod tests {
     fn artifacts_that_are_read_again_share_their_release() {
         let read = || Artifact {
             id: ArtifactId::none(),
-            owner: (OrgId::none(), ProjectId::none()),
+            owner: Owner {
+                org: OrgId::none(),
+                project: ProjectId::none(),
+            },
             name: "tool".to_owned(),
             listed: true,
             created_at: Time::now(),

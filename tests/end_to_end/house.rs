@@ -187,6 +187,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "time",
             "day",
             "id",
+            "owner",
             "digest",
             "error",
             "page",

@@ -82,9 +82,11 @@ async fn publish(
     };
     let opened = upload::open(wasm, Some(example.manifest));
     let opened = opened.map_err(|violations| anyhow::anyhow!("{violations:?}"))?;
-    let owner = (known.org, known.project);
+    let owner = known.owner;
     let quota = server.config.quota.quota();
-    let kept = server.store.keep_tool(known.org, opened.wasm.into(), quota);
+    let kept = server
+        .store
+        .keep_tool(known.owner.org, opened.wasm.into(), quota);
     let draft = match kept.await? {
         Kept::Kept(draft) => draft,
         Kept::OverQuota(over) => bail!("no quota for {}: {over:?}", example.name),
@@ -100,7 +102,7 @@ async fn publish(
         }
         Upload::OverQuota(over) => bail!("no quota for {}: {over:?}", example.name),
     };
-    let place = (known.org, id);
+    let place = (known.owner.org, id);
     server.store.ask_validation(place).await?;
     server.gate.ask(place.0, place.1);
     let is_admitted = loop {

@@ -5,7 +5,8 @@ use crate::catalogue::draft::{Draft, NewDraft, draft_in, insert_draft};
 use crate::catalogue::quota::{OverQuota, Quota, over_artifacts, over_bytes};
 use crate::catalogue::release::{Release, release_in};
 use crate::error::StoreError;
-use crate::id::{ArtifactId, OrgId, ProjectId};
+use crate::id::{ArtifactId, OrgId};
+use crate::owner::Owner;
 use crate::page::{LOOKED_AT_MAX, Page, one_more, parsed};
 use crate::sql::statements;
 use crate::sql::{self, Connection, Row, SqlError};
@@ -19,7 +20,7 @@ pub struct Artifact {
     /// Its identifier.
     pub id: ArtifactId,
     /// The org and project that own it.
-    pub owner: (OrgId, ProjectId),
+    pub owner: Owner,
     /// Unique in its project.
     pub name: String,
     /// True if others see it.
@@ -60,14 +61,14 @@ impl Store {
     /// Makes an artifact with its draft.
     pub async fn create_artifact(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         name: String,
         draft: NewDraft,
         quota: Quota,
     ) -> Result<Upload, StoreError> {
         self.writer
             .write(move |transaction| {
-                insert_artifact(transaction, (org, project), &name, draft, quota)
+                insert_artifact(transaction, Owner { org, project }, &name, draft, quota)
             })
             .await
     }
@@ -130,7 +131,7 @@ impl Store {
     /// `text` in their name, or in what the active release says of itself and its functions.
     pub async fn artifacts(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         only_mine: bool,
         text: &str,
         before: Option<ArtifactId>,
@@ -186,7 +187,7 @@ impl Store {
 
 pub(crate) fn insert_artifact(
     transaction: &mut Connection,
-    (org, project): (OrgId, ProjectId),
+    Owner { org, project }: Owner,
     name: &str,
     draft: NewDraft,
     quota: Quota,
@@ -237,7 +238,7 @@ fn artifact(row: &Row) -> Result<Artifact, SqlError> {
     };
     Ok(Artifact {
         id: row.get("artifact_id")?,
-        owner: (row.get("org_id")?, row.get("project_id")?),
+        owner: Owner::of(row)?,
         name: row.get("name")?,
         listed: row.get("listed")?,
         created_at: row.get("created_at")?,

@@ -1,7 +1,8 @@
 //! Budgets: what a project, or one of its keys, may spend in a day or a month of UTC, counted in memory: what was charged,
 //! and what is held.
 
-use crate::id::{BudgetId, KeyId, OrgId, ProjectId, SessionId};
+use crate::id::{BudgetId, KeyId, ProjectId, SessionId};
+use crate::owner::Owner;
 use crate::time::Time;
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payer {
     /// Org and project.
-    pub owner: (OrgId, ProjectId),
+    pub owner: Owner,
     /// The key.
     pub key: KeyId,
     /// The session; none for what the key asks for itself.
@@ -177,7 +178,7 @@ impl Budgets {
             (key, Period::Day),
             (key, Period::Month),
         ];
-        let of_project = self.0.get_mut(&payer.owner.1);
+        let of_project = self.0.get_mut(&payer.owner.project);
         let of_payer = of_project.map(|it| it.get_disjoint_mut(places.each_ref()));
         let of_payer = of_payer.into_iter().flatten().flatten();
         of_payer.map(move |it| it.rolled(now))
@@ -214,6 +215,7 @@ impl Budgets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::OrgId;
     use std::time::Duration;
 
     fn at(text: &str) -> Time {
@@ -268,9 +270,13 @@ mod tests {
 
     #[test]
     fn what_is_charged_and_held_counts_until_the_period_ends() {
-        let (org, project) = (OrgId::new(), ProjectId::new());
+        let project = ProjectId::new();
+        let owner = Owner {
+            org: OrgId::new(),
+            project,
+        };
         let payer = |key| Payer {
-            owner: (org, project),
+            owner,
             key,
             session: None,
         };

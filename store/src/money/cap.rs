@@ -3,9 +3,10 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::id::{BudgetId, KeyId, OrgId, ProjectId};
+use crate::id::{BudgetId, KeyId};
 use crate::money::budget::{Budget, Payer, Period};
 use crate::number::signed;
+use crate::owner::Owner;
 use crate::page::Page;
 use crate::sql::statements;
 use crate::sql::{self, Connection, Row, SqlError};
@@ -18,7 +19,7 @@ impl Store {
     /// A project's budgets, in the order of their identifiers: those after one.
     pub async fn budgets(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         after: Option<BudgetId>,
         limit: usize,
     ) -> Result<Page<Budget, BudgetId>, StoreError> {
@@ -30,7 +31,7 @@ impl Store {
     /// A project's budget of a key, or of the whole project, with what is spent and held.
     pub async fn budget(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         key: Option<KeyId>,
         period: Period,
     ) -> Result<Option<Budget>, StoreError> {
@@ -39,24 +40,24 @@ impl Store {
     }
 
     /// As they are counted here, or else in the database: what asks for them is no write.
-    async fn budgets_now(&self, owner: (OrgId, ProjectId)) -> Result<Vec<Budget>, StoreError> {
+    async fn budgets_now(&self, owner: Owner) -> Result<Vec<Budget>, StoreError> {
         let payer = Payer {
             owner,
             key: KeyId::none(),
             session: None,
         };
         match self.wallets.knows(&payer) {
-            true => Ok(self.wallets.budgets(owner.1)),
+            true => Ok(self.wallets.budgets(owner.project)),
             false => {
                 let read = move |connection: &mut Connection| of_project(connection, owner);
-                let mut budgets = self.list_readers.read(owner.0, read).await?;
+                let mut budgets = self.list_readers.read(owner.org, read).await?;
                 budgets.sort_by_key(|it| it.id);
                 Ok(budgets)
             }
         }
     }
 
-    async fn learn_budgets(&self, owner: (OrgId, ProjectId)) -> Result<(), StoreError> {
+    async fn learn_budgets(&self, owner: Owner) -> Result<(), StoreError> {
         let payer = Payer {
             owner,
             key: KeyId::none(),
@@ -68,25 +69,25 @@ impl Store {
     /// Sets what a project, or one of its keys, may spend. Runs that are under way are counted once they are charged.
     pub async fn set_budget(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         key: Option<KeyId>,
         period: Period,
         cap: u64,
     ) -> Result<Budget, StoreError> {
         self.learn_budgets(owner).await?;
-        let turn = self.learning.of(owner.0).await;
+        let turn = self.learning.of(owner.org).await;
         let wallets = Arc::clone(&self.wallets);
         let room = match self.budget(owner, key, period).await? {
             Some(_) => None,
-            None => Some(self.room_for(owner.0, [Rows::Budgets]).await?),
+            None => Some(self.room_for(owner.org, [Rows::Budgets]).await?),
         };
-        let project = owner.1;
+        let project = owner.project;
         self.writer
             .write_then(
                 move |transaction| {
                     let now = Time::now();
                     let row = sql::query(statements::SET_BUDGET)
-                        .bind(owner.0)
+                        .bind(owner.org)
                         .bind(project)
                         .bind(key.unwrap_or_else(KeyId::none))
                         .bind(period.name())
@@ -112,18 +113,18 @@ impl Store {
     /// Takes a budget away: nothing is counted any more. What it was, where there was one.
     pub async fn remove_budget(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         key: Option<KeyId>,
         period: Period,
     ) -> Result<Option<Budget>, StoreError> {
         self.learn_budgets(owner).await?;
         let wallets = Arc::clone(&self.wallets);
-        let project = owner.1;
+        let project = owner.project;
         self.writer
             .write_then(
                 move |transaction| {
                     let row = sql::query(statements::REMOVE_BUDGET)
-                        .bind(owner.0)
+                        .bind(owner.org)
                         .bind(project)
                         .bind(key.unwrap_or_else(KeyId::none))
                         .bind(period.name())
@@ -145,12 +146,12 @@ impl Store {
 /// this is asked first.
 pub(crate) fn of_project(
     connection: &mut Connection,
-    owner: (OrgId, ProjectId),
+    owner: Owner,
 ) -> Result<Vec<Budget>, StoreError> {
     let now = Time::now();
     let rows = sql::query(statements::BUDGETS_OF_PROJECT)
-        .bind(owner.0)
-        .bind(owner.1)
+        .bind(owner.org)
+        .bind(owner.project)
         .all(connection)?;
     let budgets = rows.iter().map(|row| budget_in(row, now));
     let mut budgets: Vec<Budget> = budgets.collect::<Result<_, _>>()?;
@@ -167,8 +168,8 @@ pub(crate) fn of_project(
     };
     // However many budgets there are, all that was spent is read once: others wait meanwhile.
     let spent = sql::query(statements::SPENT_OF_PROJECT)
-        .bind(owner.0)
-        .bind(owner.1)
+        .bind(owner.org)
+        .bind(owner.project)
         .bind(since)
         .all(connection)?;
     for row in &spent {
@@ -181,8 +182,8 @@ pub(crate) fn of_project(
         }
     }
     let held = sql::query(statements::HELD_OF_PROJECT)
-        .bind(owner.0)
-        .bind(owner.1)
+        .bind(owner.org)
+        .bind(owner.project)
         .all(connection)?;
     for row in &held {
         let (key, at, tokens) = amount_in(row)?;
@@ -205,7 +206,7 @@ fn amount_in(row: &Row) -> Result<(KeyId, Time, u64), SqlError> {
 /// The budget, with what was charged since it began.
 fn counted(
     connection: &mut Connection,
-    (org, project): (OrgId, ProjectId),
+    Owner { org, project }: Owner,
     budget: Budget,
 ) -> Result<Budget, SqlError> {
     let spent: i64 = sql::query(statements::SPENT)

@@ -37,7 +37,7 @@ impl Learned {
             true => None,
             false => {
                 let budgets = cap::of_project(transaction, payer.owner)?;
-                Some((payer.owner.1, budgets))
+                Some((payer.owner.project, budgets))
             }
         };
         let session = match payer.session {
@@ -59,7 +59,7 @@ impl Store {
             return Ok(());
         }
         // Without a turn, concurrent calls would each queue the same sum in the writer.
-        let turn = self.learning.of(payer.owner.0).await;
+        let turn = self.learning.of(payer.owner.org).await;
         if self.wallets.knows(payer) {
             return Ok(());
         }

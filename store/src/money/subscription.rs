@@ -3,12 +3,13 @@
 use crate::Store;
 use crate::catalogue::release::{Release, release_in};
 use crate::error::StoreError;
-use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, SubscriptionId};
+use crate::id::{ArtifactId, KeyId, OrgId, ReleaseId, SubscriptionId};
 use crate::money::budget::Payer;
 use crate::money::payment::{self, Fees, Paid, Payment};
 use crate::money::posting::post;
 use crate::money::wallet::Hold;
 use crate::number::signed;
+use crate::owner::Owner;
 use crate::page::{Page, one_more};
 use crate::sql::statements;
 use crate::sql::{self, Connection, Row, SqlError};
@@ -53,7 +54,7 @@ impl Store {
     /// Subscribes a project, and pays with what is held. `None` where it is subscribed.
     pub async fn subscribe(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         new: NewSubscription,
         hold: Hold,
     ) -> Result<Option<Subscription>, StoreError> {
@@ -69,7 +70,7 @@ impl Store {
         let fees = self.fees();
         let turn = self.room_for(org, [Rows::Subscriptions]).await?;
         let payer = Payer {
-            owner: (org, project),
+            owner: Owner { org, project },
             key: new.key,
             // Sessions subscribe to nothing.
             session: None,
@@ -103,17 +104,17 @@ impl Store {
     /// A project's subscription to an artifact that has not ended.
     pub async fn subscription_to(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         artifact: ArtifactId,
     ) -> Result<Option<Subscription>, StoreError> {
-        let read = || self.read_subscription_to((org, project), artifact);
+        let read = || self.read_subscription_to(Owner { org, project }, artifact);
         let subscriptions = &self.remembered.subscriptions;
         subscriptions.get((artifact, org, project), read).await
     }
 
     async fn read_subscription_to(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         artifact: ArtifactId,
     ) -> Result<Option<Subscription>, StoreError> {
         let row = self
@@ -131,7 +132,7 @@ impl Store {
     /// A project's subscription.
     pub async fn subscription(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
         let row = self
@@ -149,7 +150,7 @@ impl Store {
     /// A project's subscriptions, those that have ended too, newest first.
     pub async fn subscriptions(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         before: Option<SubscriptionId>,
         limit: usize,
     ) -> Result<Page<Subscription, SubscriptionId>, StoreError> {
@@ -170,10 +171,10 @@ impl Store {
     /// Ends a subscription, at once. `false` where there is none that has not ended.
     pub async fn unsubscribe(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: SubscriptionId,
     ) -> Result<bool, StoreError> {
-        self.change_subscription((org, project), move |transaction| {
+        self.change_subscription(Owner { org, project }, move |transaction| {
             let ended = sql::query(statements::END_SUBSCRIPTION)
                 .bind(org)
                 .bind(project)
@@ -188,11 +189,11 @@ impl Store {
     /// Takes another release's terms. `false` where there is no subscription that has not ended.
     pub async fn accept(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: SubscriptionId,
         release: ReleaseId,
     ) -> Result<bool, StoreError> {
-        self.change_subscription((org, project), move |transaction| {
+        self.change_subscription(Owner { org, project }, move |transaction| {
             let accepted = sql::query(statements::ACCEPT_TERMS)
                 .bind(org)
                 .bind(project)
@@ -207,7 +208,7 @@ impl Store {
     /// Changes one of a project's, which says what it is to. `false` where there is none.
     async fn change_subscription(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         change: impl Fn(&mut Connection) -> Result<Option<ArtifactId>, StoreError> + Send + 'static,
     ) -> Result<bool, StoreError> {
         let remembered = Arc::clone(&self.remembered);
@@ -262,7 +263,7 @@ fn insert(
     subscription: &Subscription,
     price: u64,
 ) -> Result<bool, StoreError> {
-    let (org, project) = payer.owner;
+    let Owner { org, project } = payer.owner;
     let inserted = sql::query(statements::INSERT_SUBSCRIPTION)
         .bind(org)
         .bind(project)

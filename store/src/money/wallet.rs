@@ -5,6 +5,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{OrgId, ProjectId, SessionId};
 use crate::money::budget::{Budget, Budgets, Payer};
+use crate::owner::Owner;
 use crate::sql::{Row, SqlError};
 use crate::tenancy::allowance::{Allowance, Allowances};
 use crate::time::Time;
@@ -234,7 +235,7 @@ impl Wallets {
 impl Accounts {
     fn knows(&self, payer: &Payer) -> bool {
         let knows_session = payer.session.is_none_or(|it| self.allowances.knows(it));
-        knows_session && self.budgets.knows(payer.owner.1)
+        knows_session && self.budgets.knows(payer.owner.project)
     }
 
     fn hold(&mut self, held: &KeptHold) -> Result<(), NotHeld> {
@@ -249,7 +250,7 @@ impl Accounts {
         {
             return Err(NotHeld::Budget(resets_at));
         }
-        let wallet = self.wallets.entry(held.payer.owner.0).or_default();
+        let wallet = self.wallets.entry(held.payer.owner.org).or_default();
         if wallet.available() < held.tokens {
             return Err(NotHeld::Balance(*wallet));
         }
@@ -262,7 +263,7 @@ impl Accounts {
     }
 
     fn release(&mut self, held: &KeptHold, charged: Option<u64>) {
-        let wallet = self.wallets.entry(held.payer.owner.0).or_default();
+        let wallet = self.wallets.entry(held.payer.owner.org).or_default();
         wallet.held = wallet.held.saturating_sub(held.tokens);
         self.budgets.release(&held.payer, held.tokens, held.at);
         if let Some(session) = held.payer.session {
@@ -281,7 +282,7 @@ impl Accounts {
 /// The hold that a queued run's row had.
 pub(crate) fn kept_hold(row: &Row) -> Result<KeptHold, SqlError> {
     let payer = Payer {
-        owner: (row.get("org_id")?, row.get("project_id")?),
+        owner: Owner::of(row)?,
         key: row.get("key_id")?,
         session: row.get("session_id")?,
     };
@@ -324,7 +325,10 @@ mod tests {
     fn what_is_held_cannot_be_held_again_and_comes_back_when_dropped() {
         let (org, now) = (OrgId::new(), Time::now());
         let payer = |org| Payer {
-            owner: (org, ProjectId::new()),
+            owner: Owner {
+                org,
+                project: ProjectId::new(),
+            },
             key: KeyId::new(),
             session: None,
         };
@@ -339,7 +343,7 @@ mod tests {
                 wallets.hold(held).is_none(),
                 "its budgets are not known yet"
             );
-            wallets.learn(Some((held.payer.owner.1, &[])), None);
+            wallets.learn(Some((held.payer.owner.project, &[])), None);
             wallets.hold(held).expect("known")
         };
         let first = hold(held(org, 5)).expect("8 are available");

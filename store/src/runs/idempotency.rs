@@ -2,8 +2,9 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::id::{OrgId, ProjectId, RunId, SessionId};
+use crate::id::{RunId, SessionId};
 use crate::number::signed;
+use crate::owner::Owner;
 use crate::page::SHORT_BYTES;
 use crate::runs::kept::{self, ANSWER_BYTES};
 use crate::sql::statements;
@@ -16,19 +17,19 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// The org and project that sent the request.
-    pub owner: (OrgId, ProjectId),
+    pub owner: Owner,
     request_sha256: [u8; 32],
 }
 
 impl Slot {
     /// The slot of a request.
-    pub fn new(owner: (OrgId, ProjectId), method: &str, path_and_query: &str, key: &str) -> Self {
+    pub fn new(owner: Owner, method: &str, path_and_query: &str, key: &str) -> Self {
         Self::in_session(owner, None, method, path_and_query, key)
     }
 
     /// The same of a request that was made in a session: one does not see another's answers, nor its key's.
     pub fn in_session(
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         session: Option<SessionId>,
         method: &str,
         path_and_query: &str,
@@ -54,8 +55,8 @@ impl Slot {
     /// One digest of all of it.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = Sha256::new();
-        hasher.update(self.owner.0.as_bytes());
-        hasher.update(self.owner.1.as_bytes());
+        hasher.update(self.owner.org.as_bytes());
+        hasher.update(self.owner.project.as_bytes());
         hasher.update(self.request_sha256);
         hasher.finalize().into()
     }
@@ -110,8 +111,8 @@ impl Store {
             .readers
             .optional(
                 sql::query(statements::KEPT_ANSWER)
-                    .bind(slot.owner.0)
-                    .bind(slot.owner.1)
+                    .bind(slot.owner.org)
+                    .bind(slot.owner.project)
                     .bind(slot.request_sha256)
                     .bind(since)
                     .bind(SHORT_BYTES as i64),
@@ -131,7 +132,7 @@ impl Store {
 
     /// The body of a kept answer, however long.
     pub async fn kept_body(&self, slot: Slot) -> Result<Option<String>, StoreError> {
-        let (org, project) = slot.owner;
+        let Owner { org, project } = slot.owner;
         let query = sql::query(statements::KEPT_BODY)
             .bind(org)
             .bind(project)
@@ -177,16 +178,16 @@ pub(crate) fn keep_answer(
     let body = body.map(|body| (body.content_type.as_str(), body.text.as_str()));
     let (content_type, text) = body.unzip();
     let forgotten: Option<i64> = sql::query(statements::FORGET_ANSWER)
-        .bind(slot.owner.0)
-        .bind(slot.owner.1)
+        .bind(slot.owner.org)
+        .bind(slot.owner.project)
         .bind(slot.request_sha256)
         .optional_scalar(transaction)?;
     let bytes = text.map_or(0, str::len) as u64 + ANSWER_BYTES;
     let counted = signed(bytes) - forgotten.unwrap_or(0);
-    kept::count(transaction, slot.owner.0, counted)?;
+    kept::count(transaction, slot.owner.org, counted)?;
     sql::query(statements::KEEP_ANSWER)
-        .bind(slot.owner.0)
-        .bind(slot.owner.1)
+        .bind(slot.owner.org)
+        .bind(slot.owner.project)
         .bind(slot.request_sha256)
         .bind(answer.body_sha256.as_slice())
         .bind(answer.run)

@@ -3,9 +3,10 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::id::{OrgId, ProjectId, RunId};
+use crate::id::{OrgId, RunId};
 use crate::money::wallet::{Hold, KeptHold, kept_hold};
 use crate::number::signed;
+use crate::owner::Owner;
 use crate::runs::idempotency::{KeptAnswer, Slot, keep_answer};
 use crate::runs::kept;
 use crate::runs::run::{Claimed, NewRun, new_in};
@@ -49,14 +50,14 @@ impl Store {
         queued_max: u64,
     ) -> Result<bool, StoreError> {
         let most = Most::halves(queued_max);
-        let Some(mut place) = self.queue.take_within(run.owner.0, 1, most) else {
+        let Some(mut place) = self.queue.take_within(run.owner.org, 1, most) else {
             return Ok(false);
         };
         let queueing = self.writer.write_then(
             move |transaction| {
                 begin(transaction, &run, 0, None)?;
                 sql::query(statements::KEEP_INPUT)
-                    .bind(run.owner.0)
+                    .bind(run.owner.org)
                     .bind(run.id)
                     .bind(&input)
                     .execute(transaction)?;
@@ -73,7 +74,7 @@ impl Store {
     /// Takes back a run that was not started after all.
     pub async fn forget_run(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: RunId,
     ) -> Result<(), StoreError> {
         let queue = self.queue.clone();
@@ -111,7 +112,7 @@ impl Store {
             move |transaction| claim(transaction, &passed_over),
             move |claimed: &Option<Claimed>| {
                 if let Some(claimed) = claimed {
-                    queue.give_back(&claimed.run.owner.0, 1);
+                    queue.give_back(&claimed.run.owner.org, 1);
                 }
             },
         );
@@ -121,7 +122,7 @@ impl Store {
     /// Puts a claimed run back into the queue. `false` if it has ended meanwhile.
     pub async fn requeue_run(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: RunId,
         attempt: i64,
     ) -> Result<bool, StoreError> {
@@ -157,7 +158,7 @@ impl Store {
     /// Cancels a run that is still queued. `false` where it is not.
     pub async fn cancel_queued(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: RunId,
     ) -> Result<bool, StoreError> {
         let (wallets, queue) = (Arc::clone(&self.wallets), self.queue.clone());
@@ -192,7 +193,7 @@ fn claim(transaction: &mut Connection, passed_over: &str) -> Result<Option<Claim
     let Some(row) = row else { return Ok(None) };
     let run = new_in(&row)?;
     let attempt: i64 = row.get("attempt")?;
-    let (org, project) = run.owner;
+    let Owner { org, project } = run.owner;
     sql::query(statements::CLAIM_RUN)
         .bind(org)
         .bind(project)
@@ -237,8 +238,8 @@ pub(crate) fn drop_input(
 /// The columns that are known when a run is asked for.
 pub(crate) fn new_values(run: &NewRun) -> Vec<Value<'_>> {
     values![
-        run.owner.0,
-        run.owner.1,
+        run.owner.org,
+        run.owner.project,
         run.id,
         run.key,
         run.artifact,

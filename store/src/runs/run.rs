@@ -3,9 +3,10 @@
 use crate::Store;
 use crate::digest::Digest;
 use crate::error::StoreError;
-use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, ReleaseId, RunId, SessionId};
+use crate::id::{ArtifactId, KeyId, OrgId, ReleaseId, RunId, SessionId};
 use crate::money::budget::Payer;
 use crate::number::unsigned;
+use crate::owner::Owner;
 use crate::page::{LOOKED_AT_MAX, Page, SHORT_BYTES, one_more};
 use crate::runs::failure::RecordedFailure;
 use crate::runs::run_usage::RunUsage;
@@ -20,7 +21,7 @@ pub struct NewRun {
     /// Its identifier.
     pub id: RunId,
     /// Who asked.
-    pub owner: (OrgId, ProjectId),
+    pub owner: Owner,
     /// With which key.
     pub key: KeyId,
     /// In which session of that key; none without one.
@@ -153,7 +154,7 @@ impl Store {
     /// A project's run, with its output if that is kept and short.
     pub async fn run(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: RunId,
     ) -> Result<Option<FoundRun>, StoreError> {
         let row = self
@@ -179,7 +180,7 @@ impl Store {
     /// A project's run with its output, however long.
     pub async fn whole_run(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: RunId,
     ) -> Result<Option<RunRecord>, StoreError> {
         let query = sql::query(statements::WHOLE_RUN)
@@ -200,7 +201,7 @@ impl Store {
             .scalar(
                 sql::query(statements::IS_RUN_SUSPENDED)
                     .bind(run.artifact)
-                    .bind(run.owner.0)
+                    .bind(run.owner.org)
                     .bind(run.key),
             )
             .await?;
@@ -211,7 +212,7 @@ impl Store {
     /// last.
     pub async fn runs(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         filter: RunFilter,
         before: Option<RunId>,
         limit: usize,
@@ -297,7 +298,7 @@ impl Store {
 pub(crate) fn new_in(row: &Row) -> Result<NewRun, SqlError> {
     Ok(NewRun {
         id: row.get("run_id")?,
-        owner: (row.get("org_id")?, row.get("project_id")?),
+        owner: Owner::of(row)?,
         key: row.get("key_id")?,
         session: row.get("session_id")?,
         artifact: row.get("artifact_id")?,

@@ -8,6 +8,7 @@ use crate::money::payment::{self, Fees, Paid, Payment};
 use crate::money::posting::post;
 use crate::money::wallet::Hold;
 use crate::number::signed;
+use crate::owner::Owner;
 use crate::runs::failure::RecordedFailure;
 use crate::runs::kept::Left;
 use crate::runs::life::{FIRST_ATTEMPT, drop_input, new_values};
@@ -59,7 +60,7 @@ impl Store {
 impl Settlement {
     /// The payment for it, without the platform's fee.
     fn payment(&self) -> Option<Payment> {
-        let sides = (self.run.owner.0, self.run.seller?);
+        let sides = (self.run.owner.org, self.run.seller?);
         Payment::new(Paid::Run(self.run.id), sides, self.finish.charged)
     }
 }
@@ -148,7 +149,7 @@ pub(crate) fn record_all(
     let recorded = connection.execute_each(statements::RECORD_RUN, new)?;
     let begun = all().filter_map(|one| Some((one, one.attempt?)));
     let begun = begun.map(|(one, attempt)| {
-        let (org, project) = one.run.owner;
+        let Owner { org, project } = one.run.owner;
         let mut values = Vec::from(end_values(&one.finish));
         values.extend(values![org, project, one.run.id, attempt]);
         values
@@ -190,9 +191,9 @@ fn keep(
     kept_bytes_max: u64,
 ) -> Result<(), StoreError> {
     let (run, finish) = (&settlement.run, &settlement.finish);
-    let org = run.owner.0;
+    let org = run.owner.org;
     let left = Left {
-        run: (org, run.owner.1, run.id),
+        run: (org, run.owner.project, run.id),
         output: finish.output.as_deref().filter(|_| finish.keeps_output),
         failure: finish.failure.as_ref(),
         logs: finish.logs.as_deref(),

@@ -6,6 +6,7 @@ use crate::day::Day;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId};
 use crate::number::{signed, unsigned};
+use crate::owner::Owner;
 use crate::page::{Page, one_more};
 use crate::runs::run::{Finish, NewRun};
 use crate::runs::status::FinishStatus;
@@ -42,7 +43,7 @@ impl Store {
     /// A project's usage each day, newest first. A run belongs to the day of its request, as it does for budgets.
     pub async fn usage_by_day(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         before: Option<Day>,
         limit: usize,
     ) -> Result<Page<Usage<Day>, Day>, StoreError> {
@@ -55,7 +56,7 @@ impl Store {
     /// A project's usage of each artifact, the newest artifact first.
     pub async fn usage_by_artifact(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         before: Option<ArtifactId>,
         limit: usize,
     ) -> Result<Page<Usage<ArtifactId>, ArtifactId>, StoreError> {
@@ -74,7 +75,7 @@ impl Store {
     /// A project's usage with each key, the newest key first.
     pub async fn usage_by_key(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         before: Option<KeyId>,
         limit: usize,
     ) -> Result<Page<Usage<KeyId>, KeyId>, StoreError> {
@@ -87,7 +88,7 @@ impl Store {
     async fn usage<P: Copy + Send + 'static>(
         &self,
         statement: Statement,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         before: impl Into<Value<'static>>,
         limit: usize,
         of: impl Fn(&Row) -> Result<P, SqlError> + Send + 'static,
@@ -139,7 +140,7 @@ pub(crate) fn count<'r>(
 /// Adds a run that was lost or has expired, by its row. What it used is not known.
 pub(crate) fn count_unmeasured(transaction: &mut Connection, row: &Row) -> Result<(), StoreError> {
     let place = Place {
-        owner: (row.get("org_id")?, row.get("project_id")?),
+        owner: Owner::of(row)?,
         artifact: row.get("artifact_id")?,
         key: row.get("key_id")?,
         day: Day::of(row.get("created_at")?),
@@ -154,7 +155,7 @@ pub(crate) fn count_unmeasured(transaction: &mut Connection, row: &Row) -> Resul
 /// The row that a run is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
-    owner: (OrgId, ProjectId),
+    owner: Owner,
     artifact: ArtifactId,
     key: KeyId,
     day: Day,
@@ -167,7 +168,7 @@ fn add(
     let mut spent: HashMap<(OrgId, ProjectId, Day, KeyId), u64> = HashMap::new();
     let added = added.into_iter().inspect(|(place, used)| {
         if used.charged > 0 {
-            let (org, project) = place.owner;
+            let Owner { org, project } = place.owner;
             let sum: &mut u64 = spent
                 .entry((org, project, place.day, place.key))
                 .or_default();
@@ -176,8 +177,8 @@ fn add(
     });
     let used = added.map(|(place, used)| {
         values![
-            place.owner.0,
-            place.owner.1,
+            place.owner.org,
+            place.owner.project,
             place.day.begins_at(),
             place.artifact,
             place.key,

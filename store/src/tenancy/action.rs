@@ -2,7 +2,8 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::id::{ActionId, KeyId, OrgId, ProjectId};
+use crate::id::{ActionId, KeyId, OrgId};
+use crate::owner::Owner;
 use crate::page::{Page, one_more};
 use crate::sql::statements;
 use crate::sql::{self, Connection, Row, SqlError};
@@ -14,7 +15,7 @@ use std::fmt::Display;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actor {
     /// Org and project.
-    pub owner: (OrgId, ProjectId),
+    pub owner: Owner,
     /// With which key of it.
     pub key: KeyId,
 }
@@ -68,7 +69,7 @@ pub(crate) fn note(
 ) -> Result<(), StoreError> {
     sql::query(statements::NOTE_ACTION)
         .bind(ActionId::new())
-        .bind(actor.owner.0)
+        .bind(actor.owner.org)
         .bind(actor.key)
         .bind(what)
         .bind(target.to_string())

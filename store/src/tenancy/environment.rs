@@ -3,7 +3,8 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::error::VaultError;
-use crate::id::{ArtifactId, OrgId, ProjectId};
+use crate::id::{ArtifactId, OrgId};
+use crate::owner::Owner;
 use crate::page::{Page, one_more};
 use crate::sql::statements;
 use crate::sql::{self, Row, SqlError};
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryScope {
     /// The project.
-    pub project: (OrgId, ProjectId),
+    pub owner: Owner,
     /// The artifact, where it is for one only.
     pub artifact: Option<ArtifactId>,
 }
@@ -69,7 +70,7 @@ pub struct SecretEntry {
 impl Store {
     /// Keeps a secret, in place of the one that was there.
     pub async fn set_entry(&self, scope: EntryScope, new: NewEntry) -> Result<Entry, StoreError> {
-        let (org, project) = scope.project;
+        let Owner { org, project } = scope.owner;
         let hosts = json!(new.hosts).to_string();
         let purpose = purpose(scope, &new.name, &hosts, new.allow_expose);
         let sealed = self.data_key(org).await?.seal(&new.value, &purpose);
@@ -118,7 +119,7 @@ impl Store {
 
     /// Forgets a secret, at once.
     pub async fn delete_entry(&self, scope: EntryScope, name: String) -> Result<(), StoreError> {
-        let (org, project) = scope.project;
+        let Owner { org, project } = scope.owner;
         self.writer
             .write(move |transaction| {
                 sql::query(statements::DELETE_ENTRY)
@@ -135,7 +136,7 @@ impl Store {
     /// A project's entries by name, after the one of that name and artifact.
     pub async fn entries(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         after: Option<(String, Option<ArtifactId>)>,
         limit: usize,
     ) -> Result<Page<Entry, (String, Option<ArtifactId>)>, StoreError> {
@@ -160,7 +161,7 @@ impl Store {
     /// The secrets a project has set for runs of an artifact, by name: those for the artifact win over the project's.
     pub async fn secrets(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         artifact: ArtifactId,
         names: impl IntoIterator<Item = &str>,
     ) -> Result<BTreeMap<String, SecretEntry>, StoreError> {
@@ -187,7 +188,7 @@ impl Store {
                 continue;
             }
             let scope = EntryScope {
-                project: (org, project),
+                owner: Owner { org, project },
                 artifact: artifact_in(row.get("artifact_id")?),
             };
             let purpose = purpose_in(&row, scope, &name)?;
@@ -225,7 +226,7 @@ pub(crate) fn purpose(scope: EntryScope, name: &str, hosts: &str, allow_expose: 
 }
 
 fn ids(scope: EntryScope) -> Vec<u8> {
-    let (org, project) = scope.project;
+    let Owner { org, project } = scope.owner;
     let artifact = column(scope.artifact);
     let ids = [org.as_bytes(), project.as_bytes(), artifact.as_bytes()];
     ids.into_iter().flatten().copied().collect()

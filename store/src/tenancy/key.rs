@@ -4,6 +4,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{KeyId, OrgId, ProjectId};
 use crate::number::unsigned;
+use crate::owner::Owner;
 use crate::page::{Page, one_more};
 use crate::sql::statements;
 use crate::sql::{self, Connection, Row, SqlError};
@@ -57,10 +58,8 @@ pub struct KeyMade {
 /// The key that a text belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownKey {
-    /// The org.
-    pub org: OrgId,
-    /// The project.
-    pub project: ProjectId,
+    /// The org and the project.
+    pub owner: Owner,
     /// The key.
     pub key: KeyId,
     /// The rights of the key.
@@ -105,8 +104,7 @@ impl Store {
             return Ok(None);
         }
         let key = KnownKey {
-            org: row.get("org_id")?,
-            project: row.get("project_id")?,
+            owner: Owner::of(&row)?,
             key: row.get("key_id")?,
             scopes: Scopes::read(row.get("scopes")?),
             text_sha256: hash,
@@ -120,7 +118,7 @@ impl Store {
 
     /// Makes a key of the actor's project.
     pub async fn create_key(&self, actor: Actor, new: NewKey) -> Result<KeyMade, StoreError> {
-        let (org, project) = actor.owner;
+        let Owner { org, project } = actor.owner;
         let turn = self.room_for(org, [Rows::Keys]).await?;
         let making = self.writer.write_then(
             move |transaction| {
@@ -140,7 +138,7 @@ impl Store {
     /// A project's keys, newest first.
     pub async fn keys(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         before: Option<KeyId>,
         limit: usize,
     ) -> Result<Page<Key, KeyId>, StoreError> {
@@ -161,7 +159,7 @@ impl Store {
     /// The rights of a key.
     pub async fn key_scopes(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: KeyId,
     ) -> Result<Option<Scopes>, StoreError> {
         let row = self
@@ -179,7 +177,7 @@ impl Store {
         id: KeyId,
         overlap: Duration,
     ) -> Result<Option<KeyMade>, StoreError> {
-        let (org, project) = actor.owner;
+        let Owner { org, project } = actor.owner;
         let remembered = Arc::clone(&self.remembered);
         let rotated = self.writer.write_then(
             move |transaction| {
@@ -224,7 +222,7 @@ impl Store {
 
     /// Takes a key of the actor's project back, at once. `false` where there is no such key.
     pub async fn revoke_key(&self, actor: Actor, id: KeyId) -> Result<bool, StoreError> {
-        let (org, project) = actor.owner;
+        let Owner { org, project } = actor.owner;
         let remembered = Arc::clone(&self.remembered);
         let revoked = self.writer.write_then(
             move |transaction| {

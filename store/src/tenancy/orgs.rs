@@ -3,6 +3,7 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::id::{KeyId, OrgId, ProjectId};
+use crate::owner::Owner;
 use crate::sql::statements;
 use crate::sql::{self, Connection};
 use crate::tenancy::action::{Actor, note};
@@ -16,10 +17,8 @@ use serde_json::json;
 /// A new org: its first project and that project's key.
 #[derive(Debug, Clone)]
 pub struct NewOrg {
-    /// The org.
-    pub org: OrgId,
-    /// Its first project.
-    pub project: ProjectId,
+    /// The org and its first project.
+    pub owner: Owner,
     /// The project's key.
     pub key: KeyMade,
 }
@@ -47,7 +46,7 @@ impl Store {
         let made = self
             .make_org(None, "operator".to_owned(), scopes, text)
             .await?;
-        self.wallets.set_platform(made.org);
+        self.wallets.set_platform(made.owner.org);
         Ok(Some(made.key.text))
     }
 
@@ -65,18 +64,21 @@ impl Store {
         scopes: Scopes,
         text: KeyText,
     ) -> Result<NewOrg, StoreError> {
-        let (org, project) = (OrgId::new(), ProjectId::new());
+        let owner = Owner {
+            org: OrgId::new(),
+            project: ProjectId::new(),
+        };
+        let Owner { org, project } = owner;
         let data_key = self.vault.new_data_key(org);
         self.writer
             .write(move |transaction| {
                 insert_org(transaction, org, &name, &data_key)?;
-                let owner = (org, project);
                 let key = insert_project(transaction, owner, "default", scopes, text.clone())?;
                 if let Some(actor) = actor {
                     let made = json!({"name": name, "project_id": project, "key_id": key.key.id});
                     note(transaction, actor, "org.created", org, made)?;
                 }
-                Ok(NewOrg { org, project, key })
+                Ok(NewOrg { owner, key })
             })
             .await
     }
@@ -89,11 +91,14 @@ impl Store {
     ) -> Result<(ProjectId, KeyMade), StoreError> {
         let project = ProjectId::new();
         let kinds = [Rows::Projects, Rows::Keys];
-        let turn = self.room_for(actor.owner.0, kinds).await?;
+        let turn = self.room_for(actor.owner.org, kinds).await?;
         let making = self.writer.write_then(
             move |transaction| {
                 let scopes = Scopes::of([Scope::Manage]);
-                let owner = (actor.owner.0, project);
+                let owner = Owner {
+                    project,
+                    ..actor.owner
+                };
                 let key = insert_project(transaction, owner, &name, scopes, KeyText::new())?;
                 let made = json!({"name": name, "key_id": key.key.id});
                 note(transaction, actor, "project.created", project, made)?;
@@ -122,7 +127,7 @@ pub(crate) fn insert_org(
 
 pub(crate) fn insert_project(
     transaction: &mut Connection,
-    (org, project): (OrgId, ProjectId),
+    Owner { org, project }: Owner,
     name: &str,
     scopes: Scopes,
     text: KeyText,

@@ -5,6 +5,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::id::{ArtifactId, KeyId, OrgId, ProjectId, SessionId};
 use crate::number::signed;
+use crate::owner::Owner;
 use crate::sql::statements;
 use crate::sql::{self, Connection, Row, SqlError};
 use crate::tenancy::allowance::Allowance;
@@ -88,7 +89,7 @@ impl Store {
     /// Makes a session.
     pub async fn create_session(
         &self,
-        owner: (OrgId, ProjectId),
+        owner: Owner,
         new: NewSession,
     ) -> Result<SessionMade, StoreError> {
         let created_at = Time::now();
@@ -107,7 +108,7 @@ impl Store {
             .issue(session.id, created_at, session.expires_at)?;
         let (id, row, wallets) = (session.id, session.clone(), Arc::clone(&self.wallets));
         let key = (new.key, new.key_sha256);
-        let turn = self.room_for(owner.0, [Rows::Sessions]).await?;
+        let turn = self.room_for(owner.org, [Rows::Sessions]).await?;
         let allowance = Allowance::new(session.cap, session.runs_max, session.expires_at);
         self.writer
             .write_then(
@@ -152,8 +153,7 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let key = KnownKey {
-            org: row.get("org_id")?,
-            project: row.get("project_id")?,
+            owner: Owner::of(&row)?,
             key: row.get("key_id")?,
             scopes: Scopes::default(),
             text_sha256: row.get("key_hash")?,
@@ -174,7 +174,7 @@ impl Store {
     /// A project's session.
     pub async fn session(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: SessionId,
     ) -> Result<Option<Session>, StoreError> {
         let row = self
@@ -212,7 +212,7 @@ impl Store {
     /// is no such session.
     pub async fn revoke_session(
         &self,
-        (org, project): (OrgId, ProjectId),
+        Owner { org, project }: Owner,
         id: SessionId,
     ) -> Result<bool, StoreError> {
         let remembered = Arc::clone(&self.remembered);
@@ -234,7 +234,7 @@ impl Store {
 
 fn insert(
     connection: &mut Connection,
-    (org, project): (OrgId, ProjectId),
+    Owner { org, project }: Owner,
     (key, key_sha256): (KeyId, [u8; 32]),
     session: &Session,
     created_at: Time,
@@ -258,7 +258,7 @@ fn insert(
 /// A session's limits and its use of them. `None` if there is no such session.
 pub(crate) fn allowance(
     connection: &mut Connection,
-    (org, project): (OrgId, ProjectId),
+    Owner { org, project }: Owner,
     id: SessionId,
 ) -> Result<Option<Allowance>, StoreError> {
     let row = sql::query(statements::SESSION)

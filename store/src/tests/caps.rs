@@ -1,6 +1,7 @@
 //! What an org may have of everything that it can make.
 
 use super::*;
+use crate::owner::Owner;
 use crate::tenancy::caps::Rows;
 use std::sync::Arc;
 
@@ -61,12 +62,8 @@ async fn rows_are_made_up_to_their_cap_and_those_of_another_org_are_not_counted(
         sessions::made(&store, &one, 10, 1).await;
     }
     let new = sessions::new_session(&one, 10, 1);
-    is_full(
-        store.create_session((one.org, one.project), new).await,
-        "sessions",
-        2,
-    );
-    let owner = (one.org, one.project);
+    is_full(store.create_session(one.owner, new).await, "sessions", 2);
+    let owner = one.owner;
     let set = async |period| store.set_budget(owner, None, period, 5).await;
     set(Period::Day).await.expect("written");
     set(Period::Month).await.expect("written");
@@ -96,7 +93,7 @@ async fn counting_stops_at_the_cap() {
     for _ in 0..5 {
         sessions::made(&store, &one, 10, 1).await;
     }
-    let org = one.org;
+    let org = one.owner.org;
     let checking = store
         .writer
         .write(move |transaction| caps.check(transaction, org, Rows::Sessions));
@@ -134,13 +131,16 @@ async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
         spans: None,
         ..succeeded("1")
     };
-    let kept = async || store.kept_bytes(caller.org).await.expect("read").used;
+    let kept = async || store.kept_bytes(caller.owner.org).await.expect("read").used;
     let settled = async |bytes| {
         let run = new_run(&caller, ArtifactId::new());
         let ended = settle(&store, run.clone(), None, left(bytes)).await;
         assert!(ended.expect("written"));
         let record = store.whole_run(run.owner, run.id).await.expect("read");
-        let logs = store.run_logs(caller.org, run.id).await.expect("read");
+        let logs = store
+            .run_logs(caller.owner.org, run.id)
+            .await
+            .expect("read");
         (record.expect("there"), logs)
     };
     let (whole, _) = settled(300).await;
@@ -156,10 +156,10 @@ async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
     let (record, _) = settled(1000).await;
     assert_eq!(record.cut, ["output", "logs"]);
     assert_eq!((record.status.name(), record.output), ("SUCCEEDED", None));
-    let full = store.check_kept_bytes(caller.org).await;
+    let full = store.check_kept_bytes(caller.owner.org).await;
     is_full(full, "bytes of outputs, logs, spans and answers", 1000);
     store
-        .check_kept_bytes(org(&store).await.org)
+        .check_kept_bytes(org(&store).await.owner.org)
         .await
         .expect("another org");
     let retention = Retention {
@@ -172,7 +172,7 @@ async fn what_runs_leave_is_cut_above_the_cap_and_forgotten_with_its_rows() {
     store.purge(retention).await.expect("written");
     assert_eq!(kept().await, 0);
     store
-        .check_kept_bytes(caller.org)
+        .check_kept_bytes(caller.owner.org)
         .await
         .expect("room again");
 }
@@ -203,7 +203,7 @@ async fn a_session_ends_with_the_text_of_the_key_that_made_it() {
         key_sha256: text.hash(),
         ..sessions::new_session(&caller, 10, 1)
     };
-    let owner = (caller.org, caller.project);
+    let owner = caller.owner;
     let made = store.create_session(owner, by_text(&text)).await;
     let second = made.expect("made").token;
     let text = rotate(Duration::ZERO).await;
@@ -223,7 +223,7 @@ async fn a_large_failure_is_counted_and_cut_as_an_output_is() {
     };
     let store = capped(&folder, caps).await;
     let caller = org(&store).await;
-    let kept = async || store.kept_bytes(caller.org).await.expect("read").used;
+    let kept = async || store.kept_bytes(caller.owner.org).await.expect("read").used;
     let settled = async |bytes| {
         let run = new_run(&caller, ArtifactId::new());
         let failure = RecordedFailure {
@@ -304,7 +304,7 @@ async fn a_refusal_does_not_wait_for_the_writer() {
     let store = Arc::new(capped(&folder, caps).await);
     let one = org(&store).await;
     sessions::made(&store, &one, 10, 1).await;
-    let owner = (one.org, one.project);
+    let owner = one.owner;
     let created = store.create_artifact(owner, "tool".to_owned(), draft(b"tool"), NO_LIMIT);
     let Upload::Made(artifact) = created.await.expect("written") else {
         panic!("the first")
@@ -321,7 +321,7 @@ async fn a_refusal_does_not_wait_for_the_writer() {
     let soon = Duration::from_secs(20);
     let refused = tokio::time::timeout(soon, store.create_session(owner, session)).await;
     is_full(refused.expect("without the writer"), "sessions", 1);
-    let publishing = store.publish((one.org, artifact), None, nothing_wider);
+    let publishing = store.publish((one.owner.org, artifact), None, nothing_wider);
     let refused = tokio::time::timeout(soon, publishing).await;
     let refused = refused.expect("without the writer").expect("read");
     assert_eq!(refused, Published::NotAdmitted(None));
@@ -338,9 +338,9 @@ async fn requests_that_race_do_not_pass_a_cap_together() {
     };
     let store = Arc::new(capped(&folder, caps).await);
     let one = org(&store).await;
-    let owner = (one.org, one.project);
+    let owner = one.owner;
     let scope = EntryScope {
-        project: owner,
+        owner,
         artifact: None,
     };
     let entry = |name: String| NewEntry {
@@ -385,7 +385,7 @@ async fn requests_that_race_do_not_pass_a_cap_together() {
         .expect("one that is there is replaced at the cap");
 }
 
-fn queued_run(owner: (OrgId, ProjectId)) -> NewRun {
+fn queued_run(owner: Owner) -> NewRun {
     NewRun {
         id: RunId::new(),
         owner,

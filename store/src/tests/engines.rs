@@ -86,7 +86,7 @@ fn lifecycle(engine: &str, connection: &mut Connection) -> (Audit, i64, i64) {
     let (buyer, seller) = (made_org(connection), made_org(connection));
     let artifact = published(connection, &seller);
     let credit = Credit {
-        org: buyer.org,
+        org: buyer.owner.org,
         tokens: 100,
         reason: "an invoice".to_owned(),
         request_sha256: Some([1; 32]),
@@ -123,8 +123,8 @@ fn lifecycle(engine: &str, connection: &mut Connection) -> (Audit, i64, i64) {
     let audit = audit(connection).expect(engine);
     assert_eq!(audit.differences, Vec::<String>::new(), "{engine}");
     let wallets = (
-        posted(connection, buyer.org),
-        posted(connection, seller.org),
+        posted(connection, buyer.owner.org),
+        posted(connection, seller.owner.org),
     );
     assert_eq!(wallets, (70, 30), "{engine}");
     (audit, wallets.0, wallets.1)
@@ -136,25 +136,24 @@ fn made_org(connection: &mut Connection) -> NewOrg {
     let scopes = Scopes::of([Scope::Manage]);
     let key = insert_project(
         connection,
-        (org, project),
+        Owner { org, project },
         "default",
         scopes,
         KeyText::new(),
     );
     NewOrg {
-        org,
-        project,
+        owner: Owner { org, project },
         key: key.expect("written"),
     }
 }
 
 fn published(connection: &mut Connection, seller: &NewOrg) -> ArtifactId {
-    let owner = (seller.org, seller.project);
+    let owner = seller.owner;
     let made = insert_artifact(connection, owner, "tool", draft(b"tool"), NO_LIMIT);
     let Ok(Upload::Made(artifact)) = made else {
         panic!("{made:?}")
     };
-    let asked = sql::query(statements::ASK_VALIDATION).bind(seller.org);
+    let asked = sql::query(statements::ASK_VALIDATION).bind(seller.owner.org);
     let asked = asked.bind(artifact).bind(Time::now()).execute(connection);
     assert_eq!(asked.expect("written"), 1);
     let admitted = VerdictRecord {
@@ -164,7 +163,7 @@ fn published(connection: &mut Connection, seller: &NewOrg) -> ArtifactId {
         about: Some(with_terms(&json!({"description": "Makes HTML"}))),
         version: None,
     };
-    let place = (seller.org, artifact);
+    let place = (seller.owner.org, artifact);
     let texts = VerdictTexts::of(&admitted).expect("readable terms");
     let recorded = texts.record(connection, place, Digest::of(b"tool"), "");
     assert!(recorded.expect("written"));

@@ -55,7 +55,10 @@ const NO_LIMIT: Quota = Quota {
 /// An actor that is no other.
 fn somebody() -> Actor {
     Actor {
-        owner: (OrgId::new(), ProjectId::new()),
+        owner: Owner {
+            org: OrgId::new(),
+            project: ProjectId::new(),
+        },
         key: KeyId::new(),
     }
 }
@@ -63,7 +66,7 @@ fn somebody() -> Actor {
 /// Whoever has an org's first key.
 fn actor(made: &NewOrg) -> Actor {
     Actor {
-        owner: (made.org, made.project),
+        owner: made.owner,
         key: made.key.key.id,
     }
 }
@@ -71,7 +74,7 @@ fn actor(made: &NewOrg) -> Actor {
 fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
     NewRun {
         id: RunId::new(),
-        owner: (made.org, made.project),
+        owner: made.owner,
         key: made.key.key.id,
         session: None,
         artifact,
@@ -92,7 +95,9 @@ fn new_run(made: &NewOrg, artifact: ArtifactId) -> NewRun {
 }
 
 async fn keep(store: &Store, made: &NewOrg, bytes: &'static [u8]) -> NewDraft {
-    let kept = store.keep_tool(made.org, bytes.into(), NO_LIMIT).await;
+    let kept = store
+        .keep_tool(made.owner.org, bytes.into(), NO_LIMIT)
+        .await;
     match kept.expect("kept") {
         Kept::Kept(draft) => draft,
         over => panic!("{over:?}"),
@@ -286,8 +291,8 @@ async fn a_key_is_known_until_it_is_revoked_or_replaced() {
         .expect("read")
         .expect("known");
     assert_eq!(
-        (known.org, known.project, known.key),
-        (made.org, made.project, made.key.key.id)
+        (known.owner.org, known.owner.project, known.key),
+        (made.owner.org, made.owner.project, made.key.key.id)
     );
     assert_eq!(store.known_key(&KeyText::new()).await.expect("read"), None);
 
@@ -339,7 +344,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
     let made = org(&store).await;
     let draft = keep(&store, &made, b"tool").await;
     let digest = draft.digest;
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let Upload::Made(id) = store
         .create_artifact(owner, "a".to_owned(), draft, NO_LIMIT)
         .await
@@ -354,7 +359,7 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
             .expect("written"),
         Upload::NameTaken(id)
     );
-    let place = (made.org, id);
+    let place = (made.owner.org, id);
     let second = store.put_draft(place, draft, NO_LIMIT).await;
     assert_eq!(second.expect("written"), Drafted::Exists);
     assert_eq!(
@@ -437,14 +442,14 @@ async fn a_draft_becomes_a_release_once_it_is_admitted() {
 async fn a_secret_is_kept_sealed_and_the_artifact_s_own_wins() {
     let Opened { store, folder } = open().await;
     let made = org(&store).await;
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let artifact = ArtifactId::new();
     for (scope, value) in [
         (None, "of-the-project-0123"),
         (Some(artifact), "of-the-artifact-0123"),
     ] {
         let scope = EntryScope {
-            project: owner,
+            owner,
             artifact: scope,
         };
         let new = NewEntry {
@@ -471,7 +476,7 @@ async fn a_secret_is_kept_sealed_and_the_artifact_s_own_wins() {
         assert!(!bytes.windows(7).any(|it| it == b"of-the-"), "{file}");
     }
     let scope = EntryScope {
-        project: owner,
+        owner,
         artifact: Some(artifact),
     };
     store
@@ -488,7 +493,7 @@ async fn rows_of_secrets_cannot_be_exchanged() {
         folder: _folder,
     } = open().await;
     let made = org(&store).await;
-    let project = (made.org, made.project);
+    let project = made.owner;
     for name in ["ONE", "TWO"] {
         let new = NewEntry {
             name: name.to_owned(),
@@ -497,7 +502,7 @@ async fn rows_of_secrets_cannot_be_exchanged() {
             allow_expose: false,
         };
         let scope = EntryScope {
-            project,
+            owner: project,
             artifact: None,
         };
         store.set_entry(scope, new).await.expect("written");
@@ -529,7 +534,7 @@ async fn queued_runs_are_taken_up_in_order_and_a_late_writer_is_refused() {
             .expect("queued");
     }
     let passed_over = store
-        .claim_run(&[one.org])
+        .claim_run(&[one.owner.org])
         .await
         .expect("written")
         .expect("one of the other's");
@@ -645,7 +650,7 @@ async fn a_run_that_a_server_died_at_is_lost_and_a_queued_one_goes_on() {
         Some(queued)
     );
     let failures = store
-        .failures((running.owner.0, running.artifact), None, 10)
+        .failures((running.owner.org, running.artifact), None, 10)
         .await
         .expect("read");
     assert_eq!(failures.items.len(), 1);
@@ -682,7 +687,10 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
     store.purge(keep).await.expect("written");
     let read = async |run: &NewRun| store.whole_run(run.owner, run.id).await.expect("read");
     assert!(read(&ended).await.expect("kept").output.is_some());
-    let spans = store.run_spans(made.org, ended.id).await.expect("read");
+    let spans = store
+        .run_spans(made.owner.org, ended.id)
+        .await
+        .expect("read");
     assert_eq!(spans.as_deref(), Some("[]"));
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(
@@ -713,8 +721,14 @@ async fn time_ends_what_waits_and_forgets_what_is_old() {
         .await
         .expect("written");
     assert!(read(&ended).await.expect("kept").output.is_none());
-    let logs = store.run_logs(made.org, ended.id).await.expect("read");
-    let spans = store.run_spans(made.org, ended.id).await.expect("read");
+    let logs = store
+        .run_logs(made.owner.org, ended.id)
+        .await
+        .expect("read");
+    let spans = store
+        .run_spans(made.owner.org, ended.id)
+        .await
+        .expect("read");
     assert_eq!((logs, spans), (None, None));
     store
         .purge(Retention { runs: now, ..keep })

@@ -23,7 +23,7 @@ pub(super) async fn opened(folder: &tempfile::TempDir) -> Store {
 
 fn payer(org: &NewOrg) -> Payer {
     Payer {
-        owner: (org.org, org.project),
+        owner: org.owner,
         key: org.key.key.id,
         session: None,
     }
@@ -34,7 +34,7 @@ async fn held(store: &Store, org: &NewOrg, tokens: u64) -> Result<Hold, NotHeld>
 }
 
 async fn first_budget(store: &Store, org: &NewOrg) -> Budget {
-    let page = store.budgets((org.org, org.project), None, 1).await;
+    let page = store.budgets(org.owner, None, 1).await;
     page.expect("read").items[0]
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn credit(store: &Store, org: OrgId, tokens: u64) -> LedgerEntr
 pub(super) fn paid_run(buyer: &NewOrg, seller: &NewOrg, price: u64) -> NewRun {
     NewRun {
         price,
-        seller: Some(seller.org),
+        seller: Some(seller.owner.org),
         is_own: false,
         ..new_run(buyer, ArtifactId::new())
     }
@@ -95,9 +95,9 @@ async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 100).await;
+    credit(&store, buyer.owner.org, 100).await;
     let hold = held(&store, &buyer, 19).await.expect("100 are there");
-    let wallet = store.wallet(buyer.org);
+    let wallet = store.wallet(buyer.owner.org);
     assert_eq!(
         (wallet.posted, wallet.held, wallet.available()),
         (100, 19, 81)
@@ -119,14 +119,14 @@ async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
             .expect("written")
     );
     assert_eq!(
-        store.wallet(buyer.org),
+        store.wallet(buyer.owner.org),
         Wallet {
             posted: 81,
             held: 0
         }
     );
     assert_eq!(
-        store.wallet(seller.org),
+        store.wallet(seller.owner.org),
         Wallet {
             posted: 18,
             held: 0
@@ -134,18 +134,18 @@ async fn a_run_that_succeeds_is_paid_for_once_and_the_platform_has_its_fee() {
     );
     let line = |kind: &str, tokens| (kind.to_owned(), tokens);
     assert_eq!(
-        kinds(&store, buyer.org).await,
+        kinds(&store, buyer.owner.org).await,
         [line("charge", -19), line("credit", 100)]
     );
-    let mut earned = kinds(&store, seller.org).await;
+    let mut earned = kinds(&store, seller.owner.org).await;
     earned.sort();
     assert_eq!(earned, [line("earning", 19), line("fee", -1)]);
     let audit = adds_up(&folder).await;
     assert_eq!((audit.wallets, audit.entries), (3, 6));
     store.close().await;
     let store = opened(&folder).await;
-    assert_eq!(store.wallet(buyer.org).posted, 81);
-    assert_eq!(store.wallet(seller.org).posted, 18);
+    assert_eq!(store.wallet(buyer.owner.org).posted, 81);
+    assert_eq!(store.wallet(seller.owner.org).posted, 18);
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn end_together(credits: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(opened(&folder).await);
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 1000).await;
+    credit(&store, buyer.owner.org, 1000).await;
     let ended_before = paid_run(&buyer, &seller, 5);
     let before = settle(&store, ended_before.clone(), None, failed());
     assert!(before.await.expect("written"));
@@ -172,7 +172,7 @@ async fn end_together(credits: u64) {
     let (mut ending, mut credited) = (JoinSet::new(), JoinSet::new());
     for place in 0..200 {
         if place < credits {
-            let (store, org) = (Arc::clone(&store), buyer.org);
+            let (store, org) = (Arc::clone(&store), buyer.owner.org);
             credited.spawn(async move { credit(&store, org, 1).await });
         }
         let store = Arc::clone(&store);
@@ -196,10 +196,10 @@ async fn end_together(credits: u64) {
             (_, settled) => assert!(settled.expect("written")),
         }
     }
-    let wallet = store.wallet(buyer.org);
+    let wallet = store.wallet(buyer.owner.org);
     assert_eq!((wallet.posted, wallet.held), (1000 + credits - 198 * 5, 0));
     // A tenth of 5 is less than a token: it is carried to the next payment, however they are settled.
-    assert_eq!(store.wallet(seller.org).posted, 198 * 5 - 99);
+    assert_eq!(store.wallet(seller.owner.org).posted, 198 * 5 - 99);
     adds_up(&folder).await;
 }
 
@@ -209,7 +209,7 @@ async fn a_credit_is_given_once_for_a_request() {
     let store = opened(&folder).await;
     let made = org(&store).await;
     let asked = |tokens| Credit {
-        org: made.org,
+        org: made.owner.org,
         tokens,
         reason: "an invoice".to_owned(),
         request_sha256: Some([1; 32]),
@@ -228,7 +228,7 @@ async fn a_credit_is_given_once_for_a_request() {
         store.credit(somebody(), asked(6)).await.expect("read"),
         Credited::Conflict
     );
-    assert_eq!(store.wallet(made.org).posted, 5);
+    assert_eq!(store.wallet(made.owner.org).posted, 5);
     let nobody = Credit {
         org: OrgId::new(),
         request_sha256: None,
@@ -255,7 +255,7 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 30).await;
+    credit(&store, buyer.owner.org, 30).await;
     let mut runs = Vec::new();
     for _ in 0..3 {
         let run = paid_run(&buyer, &seller, 10);
@@ -271,7 +271,7 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
     store.close().await;
     let store = opened(&folder).await;
     assert_eq!(
-        store.wallet(buyer.org),
+        store.wallet(buyer.owner.org),
         Wallet {
             posted: 30,
             held: 30
@@ -289,14 +289,14 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
             .await
             .expect("written")
     );
-    assert_eq!(store.wallet(buyer.org).held, 20);
+    assert_eq!(store.wallet(buyer.owner.org).held, 20);
     let claimed = store.claim_run(&[]).await.expect("written").expect("a run");
     let hold = store.take_up_hold(&claimed.run);
     let attempt = Some(claimed.attempt);
     let ended = settle_held(&store, claimed.run, attempt, charged(10), hold);
     assert!(ended.await.expect("written"));
     assert_eq!(
-        store.wallet(buyer.org),
+        store.wallet(buyer.owner.org),
         Wallet {
             posted: 20,
             held: 10
@@ -311,7 +311,7 @@ async fn what_is_held_for_queued_runs_survives_and_is_given_back() {
     };
     assert_eq!(store.expire_queued(retention).await.expect("written"), 1);
     assert_eq!(
-        store.wallet(buyer.org),
+        store.wallet(buyer.owner.org),
         Wallet {
             posted: 20,
             held: 0
@@ -327,7 +327,7 @@ async fn an_audit_finds_what_does_not_fit() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 100).await;
+    credit(&store, buyer.owner.org, 100).await;
     let run = paid_run(&buyer, &seller, 10);
     settle(&store, run, None, charged(10))
         .await
@@ -376,16 +376,16 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 100).await;
+    credit(&store, buyer.owner.org, 100).await;
     let new = NewSubscription {
         artifact: ArtifactId::new(),
-        seller: seller.org,
+        seller: seller.owner.org,
         release: ReleaseId::new(),
         price: 40,
         key: buyer.key.key.id,
         at: Time::now(),
     };
-    let owner = (buyer.org, buyer.project);
+    let owner = buyer.owner;
     let hold = held(&store, &buyer, 40).await.expect("there");
     let made = store
         .subscribe(owner, new, hold)
@@ -396,13 +396,13 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
     let again = store.subscribe(owner, new, hold).await;
     assert_eq!(again.expect("written"), None);
     assert_eq!(
-        store.wallet(buyer.org),
+        store.wallet(buyer.owner.org),
         Wallet {
             posted: 60,
             held: 0
         }
     );
-    assert_eq!(store.wallet(seller.org).posted, 36);
+    assert_eq!(store.wallet(seller.owner.org).posted, 36);
     let found = store
         .subscription_to(owner, new.artifact)
         .await
@@ -436,7 +436,7 @@ async fn a_subscription_is_paid_for_once_and_only_where_there_is_none() {
             .expect("written")
             .is_some()
     );
-    assert_eq!(store.wallet(buyer.org).posted, 20);
+    assert_eq!(store.wallet(buyer.owner.org).posted, 20);
     adds_up(&folder).await;
 }
 
@@ -445,8 +445,8 @@ async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 1000).await;
-    let owner = (buyer.org, buyer.project);
+    credit(&store, buyer.owner.org, 1000).await;
+    let owner = buyer.owner;
     let queued = paid_run(&buyer, &seller, 7);
     let run = paid_run(&buyer, &seller, 10);
     settle(&store, run, None, charged(10))
@@ -483,7 +483,7 @@ async fn a_budget_counts_what_was_charged_and_is_held_over_a_restart() {
     hold.keep();
     let new = NewSubscription {
         artifact: ArtifactId::new(),
-        seller: seller.org,
+        seller: seller.owner.org,
         release: ReleaseId::new(),
         price: 8,
         key: buyer.key.key.id,
@@ -543,8 +543,8 @@ async fn a_month_s_budget_counts_what_is_no_longer_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 1000).await;
-    let owner = (buyer.org, buyer.project);
+    credit(&store, buyer.owner.org, 1000).await;
+    let owner = buyer.owner;
     let made = store.set_budget(owner, None, Period::Month, 100).await;
     made.expect("written");
     let run = paid_run(&buyer, &seller, 10);
@@ -553,7 +553,7 @@ async fn a_month_s_budget_counts_what_is_no_longer_kept() {
         .expect("written");
     let new = NewSubscription {
         artifact: ArtifactId::new(),
-        seller: seller.org,
+        seller: seller.owner.org,
         release: ReleaseId::new(),
         price: 8,
         key: buyer.key.key.id,
@@ -587,8 +587,8 @@ async fn what_was_held_while_a_budget_was_written_is_no_part_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let buyer = org(&store).await;
-    credit(&store, buyer.org, 1000).await;
-    let owner = (buyer.org, buyer.project);
+    credit(&store, buyer.owner.org, 1000).await;
+    let owner = buyer.owner;
     for _ in 0..20 {
         let setting = store.set_budget(owner, None, Period::Day, 100);
         let holding = async {
@@ -690,7 +690,7 @@ async fn follow(steps: Vec<Step>) {
     for step in steps {
         match step {
             Step::Credit(to, tokens) => {
-                credit(&store, orgs[to].org, tokens).await;
+                credit(&store, orgs[to].owner.org, tokens).await;
                 *model.posted.entry(to).or_default() += tokens as i64;
             }
             Step::Run(buyer, seller, price, is_good) => {
@@ -772,7 +772,7 @@ async fn follow(steps: Vec<Step>) {
             }
         }
         for (index, made) in orgs.iter().enumerate() {
-            let wallet = store.wallet(made.org);
+            let wallet = store.wallet(made.owner.org);
             let posted = *model.posted.get(&index).unwrap_or(&0);
             let held = *model.held.get(&index).unwrap_or(&0);
             assert_eq!((wallet.posted as i64, wallet.held as i64), (posted, held));

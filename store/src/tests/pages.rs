@@ -6,12 +6,12 @@ use super::*;
 const LARGE: usize = 1 << 20;
 
 async fn published(store: &Store, made: &NewOrg, name: &str, about: &Value) -> ArtifactId {
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let created = store.create_artifact(owner, name.to_owned(), draft(b"tool"), NO_LIMIT);
     let Upload::Made(id) = created.await.expect("written") else {
         panic!("{name} is there");
     };
-    publish(store, (made.org, id), b"tool", about).await;
+    publish(store, (made.owner.org, id), b"tool", about).await;
     id
 }
 
@@ -28,7 +28,7 @@ async fn are_short_where_items_are_large_and_miss_none() {
     ids.reverse();
     let (mut seen, mut pages, mut before) = (Vec::new(), Vec::new(), None);
     loop {
-        let owner = (made.org, made.project);
+        let owner = made.owner;
         let page = store.artifacts(owner, false, "", before, 100).await;
         let page = page.expect("read");
         pages.push(page.items.len());
@@ -42,14 +42,14 @@ async fn are_short_where_items_are_large_and_miss_none() {
     assert_eq!(pages, [2, 2, 1]);
 
     // An item that is larger than a page makes a page of its own. Releases are listed without their descriptions.
-    let place = (made.org, ids[0]);
+    let place = (made.owner.org, ids[0]);
     let huge = json!({"examples": "x".repeat(3 * LARGE)});
     for bytes in [b"second", b"third!"] {
         let drafted = store.put_draft(place, draft(bytes), NO_LIMIT).await;
         assert_eq!(drafted.expect("written"), Drafted::Made);
         publish(store, place, bytes, &huge).await;
     }
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let first = store.artifacts(owner, false, "", None, 100).await;
     let first = first.expect("read");
     assert_eq!((first.items.len(), first.next), (1, Some(ids[0])));
@@ -60,7 +60,7 @@ async fn are_short_where_items_are_large_and_miss_none() {
         .map(|it| it.release.version.as_str())
         .collect();
     assert_eq!(versions, ["0.0.3", "0.0.2", "0.0.1"]);
-    let described = store.described_artifact(made.org, ids[0]).await;
+    let described = store.described_artifact(made.owner.org, ids[0]).await;
     let described = described.expect("read").expect("there");
     assert_eq!(described.about, Some(with_terms(&huge)));
 }
@@ -96,7 +96,7 @@ async fn are_searched_by_the_words_of_what_runs() {
         &about("Makes 100% HTML", "render"),
     )
     .await;
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let found = async |text: &str| {
         let page = store.artifacts(owner, false, text, None, 100).await;
         page.expect("read").items.len()
@@ -108,7 +108,7 @@ async fn are_searched_by_the_words_of_what_runs() {
         let expected = usize::from(text == "%");
         assert_eq!(found(text).await, expected, "{text}");
     }
-    let place = (made.org, html);
+    let place = (made.owner.org, html);
     let drafted = store.put_draft(place, draft(b"next"), NO_LIMIT).await;
     assert_eq!(drafted.expect("written"), Drafted::Made);
     publish(store, place, b"next", &about("Makes PDF", "render")).await;
@@ -126,12 +126,12 @@ async fn of_many_runs_the_one_that_is_asked_for_is_found_in_pages() {
         folder: _folder,
     } = open().await;
     let (org, project) = (OrgId::new(), ProjectId::new());
-    insert_runs(&store, (org, project), RUNS).await;
+    insert_runs(&store, Owner { org, project }, RUNS).await;
     let with = |status: Option<&str>| RunFilter {
         status: status.map(|name| name.parse().expect("a status")),
         ..RunFilter::default()
     };
-    let owner = (org, project);
+    let owner = Owner { org, project };
     let (mut pages, mut found, mut before) = (0, Vec::new(), None);
     loop {
         let page = store.runs(owner, with(Some("FAILED")), before, 20);
@@ -153,7 +153,7 @@ async fn of_many_runs_the_one_that_is_asked_for_is_found_in_pages() {
 }
 
 /// Inserts runs. The oldest has FAILED, the others have SUCCEEDED.
-async fn insert_runs(store: &Store, (org, project): (OrgId, ProjectId), runs: i64) {
+async fn insert_runs(store: &Store, Owner { org, project }: Owner, runs: i64) {
     let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
         INSERT INTO runs (org_id, project_id, run_id, key_id, artifact_id, digest, is_own, share_diagnostics,
             status, input_sha256, input_bytes, created_at, price)
@@ -175,7 +175,10 @@ async fn a_record_with_an_unknown_status_is_an_error() {
         store,
         folder: _folder,
     } = open().await;
-    let owner = (OrgId::new(), ProjectId::new());
+    let owner = Owner {
+        org: OrgId::new(),
+        project: ProjectId::new(),
+    };
     insert_runs(&store, owner, 2).await;
     let runs = async || store.runs(owner, RunFilter::default(), None, 20).await;
     assert_eq!(runs().await.expect("read").items.len(), 2);

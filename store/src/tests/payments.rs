@@ -27,12 +27,12 @@ async fn a_statement_is_the_same_however_long_its_pages_are() {
     let platform = store.wallets.platform().expect("the first org");
     // Each buys of the other, and of itself.
     for (buyer, seller) in [(&one, &other), (&other, &one), (&one, &one)].repeat(3) {
-        credit(&store, buyer.org, 25).await;
+        credit(&store, buyer.owner.org, 25).await;
         let run = paid_run(buyer, seller, 20);
         let settled = settle(&store, run, None, charged(20)).await;
         assert!(settled.expect("written"));
     }
-    for (org, count) in [(one.org, 24), (other.org, 12), (platform, 9)] {
+    for (org, count) in [(one.owner.org, 24), (other.owner.org, 12), (platform, 9)] {
         let all = listed(&store, org, 100).await;
         assert_eq!(all.len(), count, "{all:?}");
         assert!(all.is_sorted_by(|one, next| one.id > next.id), "{all:?}");
@@ -51,7 +51,7 @@ async fn lines_sort_as_they_were_made_whatever_the_clock_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 100).await;
+    credit(&store, buyer.owner.org, 100).await;
     // An hour ahead, once.
     execute(&store, "UPDATE payments SET place = place + 3600000000")
         .await
@@ -61,9 +61,9 @@ async fn lines_sort_as_they_were_made_whatever_the_clock_does() {
         let run = paid_run(&buyer, &seller, 10);
         let settled = settle(&store, run, None, charged(10)).await;
         assert!(settled.expect("written"));
-        credit(&store, buyer.org, 1).await;
+        credit(&store, buyer.owner.org, 1).await;
     }
-    let all = listed(&store, buyer.org, 100).await;
+    let all = listed(&store, buyer.owner.org, 100).await;
     let made: Vec<_> = all.iter().map(|it| it.tokens).collect();
     assert_eq!(made, [1, -10, 1, -10, 1, -10, 100]);
     assert!(
@@ -72,7 +72,7 @@ async fn lines_sort_as_they_were_made_whatever_the_clock_does() {
             .skip(1)
             .all(|it| it.at >= started && it.at <= Time::now())
     );
-    assert_eq!(listed(&store, buyer.org, 1).await, all);
+    assert_eq!(listed(&store, buyer.owner.org, 1).await, all);
 }
 
 #[test]
@@ -102,12 +102,12 @@ async fn what_went_through_a_wallet_may_be_more_than_a_number_can_be() {
     let store = opened(&folder).await;
     let (one, other) = (org(&store).await, org(&store).await);
     // A quarter of what can be counted, there and back, until the fees leave too little.
-    credit(&store, one.org, i64::MAX as u64 / 3 * 2).await;
+    credit(&store, one.owner.org, i64::MAX as u64 / 3 * 2).await;
     for (buyer, seller) in [(&one, &other), (&other, &one)].repeat(9) {
         let tokens = i64::MAX as u64 / 4;
         let run = paid_run(buyer, seller, tokens);
         let settled = settle(&store, run, None, charged(tokens)).await;
-        assert!(settled.is_ok_and(|it| it) || store.wallet(buyer.org).posted < tokens);
+        assert!(settled.is_ok_and(|it| it) || store.wallet(buyer.owner.org).posted < tokens);
     }
     let audit = Store::audit(folder.path()).await.expect("read");
     assert_eq!(audit.differences, Vec::<String>::new());
@@ -119,7 +119,7 @@ async fn the_database_takes_no_payment_twice_and_none_that_is_not_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = opened(&folder).await;
     let (buyer, seller) = (org(&store).await, org(&store).await);
-    credit(&store, buyer.org, 100).await;
+    credit(&store, buyer.owner.org, 100).await;
     let run = paid_run(&buyer, &seller, 30);
     let settled = settle(&store, run, None, charged(30)).await;
     assert!(settled.expect("written"));

@@ -16,7 +16,7 @@ fn small(releases: u64) -> Quota {
 }
 
 async fn create(store: &Store, made: &NewOrg, name: &str, bytes: &[u8], quota: Quota) -> Upload {
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let created = store.create_artifact(owner, name.to_owned(), draft(bytes), quota);
     created.await.expect("written")
 }
@@ -43,7 +43,7 @@ async fn bytes_are_counted_once_a_tool_in_drafts_and_releases_of_the_org() {
     let store = &opened.store;
     let (one, other) = (org(store).await, org(store).await);
     let first = made(create(store, &one, "first", b"123456", small(0)).await);
-    let place = (one.org, first);
+    let place = (one.owner.org, first);
     publish(store, place, b"123456", &json!({})).await;
     let over = create(store, &one, "second", b"12345", small(1)).await;
     assert_eq!(over, Upload::OverQuota(bytes_over(1, 6, 5)));
@@ -61,7 +61,7 @@ async fn bytes_are_counted_once_a_tool_in_drafts_and_releases_of_the_org() {
     }
     assert!(
         store
-            .delete_draft((one.org, second))
+            .delete_draft((one.owner.org, second))
             .await
             .expect("written")
     );
@@ -84,7 +84,10 @@ async fn artifacts_are_counted_over_the_projects_of_the_org() {
         .await
         .expect("made");
     let sibling = NewOrg {
-        project,
+        owner: Owner {
+            project,
+            ..one.owner
+        },
         ..one.clone()
     };
     for (owner, name) in [(&one, "a"), (&sibling, "a"), (&one, "b")] {

@@ -6,7 +6,7 @@ use super::*;
 async fn answers_come_back_with_their_content_types_after_a_restart() {
     let opened = open().await;
     let made = org(&opened.store).await;
-    let slot = |path: &str| Slot::new((made.org, made.project), "POST", path, "once");
+    let slot = |path: &str| Slot::new(made.owner, "POST", path, "once");
     let kept = |content_type: &str, text: &str| KeptAnswer {
         body_sha256: [1; 32],
         run: None,

@@ -16,14 +16,14 @@ async fn set(store: &Store, made: &NewOrg, name: &str) {
         allow_expose: false,
     };
     let scope = EntryScope {
-        project: (made.org, made.project),
+        owner: made.owner,
         artifact: None,
     };
     store.set_entry(scope, new).await.expect("written");
 }
 
 async fn read(store: &Store, made: &NewOrg, name: &str) -> String {
-    let project = (made.org, made.project);
+    let project = made.owner;
     let secrets = store
         .secrets(project, ArtifactId::new(), ["ONE", "TWO", name])
         .await;

@@ -12,7 +12,7 @@ async fn where_a_secret_may_go_is_authenticated_with_it() {
     let caller = org(&store).await;
     let artifact = ArtifactId::new();
     let scope = EntryScope {
-        project: (caller.org, caller.project),
+        owner: caller.owner,
         artifact: Some(artifact),
     };
     let new = NewEntry {
@@ -24,7 +24,7 @@ async fn where_a_secret_may_go_is_authenticated_with_it() {
     store.set_entry(scope, new).await.expect("written");
     let read = async || {
         let secrets = store
-            .secrets(scope.project, artifact, ["SOME_KEY", "ANOTHER"])
+            .secrets(scope.owner, artifact, ["SOME_KEY", "ANOTHER"])
             .await?;
         Ok::<_, StoreError>(secrets["SOME_KEY"].value.expose_secret().to_owned())
     };
@@ -45,7 +45,7 @@ async fn where_a_secret_may_go_is_authenticated_with_it() {
     ] {
         execute(&store, change).await.expect("written");
         let read_all = store
-            .secrets(scope.project, artifact, ["SOME_KEY", "ANOTHER"])
+            .secrets(scope.owner, artifact, ["SOME_KEY", "ANOTHER"])
             .await;
         assert!(matches!(read_all, Err(StoreError::Vault(_))), "{change}");
         execute(&store, undo).await.expect("written");

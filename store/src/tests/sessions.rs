@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) async fn made(store: &Store, org: &NewOrg, cap: u64, runs_max: u64) -> SessionMade {
     let new = new_session(org, cap, runs_max);
-    let made = store.create_session((org.org, org.project), new).await;
+    let made = store.create_session(org.owner, new).await;
     made.expect("made")
 }
 
@@ -24,7 +24,7 @@ fn run(org: &NewOrg, session: &Session, price: u64) -> NewRun {
     NewRun {
         session: Some(session.id),
         price,
-        seller: (price > 0).then_some(org.org),
+        seller: (price > 0).then_some(org.owner.org),
         ..new_run(org, session.artifacts[0])
     }
 }
@@ -35,14 +35,14 @@ async fn hold(store: &Store, run: &NewRun) -> Result<Hold, NotHeld> {
 }
 
 async fn used(store: &Store, org: &NewOrg, session: &Session) -> (u64, u64) {
-    let found = store.session((org.org, org.project), session.id).await;
+    let found = store.session(org.owner, session.id).await;
     let found = found.expect("read").expect("there");
     (found.spent, found.runs_used)
 }
 
 async fn credited(store: &Store, org: &NewOrg) {
     let credit = Credit {
-        org: org.org,
+        org: org.owner.org,
         tokens: 1000,
         reason: "test".to_owned(),
         request_sha256: None,
@@ -70,7 +70,7 @@ async fn a_token_is_of_its_session_until_that_or_its_key_is_taken_back() {
     );
     assert!(found.key.scopes.is_empty() && !found.key.is_suspended);
     let revoke = async |of: &NewOrg, id| {
-        let revoked = store.revoke_session((of.org, of.project), id).await;
+        let revoked = store.revoke_session(of.owner, id).await;
         revoked.expect("written")
     };
     assert!(!revoke(&stranger, one.session.id).await);
@@ -80,7 +80,7 @@ async fn a_token_is_of_its_session_until_that_or_its_key_is_taken_back() {
         assert_eq!(known(&one.token).await, Err(TokenRefused::Invalid));
     }
     for target in [
-        Suspendable::Org(caller.org),
+        Suspendable::Org(caller.owner.org),
         Suspendable::Key(caller.key.key.id),
     ] {
         for is_suspended in [true, false] {
@@ -170,7 +170,7 @@ async fn runs_and_tokens_are_counted_once_each_and_survive_a_restart() {
         session,
         ..RunFilter::default()
     };
-    let owner = (buyer.org, buyer.project);
+    let owner = buyer.owner;
     for (of, count) in [
         (Some(session.id), 5),
         (Some(SessionId::new()), 0),
@@ -191,7 +191,7 @@ async fn a_session_is_kept_as_long_as_records_of_runs() {
         folder: _folder,
     } = open().await;
     let caller = org(&store).await;
-    let owner = (caller.org, caller.project);
+    let owner = caller.owner;
     let new = NewSession {
         key: caller.key.key.id,
         key_sha256: caller.key.text.hash(),
@@ -256,7 +256,7 @@ async fn a_session_that_is_taken_back_ends_then() {
         let ends = store.readers.scalar(sql::query(ends).bind(id)).await;
         ends.expect("a row")
     };
-    let owner = (caller.org, caller.project);
+    let owner = caller.owner;
     assert!(
         store
             .revoke_session(owner, first.id)

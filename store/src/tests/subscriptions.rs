@@ -7,11 +7,11 @@ async fn what_ended_long_ago_is_forgotten_and_what_goes_on_is_not() {
     let opened = open().await;
     let store = &opened.store;
     let made = org(store).await;
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let subscribe = async || {
         let new = NewSubscription {
             artifact: ArtifactId::new(),
-            seller: made.org,
+            seller: made.owner.org,
             release: ReleaseId::new(),
             price: 0,
             key: made.key.key.id,

@@ -9,7 +9,7 @@ const SMALL: Quota = Quota {
 };
 
 async fn create(store: &Store, made: &NewOrg, name: &str, draft: NewDraft) -> ArtifactId {
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let created = store.create_artifact(owner, name.to_owned(), draft, NO_LIMIT);
     match created.await.expect("written") {
         Upload::Made(id) => id,
@@ -32,7 +32,7 @@ async fn what_nothing_names_is_removed_after_a_while_and_nothing_else() {
     let shared = keep(&store, &one, b"shared").await;
     create(&store, &one, "drafted", drafted).await;
     let id = create(&store, &one, "released", released).await;
-    publish(&store, (one.org, id), b"released", &json!({})).await;
+    publish(&store, (one.owner.org, id), b"released", &json!({})).await;
     create(&store, &other, "shared", shared).await;
     let is_there = |draft: NewDraft| tool_file(&folder, draft.digest).exists();
     assert_eq!(store.remove_unnamed_tools().await.expect("removed"), 0);
@@ -63,7 +63,12 @@ async fn the_tool_of_a_draft_that_is_discarded_outlives_its_runs() {
     };
     let queued = store.queue_run(run, "{}".to_owned(), None, u64::MAX);
     queued.await.expect("written");
-    assert!(store.delete_draft((made.org, id)).await.expect("written"));
+    assert!(
+        store
+            .delete_draft((made.owner.org, id))
+            .await
+            .expect("written")
+    );
     assert_eq!(removed(&store).await, 0, "it is to be run");
     let is_there = || tool_file(&folder, tool.digest).exists();
     assert!(is_there());
@@ -82,7 +87,7 @@ async fn what_comes_to_nothing_is_bounded_as_what_is_kept() {
     let Opened { store, folder } = open().await;
     let (one, other) = (org(&store).await, org(&store).await);
     let kept = async |made: &NewOrg, bytes: &'static [u8]| {
-        let keeping = store.keep_tool(made.org, bytes.into(), SMALL);
+        let keeping = store.keep_tool(made.owner.org, bytes.into(), SMALL);
         keeping.await.expect("written")
     };
     let over = |used, more| {
@@ -101,7 +106,12 @@ async fn what_comes_to_nothing_is_bounded_as_what_is_kept() {
     // A draft is counted among what is kept, and again here once it is discarded.
     let id = create(&store, &one, "tool", draft(b"123456")).await;
     assert!(matches!(kept(&one, b"abcde").await, Kept::Kept(_)));
-    assert!(store.delete_draft((one.org, id)).await.expect("written"));
+    assert!(
+        store
+            .delete_draft((one.owner.org, id))
+            .await
+            .expect("written")
+    );
     assert_eq!(kept(&one, b"!").await, over(11, 1));
     assert_eq!(removed(&store).await, 2);
     assert!(matches!(kept(&one, b"!").await, Kept::Kept(_)));
@@ -113,7 +123,7 @@ async fn small_tools_that_come_to_nothing_are_bounded_in_number() {
     let made = org(&store).await;
     let kept = async |number: u32| {
         let bytes = number.to_le_bytes().to_vec();
-        let keeping = store.keep_tool(made.org, bytes.into(), NO_LIMIT);
+        let keeping = store.keep_tool(made.owner.org, bytes.into(), NO_LIMIT);
         keeping.await.expect("written")
     };
     for number in 0..1000 {
@@ -145,7 +155,12 @@ async fn a_backup_goes_on_where_a_draft_is_discarded_meanwhile() {
         if matches!(step, BackupStep::Tool(1, _)) {
             tokio::task::block_in_place(|| {
                 handle.block_on(async {
-                    assert!(store.delete_draft((made.org, id)).await.expect("written"));
+                    assert!(
+                        store
+                            .delete_draft((made.owner.org, id))
+                            .await
+                            .expect("written")
+                    );
                     assert_eq!(removed(&store).await, 1);
                 });
             });
@@ -176,16 +191,16 @@ async fn tools_of_active_releases_are_walked_once_each() {
     assert_eq!(store.active_digest_after(None).await.expect("read"), None);
     let about = json!({});
     let first = create(&store, &made, "first", draft(b"old")).await;
-    publish(&store, (made.org, first), b"old", &about).await;
-    let next = store.put_draft((made.org, first), draft(b"new"), NO_LIMIT);
+    publish(&store, (made.owner.org, first), b"old", &about).await;
+    let next = store.put_draft((made.owner.org, first), draft(b"new"), NO_LIMIT);
     assert!(
         matches!(next.await.expect("written"), Drafted::Made),
         "drafted"
     );
-    publish(&store, (made.org, first), b"new", &about).await;
+    publish(&store, (made.owner.org, first), b"new", &about).await;
     for (name, bytes) in [("second", b"new"), ("third", b"own")] {
         let id = create(&store, &made, name, draft(bytes)).await;
-        publish(&store, (made.org, id), bytes, &about).await;
+        publish(&store, (made.owner.org, id), bytes, &about).await;
     }
     create(&store, &made, "fourth", draft(b"draft")).await;
     let (mut walked, mut last) = (Vec::new(), None);

@@ -28,9 +28,7 @@ fn cancelled(started_at: Option<Time>) -> Finish {
 }
 
 async fn by_day(store: &Store, made: &NewOrg) -> Vec<(String, Used)> {
-    let page = store
-        .usage_by_day((made.org, made.project), None, 100)
-        .await;
+    let page = store.usage_by_day(made.owner, None, 100).await;
     let usages = page.expect("read").items.into_iter();
     usages
         .map(|usage| (usage.of.to_string(), usage.used))
@@ -105,7 +103,7 @@ async fn each_run_that_ended_is_counted_once_on_the_day_it_was_asked_for() {
         None
     );
     assert_eq!(by_day(store, &made).await, expected);
-    let owner = (made.org, made.project);
+    let owner = made.owner;
     let artifacts = store.usage_by_artifact(owner, None, 1).await.expect("read");
     let newest = artifacts.items[0];
     assert_eq!((newest.of, newest.used.runs), (first.artifact, 3));

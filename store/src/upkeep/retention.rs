@@ -77,7 +77,7 @@ impl Store {
             move |expired: &Vec<KeptHold>| {
                 for held in expired {
                     wallets.release(held);
-                    queue.give_back(&held.payer.owner.0, 1);
+                    queue.give_back(&held.payer.owner.org, 1);
                 }
             },
         );

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::error::VaultError;
 use crate::folder::{Folder, FolderError, database_in};
 use crate::id::OrgId;
+use crate::owner::Owner;
 use crate::sql::statements;
 use crate::sql::{self, Connection, sqlite};
 use crate::tenancy::environment::{EntryScope, artifact_in, purpose_in};
@@ -188,7 +189,7 @@ fn seal_under(
         let name: String = row.get("name")?;
         let (project, artifact) = (row.get("project_id")?, row.get("artifact_id")?);
         let scope = EntryScope {
-            project: (org, project),
+            owner: Owner { org, project },
             artifact: artifact_in(artifact),
         };
         let purpose = purpose_in(row, scope, &name)?;

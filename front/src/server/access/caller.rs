@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use tollgate_store::{
-    Actor, ArtifactId, KeyText, KnownKey, KnownSession, NewRun, OrgId, Payer, ProjectId, Scope,
+    Actor, ArtifactId, KeyText, KnownKey, KnownSession, NewRun, OrgId, Owner, Payer, Scope,
     SessionId, TokenRefused,
 };
 
@@ -34,9 +34,9 @@ struct Grant {
 }
 
 impl Caller {
-    /// Org and project.
-    pub(crate) fn owner(&self) -> (OrgId, ProjectId) {
-        (self.key.org, self.key.project)
+    /// The org and project that calls.
+    pub(crate) fn owner(&self) -> Owner {
+        self.key.owner
     }
 
     /// Who pays for what is asked for.
@@ -127,7 +127,7 @@ impl Caller {
 impl Caller {
     /// The caller's org, and true if one of its sessions calls.
     pub(crate) fn whose(&self) -> (OrgId, bool) {
-        (self.key.org, self.session.is_some())
+        (self.key.owner.org, self.session.is_some())
     }
 }
 
@@ -155,7 +155,7 @@ pub(crate) async fn identify(
     server.rates.request(&caller.key, extensions)?;
     server
         .unsent
-        .check(caller.key.org, caller.session.is_some())?;
+        .check(caller.key.owner.org, caller.session.is_some())?;
     Ok(caller)
 }
 

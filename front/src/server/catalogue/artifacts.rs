@@ -35,7 +35,7 @@ pub(crate) async fn create_artifact(
     sent: Sent,
 ) -> Result<Created<ArtifactView>, Problem> {
     caller.needs(Scope::Publish)?;
-    let uploaded = receive(&server, caller.key.org, sent, query).await?;
+    let uploaded = receive(&server, caller.key.owner.org, sent, query).await?;
     let name = uploaded.name.ok_or_else(name_missing)?;
     if !is_tool_name(&name) {
         return Err(name_invalid(&name));
@@ -121,7 +121,7 @@ pub(crate) async fn list_artifacts(
         .store
         .artifacts(caller.owner(), query.mine, &query.q, before, limit)
         .await?;
-    let org = caller.key.org;
+    let org = caller.key.owner.org;
     let view = move || List::of(page, |artifact| artifact_view::artifact(&artifact, &caller));
     let body = shown(&server, org, view).await?;
     Ok(Shown { body, showing })
@@ -148,7 +148,7 @@ async fn described(
     caller: Caller,
     id: ArtifactId,
 ) -> Result<Shown<Response>, Problem> {
-    let (org, showing) = (caller.key.org, server.showing(caller.whose()).await?);
+    let (org, showing) = (caller.key.owner.org, server.showing(caller.whose()).await?);
     let described = server.store.described_artifact(org, id).await?;
     let described = described.ok_or_else(|| Problem::of(Kind::ArtifactNotFound))?;
     let view = move || artifact_view::artifact(&described, &caller);
@@ -191,8 +191,8 @@ pub(crate) async fn change_artifact(
 ) -> Result<Shown<Response>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
-    let change: ArtifactChange = sent.json(&server.bodies, caller.key.org).await?;
-    let place = (caller.key.org, artifact.id);
+    let change: ArtifactChange = sent.json(&server.bodies, caller.key.owner.org).await?;
+    let place = (caller.key.owner.org, artifact.id);
     if !server.store.set_listed(place, change.listed).await? {
         return Err(Problem::of(Kind::NoActiveRelease));
     }
@@ -215,7 +215,7 @@ pub(crate) async fn create_draft(
     if artifact.draft.is_some() {
         return Err(Problem::of(Kind::DraftExists));
     }
-    let uploaded = receive(&server, caller.key.org, sent, query).await?;
+    let uploaded = receive(&server, caller.key.owner.org, sent, query).await?;
     if let Some(name) = uploaded.name.filter(|name| *name != artifact.name) {
         let message = format!(
             "the tool is named `{}`, the artifact `{}`; an artifact keeps its name",
@@ -224,7 +224,7 @@ pub(crate) async fn create_draft(
         );
         return Err(crate::problem::unprocessable("name_changed", message, None));
     }
-    let place = (caller.key.org, artifact.id);
+    let place = (caller.key.owner.org, artifact.id);
     let quota = server.config.quota.quota();
     match server.store.put_draft(place, uploaded.draft, quota).await? {
         Drafted::Made => {}
@@ -250,7 +250,7 @@ pub(crate) async fn delete_draft(
     caller.needs(Scope::Publish)?;
     match server
         .store
-        .delete_draft((caller.key.org, artifact.id))
+        .delete_draft((caller.key.owner.org, artifact.id))
         .await?
     {
         true => Ok(NoContent),
@@ -269,7 +269,7 @@ pub(crate) async fn ask_validation(
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
     draft(&artifact)?;
-    let place = (caller.key.org, artifact.id);
+    let place = (caller.key.owner.org, artifact.id);
     // One that is asked already is asked once.
     server.store.ask_validation(place).await?;
     server.gate.ask(place.0, place.1);

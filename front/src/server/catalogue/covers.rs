@@ -26,7 +26,7 @@ pub(crate) async fn get_cover(
     headers: HeaderMap,
 ) -> Result<Picture, Problem> {
     let artifact = visible::own_listed_or_subscribed(&server, &caller, &id).await?;
-    let place = (artifact.owner.0, artifact.id);
+    let place = (artifact.owner.org, artifact.id);
     let svg = server.store.cover(place).await?;
     let svg = svg.ok_or_else(|| Problem::of(Kind::CoverMissing))?;
     let known: Vec<_> = headers
@@ -51,7 +51,7 @@ pub(crate) async fn make_cover(
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
     let svg = cover(&artifact).ok_or_else(|| Problem::of(Kind::DraftNotFound))?;
-    let place = (caller.key.org, artifact.id);
+    let place = (caller.key.owner.org, artifact.id);
     server.store.set_cover(place, svg.clone()).await?;
     let location = format!("/v1/artifacts/{}/cover", artifact.id);
     Ok(Picture::made(svg, location))

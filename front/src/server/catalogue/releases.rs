@@ -55,7 +55,9 @@ pub(crate) async fn publish(
 ) -> Result<Created<ReleaseView>, Problem> {
     let artifact = visible::own(&server, &caller, &id).await?;
     caller.needs(Scope::Publish)?;
-    let asked: Publish = sent.json_or_default(&server.bodies, caller.key.org).await?;
+    let asked: Publish = sent
+        .json_or_default(&server.bodies, caller.key.owner.org)
+        .await?;
     not_suspended(&artifact)?;
     let draft = artifact
         .draft
@@ -63,7 +65,7 @@ pub(crate) async fn publish(
         .ok_or_else(|| Problem::of(Kind::DraftNotFound))?;
     admitted(draft.verdict.as_ref())?;
     let cover = (asked.generate_cover).then(|| picture(&artifact.name, &draft.digest.sha256()));
-    let place = (caller.key.org, artifact.id);
+    let place = (caller.key.owner.org, artifact.id);
     match server.store.publish(place, cover, widens_as_json).await? {
         Published::Made(release) => Ok(Created {
             location: format!("/v1/artifacts/{}/releases", artifact.id),
@@ -98,7 +100,7 @@ pub(crate) async fn list_releases(
     let showing = Some(server.showing(caller.whose()).await?);
     let page = server
         .store
-        .releases((caller.key.org, artifact.id), before, limit)
+        .releases((caller.key.owner.org, artifact.id), before, limit)
         .await?;
     let body = Json(List::of(page, |it| artifact_view::shown_release(&it)));
     Ok(Shown { body, showing })
@@ -118,7 +120,7 @@ pub(crate) async fn release_log(
     let release = id(&release, Kind::ReleaseNotFound)?;
     let log = server
         .store
-        .release_log((caller.key.org, artifact.id), release)
+        .release_log((caller.key.owner.org, artifact.id), release)
         .await?;
     log.ok_or_else(|| Problem::of(Kind::ReleaseNotFound))
 }
@@ -142,7 +144,9 @@ pub(crate) async fn rollback(
 ) -> Result<Json<ReleaseView>, Problem> {
     let artifact = visible::own(&server, &caller, &artifact).await?;
     caller.needs(Scope::Publish)?;
-    let asked: Rollback = sent.json_or_default(&server.bodies, caller.key.org).await?;
+    let asked: Rollback = sent
+        .json_or_default(&server.bodies, caller.key.owner.org)
+        .await?;
     let (release, missing) = match &asked.release_id {
         Some(release) => (
             Some(id(release, Kind::ReleaseNotFound)?),
@@ -152,7 +156,7 @@ pub(crate) async fn rollback(
     };
     let active = server
         .store
-        .activate((caller.key.org, artifact.id), release)
+        .activate((caller.key.owner.org, artifact.id), release)
         .await?;
     let active = active.ok_or_else(|| Problem::of(missing))?;
     Ok(Json(artifact_view::shown_release(&active)))

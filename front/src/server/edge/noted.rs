@@ -24,7 +24,7 @@ pub(super) struct Known {
 impl Noted {
     pub(crate) fn set(&self, key: &KnownKey, is_session: bool) {
         let _ = self.0.known.set(Known {
-            org: key.org,
+            org: key.owner.org,
             key: key.key,
             is_session,
         });

@@ -85,7 +85,7 @@ pub(crate) async fn set_budget(
     sent: Sent,
 ) -> Result<Json<BudgetView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let request: BudgetRequest = sent.json(&server.bodies, caller.key.org).await?;
+    let request: BudgetRequest = sent.json(&server.bodies, caller.key.owner.org).await?;
     let period = period(&request.period)?;
     let key = key(&server, &caller, &request).await?;
     let owner = caller.owner();

@@ -84,7 +84,7 @@ async fn subscribed(
         Problem::of(Kind::NotSubscribed).with_hint(hint)
     })?;
     go_on(caller, artifact)?;
-    within_terms(server, caller.key.org, &subscription, artifact).await
+    within_terms(server, caller.key.owner.org, &subscription, artifact).await
 }
 
 /// The release that the caller's project runs, or would run if it subscribed now. `None` if there is none.
@@ -106,7 +106,7 @@ pub(crate) async fn release(
     let Some(subscription) = subscription else {
         return Ok(Some(Arc::clone(active)));
     };
-    let offer = within_terms(server, caller.key.org, &subscription, artifact).await?;
+    let offer = within_terms(server, caller.key.owner.org, &subscription, artifact).await?;
     match offer.release {
         Some(id) if id != active.id => {
             let release = server.store.release(artifact.id, id).await?;
@@ -134,7 +134,7 @@ async fn within_terms(
     subscription: &Subscription,
     artifact: &Artifact,
 ) -> Result<Offer, Problem> {
-    let (active, seller) = (active(artifact)?, artifact.owner.0);
+    let (active, seller) = (active(artifact)?, artifact.owner.org);
     if active.id == subscription.release {
         return Ok(priced(active, seller));
     }

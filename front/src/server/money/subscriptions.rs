@@ -76,7 +76,7 @@ pub(crate) async fn subscribe(
     sent: Sent,
 ) -> Result<Created<SubscriptionView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let asked: Subscribe = sent.json(&server.bodies, caller.key.org).await?;
+    let asked: Subscribe = sent.json(&server.bodies, caller.key.owner.org).await?;
     let Subscribe { artifact_id, .. } = &asked;
     let artifact = visible::own_listed_or_subscribed(&server, &caller, artifact_id).await?;
     if artifact.owner == caller.owner() {
@@ -107,7 +107,7 @@ pub(crate) async fn subscribe(
     let hold = wallet::hold(&server, caller.payer(), price, at).await?;
     let new = NewSubscription {
         artifact: artifact.id,
-        seller: artifact.owner.0,
+        seller: artifact.owner.org,
         release: release.id,
         price,
         key: caller.key.key,
@@ -120,7 +120,7 @@ pub(crate) async fn subscribe(
     let made = made.ok_or_else(|| Problem::of(Kind::AlreadySubscribed))?;
     Ok(Created {
         location: "/v1/subscriptions".to_owned(),
-        body: view(&server, caller.key.org, made).await?,
+        body: view(&server, caller.key.owner.org, made).await?,
     })
 }
 
@@ -154,7 +154,7 @@ pub(crate) async fn list_subscriptions(
             next = items.last().map(|(id, _)| *id);
             break;
         }
-        let view = view(&server, caller.key.org, subscription).await?;
+        let view = view(&server, caller.key.owner.org, subscription).await?;
         bytes += view
             .pending_widens
             .iter()
@@ -201,7 +201,7 @@ pub(crate) async fn accept(
     let found = server.store.subscription(caller.owner(), subscription);
     let found = found.await?.filter(|it| it.ended_at.is_none());
     let found = found.ok_or_else(not_found)?;
-    let asked: Accept = sent.json(&server.bodies, caller.key.org).await?;
+    let asked: Accept = sent.json(&server.bodies, caller.key.owner.org).await?;
     let artifact = server.store.artifact(found.artifact).await?;
     let active = artifact.and_then(|it| it.active.clone());
     let active = active.ok_or_else(|| Problem::of(Kind::NoActiveRelease))?;
@@ -219,7 +219,7 @@ pub(crate) async fn accept(
         release: active.id,
         ..found
     };
-    Ok(Json(view(&server, caller.key.org, taken).await?))
+    Ok(Json(view(&server, caller.key.owner.org, taken).await?))
 }
 
 async fn view(

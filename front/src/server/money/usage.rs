@@ -109,7 +109,7 @@ pub(crate) async fn list_usage(
             })
         }
     };
-    let kept = server.store.kept_bytes(owner.0).await?;
+    let kept = server.store.kept_bytes(owner.org).await?;
     Ok(Json(UsageList {
         items: list.items,
         next_cursor: list.next_cursor,

@@ -87,7 +87,7 @@ pub(crate) async fn get_wallet(
     caller: Caller,
 ) -> Result<Json<WalletView>, Problem> {
     caller.needs(Scope::Run)?;
-    let wallet = server.store.wallet(caller.key.org);
+    let wallet = server.store.wallet(caller.key.owner.org);
     Ok(Json(WalletView {
         posted: wallet.posted,
         held: wallet.held,
@@ -107,7 +107,7 @@ pub(crate) async fn list_wallet_entries(
     let (before, limit) = (paging.before()?, paging.limit()?);
     let page = server
         .store
-        .entries_of_wallet(caller.key.org, before, limit)
+        .entries_of_wallet(caller.key.owner.org, before, limit)
         .await?;
     Ok(Json(List::of(page, view)))
 }
@@ -125,7 +125,7 @@ pub(crate) async fn create_credit(
     sent: Sent,
 ) -> Result<Created<LedgerEntryView>, Problem> {
     caller.needs(Scope::Operator)?;
-    let request: CreditRequest = sent.json(&server.bodies, caller.key.org).await?;
+    let request: CreditRequest = sent.json(&server.bodies, caller.key.owner.org).await?;
     let credit = checked(&request)?;
     // Kept with the credit itself: an answer could be lost between the two.
     let slot = slot(&caller, &method, &uri, &headers)?;

@@ -112,8 +112,8 @@ pub(crate) async fn keep(
         return Ok(next.run(request).await);
     };
     let (parts, body) = request.into_parts();
-    let body = body::read_of(&server.bodies, caller.key.org, body, BODY_BYTES_MAX).await?;
-    let first = match enter(&server, caller.key.org, slot, body.bytes.clone()).await? {
+    let body = body::read_of(&server.bodies, caller.key.owner.org, body, BODY_BYTES_MAX).await?;
+    let first = match enter(&server, caller.key.owner.org, slot, body.bytes.clone()).await? {
         Entered::Kept(earlier) => {
             // A key may have lost its scope or been stopped since, and is perhaps not the first one.
             caller.needs(earlier.kept.scope.unwrap_or(Scope::Manage))?;

@@ -48,7 +48,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     let is_awaited = preference == Preference::Answer;
     let under_way = server
         .rates
-        .run(caller.key.org, is_awaited, &call.parts.extensions)?;
+        .run(caller.key.owner.org, is_awaited, &call.parts.extensions)?;
     if call.of == Of::Draft {
         // No session may know of one.
         caller.has_key()?;
@@ -73,7 +73,7 @@ pub(crate) async fn run(server: &Shared, call: Call) -> Result<Response, Problem
     // 6: the request. 400, 422
     let Request { parts, body, first } = *asked;
     let traceparent = traceparent(&parts.headers);
-    let read = read(server, caller.key.org, parts.headers, body).await?;
+    let read = read(server, caller.key.owner.org, parts.headers, body).await?;
     let run = new_run(&caller, &artifact, offer, &read, traceparent);
     // Only a row needs the text.
     let queued = match preference {
@@ -142,7 +142,8 @@ async fn ask(
         of, parts, body, ..
     } = call;
     let body_bytes_max = 2 * server.config.limits.input_bytes + ENVELOPE_BYTES;
-    let body = match body::read_of(&server.bodies, caller.key.org, body, body_bytes_max).await {
+    let body = match body::read_of(&server.bodies, caller.key.owner.org, body, body_bytes_max).await
+    {
         Ok(body) => body,
         Err(problem) => {
             // What comes first answers first.
@@ -153,7 +154,14 @@ async fn ask(
     };
     let first = match slot(caller, &parts.method, &parts.uri, &parts.headers)? {
         Some(slot) => {
-            match Box::pin(enter(server, caller.key.org, slot, body.bytes.clone())).await? {
+            match Box::pin(enter(
+                server,
+                caller.key.owner.org,
+                slot,
+                body.bytes.clone(),
+            ))
+            .await?
+            {
                 Entered::Kept(earlier) => return Ok(Asked::Before(earlier)),
                 Entered::First(first) => Some(first),
             }

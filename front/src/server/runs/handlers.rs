@@ -21,8 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tollgate_store::{
-    ArtifactId, FinishStatus, FoundRun, OrgId, ProjectId, RunFilter, RunId, RunRecord, RunStatus,
-    Scope,
+    ArtifactId, FinishStatus, FoundRun, OrgId, Owner, RunFilter, RunId, RunRecord, RunStatus, Scope,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -155,14 +154,14 @@ pub(crate) async fn get_run(
     caller.may_read_runs()?;
     let (mut record, showing) = whole(&server, (caller.owner(), caller.whose()), found).await?;
     if query.source && record.run.is_own {
-        let org = caller.key.org;
+        let org = caller.key.owner.org;
         source::resolve(&server, org, std::slice::from_mut(&mut record)).await?;
     }
     let body = match showing {
         None => Json(view(record)).into_response(),
         // Parsing a mebibyte of JSON takes milliseconds.
         Some(_) => {
-            let turn = (caller.key.org, turns::Kind::Read);
+            let turn = (caller.key.owner.org, turns::Kind::Read);
             let written = move || serde_json::to_vec(&view(record));
             let written = server.turns.work(turn, Length::Long, written).await?;
             let written = written.map_err(|_| Problem::of(Kind::Internal))?;
@@ -199,7 +198,7 @@ async fn found(server: &Server, caller: &Caller, run: &str) -> Result<FoundRun, 
 /// The run with its failure and output. A long one is read in the org's turn for long answers.
 pub(crate) async fn whole(
     server: &Server,
-    (owner, whose): ((OrgId, ProjectId), (OrgId, bool)),
+    (owner, whose): (Owner, (OrgId, bool)),
     found: FoundRun,
 ) -> Result<(RunRecord, Option<Showing>), Problem> {
     if !found.is_long {
@@ -281,10 +280,13 @@ pub(crate) async fn run_logs(
     let record = find(&server, &caller, &run).await?;
     caller.may_read_runs()?;
     let showing = Some(server.showing(caller.whose()).await?);
-    let lines = server.store.run_logs(caller.key.org, record.run.id).await?;
+    let lines = server
+        .store
+        .run_logs(caller.key.owner.org, record.run.id)
+        .await?;
     let lines = lines.unwrap_or_else(|| "[]".to_owned());
     let (turn, length) = (
-        (caller.key.org, turns::Kind::Read),
+        (caller.key.owner.org, turns::Kind::Read),
         Length::of_json(lines.len()),
     );
     let items = server
@@ -340,10 +342,10 @@ pub(crate) async fn list_failures(
     let showing = Some(server.showing(caller.whose()).await?);
     let mut page = server
         .store
-        .failures((caller.key.org, artifact.id), before, limit)
+        .failures((caller.key.owner.org, artifact.id), before, limit)
         .await?;
     if query.source {
-        source::resolve(&server, caller.key.org, &mut page.items).await?;
+        source::resolve(&server, caller.key.owner.org, &mut page.items).await?;
     }
     let body = Json(List::of(page, failure_row));
     Ok(Shown { body, showing })

@@ -37,7 +37,7 @@ pub(crate) async fn queue(
     wait: Duration,
 ) -> Result<Response, Problem> {
     let (owner, id) = (run.owner, run.id);
-    let whose = (owner.0, run.session.is_some());
+    let whose = (owner.org, run.session.is_some());
     let deadline = Instant::now() + wait;
     // In a task: a caller that leaves here finds its run, and its answer, when it asks again.
     let queueing = tokio::spawn(queue_durably(Arc::clone(server), run, input, hold, first));
@@ -137,7 +137,7 @@ async fn claim(server: &Shared) -> Result<Option<(Claimed, Known, Part<OrgId>)>,
     let _claiming = server.jobs.claiming.lock().await;
     let claimed = server.store.claim_run(&passed_over).await?;
     Ok(claimed.map(|claimed| {
-        let slot = server.jobs.take(claimed.run.owner.0);
+        let slot = server.jobs.take(claimed.run.owner.org);
         let durable = Durable::Claimed(claimed.attempt);
         let known = Known::new(server, claimed.run.clone(), durable);
         (claimed, known, slot)
@@ -145,7 +145,7 @@ async fn claim(server: &Shared) -> Result<Option<(Claimed, Known, Part<OrgId>)>,
 }
 
 async fn held(server: &Shared, run: &NewRun, text: String) -> Result<Run, Problem> {
-    let (reading, org, function) = (Arc::clone(server), run.owner.0, run.function.clone());
+    let (reading, org, function) = (Arc::clone(server), run.owner.org, run.function.clone());
     let text_bytes = text.len();
     let id = run.id;
     let read = move || {

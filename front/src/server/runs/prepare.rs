@@ -34,7 +34,7 @@ pub(crate) async fn prepare(
     asked: Run,
 ) -> Result<(Prepared, Duration), Problem> {
     let loading = Instant::now();
-    let tool = tools::load(server, run.digest, run.owner.0).await?;
+    let tool = tools::load(server, run.digest, run.owner.org).await?;
     let load = loading.elapsed();
     let credentials = match tool.manifest() {
         Some(manifest) if !manifest.credentials.is_empty() => {
@@ -56,7 +56,7 @@ pub(crate) async fn prepare(
         Length::Short if !tool.is_judged_quickly(&asked) => Length::Long,
         length => length,
     };
-    let turn = (run.owner.0, turns::Kind::Prepare);
+    let turn = (run.owner.org, turns::Kind::Prepare);
     let preparing = server.turns.work(turn, length, move || tool.prepare(asked));
     let prepared = preparing.await?.map_err(|refused| named(refused, run))?;
     Ok((prepared, load))

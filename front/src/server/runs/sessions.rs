@@ -79,7 +79,7 @@ pub(crate) async fn create_session(
     sent: Sent,
 ) -> Result<Created<SessionView>, Problem> {
     caller.needs(Scope::Run)?;
-    let request: SessionRequest = sent.json(&server.bodies, caller.key.org).await?;
+    let request: SessionRequest = sent.json(&server.bodies, caller.key.owner.org).await?;
     check_bounds(&request)?;
     let new = NewSession {
         key: caller.key.key,

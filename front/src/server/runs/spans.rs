@@ -73,7 +73,7 @@ pub(crate) async fn run_spans(
 ) -> Result<Shown<Json<List<ShownSpan>>>, Problem> {
     let record = find(&server, &caller, &run).await?;
     caller.may_read_runs()?;
-    let (org, id) = (caller.key.org, record.run.id);
+    let (org, id) = (caller.key.owner.org, record.run.id);
     let showing = Some(server.showing(caller.whose()).await?);
     let requests = server.store.run_spans(org, id).await?.unwrap_or_default();
     let live = server.live.get(id).filter(|live| !live.is_durable);
@@ -132,7 +132,7 @@ pub(crate) async fn add_spans(
     let not_running = || Problem::of(Kind::RunNotRunning).with_run(record.run.id);
     let live = running(&server, record.run.id).await;
     let live = live.ok_or_else(not_running)?;
-    let org = caller.key.org;
+    let org = caller.key.owner.org;
     let read = |headers: &HeaderMap, bytes: &[u8]| {
         let upload: SpansUpload<'_> = outline(headers, bytes)?;
         all_checked(&upload.spans)

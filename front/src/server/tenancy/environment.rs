@@ -84,7 +84,7 @@ pub(crate) async fn set_entry(
     sent: Sent,
 ) -> Result<Json<EntryView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let body: Value = sent.json(&server.bodies, caller.key.org).await?;
+    let body: Value = sent.json(&server.bodies, caller.key.owner.org).await?;
     if !body.is_object() {
         let message = "the body must be an object with `value`";
         return Err(unprocessable("body_invalid", message, None));
@@ -104,7 +104,7 @@ pub(crate) async fn set_entry(
         None => declared(&server, &caller, &name, artifact.as_deref()).await?,
     };
     let scope = EntryScope {
-        project: caller.owner(),
+        owner: caller.owner(),
         artifact: artifact.map(|artifact| artifact.id),
     };
     let new = NewEntry {
@@ -212,7 +212,7 @@ pub(crate) async fn delete_entry(
         return Ok(NoContent);
     };
     let scope = EntryScope {
-        project: caller.owner(),
+        owner: caller.owner(),
         artifact,
     };
     server.store.delete_entry(scope, name).await?;

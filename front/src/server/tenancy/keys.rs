@@ -64,7 +64,7 @@ pub(crate) async fn create_key(
     sent: Sent,
 ) -> Result<Created<KeyView>, Problem> {
     caller.needs(Scope::Manage)?;
-    let request: KeyRequest = sent.json(&server.bodies, caller.key.org).await?;
+    let request: KeyRequest = sent.json(&server.bodies, caller.key.owner.org).await?;
     check_name(&request.name)?;
     let scopes = scopes(&request.scopes)?;
     if let Some(beyond) = scopes.iter().find(|scope| !caller.key.scopes.cover(*scope)) {
@@ -151,7 +151,9 @@ pub(crate) async fn rotate_key(
 ) -> Result<Json<KeyView>, Problem> {
     let key = id(&key, Kind::KeyNotFound)?;
     caller.needs(Scope::Manage)?;
-    let rotation: Rotation = sent.json_or_default(&server.bodies, caller.key.org).await?;
+    let rotation: Rotation = sent
+        .json_or_default(&server.bodies, caller.key.owner.org)
+        .await?;
     let overlap = Duration::from_secs(rotation.overlap_s);
     if overlap > OVERLAP_MAX {
         let message = format!("overlap_s may be at most {}", OVERLAP_MAX.as_secs());

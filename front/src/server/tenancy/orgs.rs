@@ -52,7 +52,7 @@ pub(crate) async fn create_project(
     sent: Sent,
 ) -> Result<Created<ProjectMade>, Problem> {
     caller.needs(Scope::Manage)?;
-    let Named { name } = sent.json(&server.bodies, caller.key.org).await?;
+    let Named { name } = sent.json(&server.bodies, caller.key.owner.org).await?;
     check_name(&name)?;
     let (id, made) = server
         .store
@@ -78,16 +78,16 @@ pub(crate) async fn create_org(
     sent: Sent,
 ) -> Result<Created<OrgMade>, Problem> {
     caller.needs(Scope::Operator)?;
-    let Named { name } = sent.json(&server.bodies, caller.key.org).await?;
+    let Named { name } = sent.json(&server.bodies, caller.key.owner.org).await?;
     check_name(&name)?;
     let made = server
         .store
         .create_org(caller.actor(), name.clone())
         .await?;
     let body = OrgMade {
-        id: made.org.to_string(),
+        id: made.owner.org.to_string(),
         name,
-        project_id: made.project.to_string(),
+        project_id: made.owner.project.to_string(),
         key: made.key.text.expose().to_owned(),
     };
     Ok(Created {

@@ -131,7 +131,7 @@ async fn artifact(server: &Server, caller: &Caller, text: &str) -> Result<Suspen
 /// The same of orgs.
 fn org(caller: &Caller, text: &str) -> Result<OrgId, Problem> {
     let org = id(text, Kind::RouteNotFound)?;
-    if !caller.key.scopes.cover(Scope::Operator) && org != caller.key.org {
+    if !caller.key.scopes.cover(Scope::Operator) && org != caller.key.owner.org {
         return Err(Problem::of(Kind::RouteNotFound));
     }
     caller.needs(Scope::Operator)?;

@@ -71,7 +71,7 @@ impl<C: Clock> Rates<C> {
         if told.is_some_and(Told::is_counted) {
             return Ok(());
         }
-        let asked = self.ask(key.key, key.org);
+        let asked = self.ask(key.key, key.owner.org);
         answered(asked, told)
     }
 

@@ -7,7 +7,7 @@ use axum::routing::get;
 use governor::clock::FakeRelativeClock;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tollgate_store::{ProjectId, Scope, Scopes};
+use tollgate_store::{Owner, ProjectId, Scope, Scopes};
 
 /// Three at once and two a second for a key, five at once and one a second for an org, two a minute for an address.
 fn section() -> RateSection {
@@ -185,8 +185,10 @@ fn an_org_has_so_many_runs_at_once() {
 async fn a_request_is_counted_once_and_its_answer_says_how_the_limits_stand() {
     let (rates, _) = rates(&section());
     let key = KnownKey {
-        org: OrgId::new(),
-        project: ProjectId::new(),
+        owner: Owner {
+            org: OrgId::new(),
+            project: ProjectId::new(),
+        },
         key: KeyId::new(),
         scopes: Scopes::of([Scope::Run]),
         text_sha256: [0; 32],
